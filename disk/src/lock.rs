@@ -1,0 +1,158 @@
+//! Keeps a directory to one writer, or to readers: across processes, and within this one.
+//!
+//! Two locks at once. The operating system's lock on the lock file keeps other processes out, and
+//! vanishes with the process whatever kills it. A table of this process's own locks, by the
+//! identity of the lock file and not by its path, says when it is we who hold it, and refuses a
+//! second handle even where the operating system's locks belong to whole processes.
+//!
+//! Compatible: any number of [`LockKind::Shared`], or one [`LockKind::Exclusive`].
+//!
+//! Never: waits; writes to the lock file; deletes it (a deleted lock file could be locked anew by
+//! someone else while its old self is still held).
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::path::Path;
+
+use parking_lot::Mutex;
+
+use crate::{Error, Holder, Result};
+
+/// Name of the lock file in the root of every disk. Its contents mean nothing: FORMAT.md
+/// section 2.
+pub const LOCK_NAME: &str = "LOCK";
+
+/// How a directory is locked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LockKind {
+    /// For the one who writes: nobody else may hold any lock.
+    Exclusive,
+    /// For those who only read: others may too, but nobody may write.
+    Shared,
+}
+
+/// Holds a lock until it is dropped.
+#[must_use = "the lock is released when this is dropped"]
+pub struct LockGuard {
+    /// What the disk that made the lock wants dropped at its end.
+    _held: Box<dyn Any + Send + Sync>,
+}
+
+impl LockGuard {
+    /// Drops `held` when the lock ends.
+    pub fn until_dropped(held: impl Any + Send + Sync) -> Self {
+        LockGuard {
+            _held: Box::new(held),
+        }
+    }
+}
+
+impl fmt::Debug for LockGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LockGuard")
+    }
+}
+
+/// What tells one file from another, whatever path led to it.
+#[cfg(unix)]
+type Identity = (u64, u64);
+/// Elsewhere the canonical path has to do.
+#[cfg(not(unix))]
+type Identity = std::path::PathBuf;
+
+/// How this process holds a lock file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Held {
+    Exclusively,
+    /// By this many guards; never 0.
+    Shared(usize),
+}
+
+/// Every lock this process holds.
+static HELD: Mutex<BTreeMap<Identity, Held>> = Mutex::new(BTreeMap::new());
+
+/// A lock on a lock file of the real disk.
+struct LockedFile {
+    /// Closing it releases the operating system's lock. `None` only while being dropped.
+    file: Option<fs::File>,
+    identity: Identity,
+}
+
+/// Locks an open lock file, or says who has it. `path` is for messages and must lead to it.
+pub(crate) fn lock(file: fs::File, path: &Path, kind: LockKind) -> Result<LockGuard> {
+    let failed = |source| Error::new("lock", path, source);
+    let locked_by = |holder| Error::Locked {
+        path: path.into(),
+        holder,
+    };
+    let identity = identify(&file, path).map_err(failed)?;
+
+    let mut held = HELD.lock();
+    let holding = match (held.get(&identity), kind) {
+        (None, LockKind::Exclusive) => Held::Exclusively,
+        (None, LockKind::Shared) => Held::Shared(1),
+        (Some(Held::Shared(guards)), LockKind::Shared) => Held::Shared(guards + 1),
+        (Some(_), _) => return Err(locked_by(Holder::ThisProcess)),
+    };
+    let outcome = match kind {
+        LockKind::Exclusive => file.try_lock(),
+        LockKind::Shared => file.try_lock_shared(),
+    };
+    match outcome {
+        Ok(()) => {}
+        Err(fs::TryLockError::WouldBlock) => return Err(locked_by(Holder::AnotherProcess)),
+        Err(fs::TryLockError::Error(source)) => return Err(failed(source)),
+    }
+    if is_deleted(&file).map_err(failed)? {
+        // Locked too late: its name is gone, and whoever opens the directory next will not see it.
+        return Err(Error::Removed { path: path.into() });
+    }
+    held.insert(identity.clone(), holding);
+    drop(held);
+    Ok(LockGuard::until_dropped(LockedFile {
+        file: Some(file),
+        identity,
+    }))
+}
+
+impl Drop for LockedFile {
+    fn drop(&mut self) {
+        let mut held = HELD.lock();
+        // Closed under the table's lock, so that nobody in this process finds the file free in
+        // the table and still locked by the operating system.
+        drop(self.file.take());
+        match held.get_mut(&self.identity) {
+            Some(Held::Shared(guards)) if *guards > 1 => *guards -= 1,
+            _ => {
+                held.remove(&self.identity);
+            }
+        }
+    }
+}
+
+#[cfg(unix)]
+fn identify(file: &fs::File, _path: &Path) -> std::io::Result<Identity> {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = file.metadata()?;
+    Ok((metadata.dev(), metadata.ino()))
+}
+
+#[cfg(not(unix))]
+fn identify(_file: &fs::File, path: &Path) -> std::io::Result<Identity> {
+    path.canonicalize()
+}
+
+/// Whether no name leads to an open file any more.
+#[cfg(unix)]
+pub(crate) fn is_deleted(file: &fs::File) -> std::io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    Ok(file.metadata()?.nlink() == 0)
+}
+
+/// Elsewhere an open file cannot be deleted.
+#[cfg(not(unix))]
+pub(crate) fn is_deleted(_file: &fs::File) -> std::io::Result<bool> {
+    Ok(false)
+}

@@ -1,0 +1,370 @@
+//! The real disk: a directory of the operating system behind the seam.
+//!
+//! Owns: which system call each method of the seam becomes, and how the system's answers are
+//! sorted into [`Error`]. What differs between systems is in [`directory`], in two versions: Linux
+//! by direct system calls relative to an open directory, and any other system by the standard
+//! library alone. The tests run both, as far as Linux can.
+//!
+//! Promises beyond those of the seam
+//!  1. A sync of a file or directory that was deleted meanwhile is an error, not a success.
+//!  2. On Linux all names are looked up from the directory that was opened: moving it, or putting
+//!     another in its place, does not lead writes astray.
+//!
+//! Never: keeps anything in memory that the operating system has not been given.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::lock::{self, LOCK_NAME};
+use crate::seam::{Empty, check_name};
+use crate::transfer::{read_full, uninterrupted, write_full};
+use crate::{
+    Access, Disk, Entry, Error, File, LockGuard, LockKind, PendingDirSync, Region, Result, region,
+};
+use directory::Directory;
+
+mod directory;
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
+mod network;
+#[cfg(any(test, not(target_os = "linux")))]
+mod portable;
+
+mod zeros;
+
+pub(crate) mod positioned;
+
+#[cfg(target_os = "linux")]
+use linux::LinuxDirectory as NativeDirectory;
+#[cfg(not(target_os = "linux"))]
+use portable::PortableDirectory as NativeDirectory;
+
+/// A directory of the operating system.
+#[derive(Clone, Debug)]
+pub struct OsDisk {
+    /// Absolute, as it was when it was opened.
+    root: PathBuf,
+    directory: Arc<dyn Directory>,
+}
+
+/// How a directory is opened, where the defaults of [`OsDisk::open`] do not do.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct OsOptions {
+    missing: IfMissing,
+    network: IfNetwork,
+}
+
+#[derive(Clone, Copy, Default, Debug)]
+enum IfMissing {
+    #[default]
+    Refuse,
+    Create,
+}
+
+#[derive(Clone, Copy, Default, Debug)]
+enum IfNetwork {
+    #[default]
+    Refuse,
+    Allow,
+}
+
+impl OsDisk {
+    /// Opens a directory that exists, on a local file system.
+    ///
+    /// # Errors
+    /// [`Error::Missing`], [`Error::NotADirectory`], [`Error::Denied`] or [`Error::Network`].
+    pub fn open(path: impl AsRef<Path>) -> Result<OsDisk> {
+        OsOptions::default().open(path)
+    }
+
+    /// The defaults of [`OsDisk::open`], to be changed one by one.
+    pub fn options() -> OsOptions {
+        OsOptions::default()
+    }
+
+    fn full(&self, path: &Path) -> PathBuf {
+        if path.as_os_str().is_empty() {
+            self.root.clone()
+        } else {
+            self.root.join(path)
+        }
+    }
+
+    /// Sorts an error, and says so where the real reason is that the whole root is gone.
+    fn failed(&self, doing: &'static str, path: &Path, source: io::Error) -> Error {
+        let gone = source.kind() == io::ErrorKind::NotFound
+            && self.directory.is_deleted(Path::new("")).unwrap_or(false);
+        if gone {
+            return Error::Removed {
+                path: self.root.clone(),
+            };
+        }
+        Error::new(doing, &self.full(path), source)
+    }
+
+    fn file(&self, path: &Path, file: fs::File) -> Arc<dyn File> {
+        Arc::new(OsFile {
+            path: self.full(path),
+            file,
+            directory: Arc::clone(&self.directory),
+        })
+    }
+}
+
+impl OsOptions {
+    /// Makes the directory if it is missing, durably; the one above it must exist.
+    pub fn create_missing(mut self) -> Self {
+        self.missing = IfMissing::Create;
+        self
+    }
+
+    /// Opens the directory even if it is on a network file system.
+    ///
+    /// There another machine may hold the same store open without either noticing, and a sync may
+    /// not reach the other side's disk: what arrwDB promises then rests on that file system.
+    pub fn allow_network(mut self) -> Self {
+        self.network = IfNetwork::Allow;
+        self
+    }
+
+    /// Opens the directory.
+    ///
+    /// # Errors
+    /// As [`OsDisk::open`], less what was allowed.
+    pub fn open(self, path: impl AsRef<Path>) -> Result<OsDisk> {
+        self.open_as(path.as_ref(), |root| {
+            Ok(Arc::new(NativeDirectory::open(root)?))
+        })
+    }
+
+    /// Opens it by the standard library alone, as systems other than Linux do.
+    #[cfg(test)]
+    fn open_portable(self, path: &Path) -> Result<OsDisk> {
+        self.open_as(path, |root| {
+            Ok(Arc::new(portable::PortableDirectory::open(root)?))
+        })
+    }
+
+    fn open_as(
+        self,
+        path: &Path,
+        open: impl FnOnce(&Path) -> io::Result<Arc<dyn Directory>>,
+    ) -> Result<OsDisk> {
+        let failed = |source| Error::new("open", path, source);
+        let root = std::path::absolute(path).map_err(failed)?;
+        if matches!(self.missing, IfMissing::Create) {
+            create_durably(&root)?;
+        }
+        let directory = open(&root).map_err(|source| Error::new("open", &root, source))?;
+        let network = directory
+            .network()
+            .map_err(|source| Error::new("open", &root, source))?;
+        if let (Some(kind), IfNetwork::Refuse) = (network, self.network) {
+            return Err(Error::Network { path: root, kind });
+        }
+        Ok(OsDisk { root, directory })
+    }
+}
+
+/// Makes a directory unless it is there, and makes its name durable.
+fn create_durably(root: &Path) -> Result<()> {
+    match fs::create_dir(root) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        Err(error) => return Err(Error::new("create", root, error)),
+    }
+    let parent = root.parent().unwrap_or(root);
+    positioned::sync_dir(parent).map_err(|source| Error::new("sync", parent, source))
+}
+
+impl Disk for OsDisk {
+    fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn create(&self, path: &Path) -> Result<(Arc<dyn File>, PendingDirSync)> {
+        check_name(path, Empty::IsRefused)?;
+        let file = self
+            .directory
+            .create(path)
+            .map_err(|source| self.failed("create", path, source))?;
+        Ok((self.file(path, file), PendingDirSync::of_parent(path)))
+    }
+
+    fn open(&self, path: &Path, access: Access) -> Result<Arc<dyn File>> {
+        check_name(path, Empty::IsRefused)?;
+        let failed = |source| self.failed("open", path, source);
+        let file = self.directory.open(path, access).map_err(failed)?;
+        if file.metadata().map_err(failed)?.is_dir() {
+            return Err(Error::NotAFile {
+                path: self.full(path),
+            });
+        }
+        Ok(self.file(path, file))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<PendingDirSync> {
+        check_name(from, Empty::IsRefused)?;
+        check_name(to, Empty::IsRefused)?;
+        self.directory
+            .rename(from, to)
+            .map_err(|source| self.failed("rename", from, source))?;
+        Ok(PendingDirSync::of_parent(from).and(PendingDirSync::of_parent(to)))
+    }
+
+    fn remove(&self, path: &Path) -> Result<PendingDirSync> {
+        check_name(path, Empty::IsRefused)?;
+        self.directory
+            .remove(path)
+            .map_err(|source| self.failed("remove", path, source))?;
+        Ok(PendingDirSync::of_parent(path))
+    }
+
+    fn create_dir(&self, path: &Path) -> Result<PendingDirSync> {
+        check_name(path, Empty::IsRefused)?;
+        self.directory
+            .create_dir(path)
+            .map_err(|source| self.failed("create directory", path, source))?;
+        Ok(PendingDirSync::of_parent(path))
+    }
+
+    fn list(&self, dir: &Path) -> Result<Vec<Entry>> {
+        check_name(dir, Empty::IsTheRoot)?;
+        let listed = self
+            .directory
+            .list(dir)
+            .map_err(|source| self.failed("list", dir, source));
+        let mut entries = listed?;
+        entries.sort();
+        Ok(entries)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> Result<()> {
+        check_name(dir, Empty::IsTheRoot)?;
+        let failed = |source| self.failed("sync", dir, source);
+        self.directory.sync(dir).map_err(failed)?;
+        if self.directory.is_deleted(dir).map_err(failed)? {
+            return Err(Error::Removed {
+                path: self.full(dir),
+            });
+        }
+        Ok(())
+    }
+
+    fn lock(&self, kind: LockKind) -> Result<LockGuard> {
+        let name = Path::new(LOCK_NAME);
+        let file = self
+            .directory
+            .open_lock(name, kind)
+            .map_err(|source| self.failed("lock", name, source))?;
+        lock::lock(file, &self.full(name), kind)
+    }
+
+    fn random(&self) -> Result<[u8; 16]> {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).map_err(|error| {
+            Error::new("draw random bytes for", &self.root, io::Error::other(error))
+        })?;
+        Ok(bytes)
+    }
+}
+
+/// An open file of the operating system.
+#[derive(Debug)]
+struct OsFile {
+    path: PathBuf,
+    file: fs::File,
+    directory: Arc<dyn Directory>,
+}
+
+impl OsFile {
+    fn failed(&self, doing: &'static str, source: io::Error) -> Error {
+        Error::new(doing, &self.path, source)
+    }
+
+    /// Bytes of a file without a name are stored and lost: that is no success.
+    fn refuse_if_deleted(&self) -> Result<()> {
+        match lock::is_deleted(&self.file).map_err(|source| self.failed("sync", source))? {
+            true => Err(Error::Removed {
+                path: self.path.clone(),
+            }),
+            false => Ok(()),
+        }
+    }
+}
+
+impl File for OsFile {
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn size(&self) -> Result<u64> {
+        let metadata = self
+            .file
+            .metadata()
+            .map_err(|source| self.failed("inspect", source))?;
+        Ok(metadata.len())
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+        let found = read_full(offset, buffer, |buffer, offset| {
+            positioned::read_at(&self.file, buffer, offset)
+        })
+        .map_err(|source| self.failed("read", source))?;
+        if found < buffer.len() {
+            let (wanted, found) = (buffer.len() as u64, found as u64);
+            return Err(Error::PastEnd {
+                path: self.path.clone(),
+                offset,
+                wanted,
+                found,
+            });
+        }
+        Ok(())
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
+        write_full(offset, bytes, |bytes, offset| {
+            positioned::write_at(&self.file, bytes, offset)
+        })
+        .map_err(|source| self.failed("write", source))
+    }
+
+    fn reserve(&self, size: u64) -> Result<()> {
+        let failed = |source| self.failed("reserve space for", source);
+        let size_before = self.file.metadata().map_err(failed)?.len();
+        let Err(refused) = self.directory.reserve(&self.file, size) else {
+            return Ok(());
+        };
+        // Part of the space may have been taken, and the size grown, before it ran out.
+        if self.file.metadata().map_err(failed)?.len() > size_before {
+            self.set_size(size_before)?;
+        }
+        Err(failed(refused))
+    }
+
+    fn set_size(&self, size: u64) -> Result<()> {
+        uninterrupted(|| self.file.set_len(size))
+            .map_err(|source| self.failed("set the size of", source))
+    }
+
+    fn sync_data(&self) -> Result<()> {
+        uninterrupted(|| self.file.sync_data()).map_err(|source| self.failed("sync", source))?;
+        self.refuse_if_deleted()
+    }
+
+    fn sync_all(&self) -> Result<()> {
+        uninterrupted(|| self.file.sync_all()).map_err(|source| self.failed("sync", source))?;
+        self.refuse_if_deleted()
+    }
+
+    fn map(&self, size: u64) -> Result<Arc<dyn Region>> {
+        region::map(&self.file, &self.path, size)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,158 @@
+//! A directory on Linux: every name is looked up from an open handle, by direct system calls.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use rustix::fs::{AtFlags, Dir, FallocateFlags, FileType, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::directory::Directory;
+use super::{network, zeros};
+use crate::transfer::uninterrupted;
+use crate::{Access, Entry, EntryKind, LockKind};
+
+/// Owner, group and others may read and write, less what the process's umask takes away.
+const FILE_MODE: Mode = Mode::from_raw_mode(0o666);
+/// The same for directories, which must be searchable to be used.
+const DIRECTORY_MODE: Mode = Mode::from_raw_mode(0o777);
+
+/// An open directory.
+#[derive(Debug)]
+pub(crate) struct LinuxDirectory {
+    root: OwnedFd,
+}
+
+impl LinuxDirectory {
+    pub(crate) fn open(root: &Path) -> io::Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = uninterrupted(|| Ok(rustix::fs::open(root, flags, Mode::empty())?))?;
+        Ok(LinuxDirectory { root })
+    }
+
+    fn open_at(&self, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
+        let flags = flags | OFlags::CLOEXEC;
+        uninterrupted(|| Ok(rustix::fs::openat(&self.root, path, flags, FILE_MODE)?))
+    }
+
+    fn open_dir(&self, dir: &Path) -> io::Result<OwnedFd> {
+        let dir = if dir.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            dir
+        };
+        self.open_at(dir, OFlags::RDONLY | OFlags::DIRECTORY)
+    }
+}
+
+impl Directory for LinuxDirectory {
+    fn create(&self, path: &Path) -> io::Result<fs::File> {
+        Ok(self
+            .open_at(path, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL)?
+            .into())
+    }
+
+    fn open(&self, path: &Path, access: Access) -> io::Result<fs::File> {
+        let flags = match access {
+            Access::Read => OFlags::RDONLY,
+            Access::ReadWrite => OFlags::RDWR,
+        };
+        Ok(self.open_at(path, flags)?.into())
+    }
+
+    fn open_lock(&self, path: &Path, kind: LockKind) -> io::Result<fs::File> {
+        let to_write = || self.open_at(path, OFlags::RDWR | OFlags::CREATE);
+        let file = match kind {
+            LockKind::Exclusive => to_write()?,
+            LockKind::Shared => match self.open_at(path, OFlags::RDONLY) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => to_write()?,
+                opened => opened?,
+            },
+        };
+        Ok(file.into())
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        Ok(rustix::fs::renameat(&self.root, from, &self.root, to)?)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        Ok(rustix::fs::unlinkat(&self.root, path, AtFlags::empty())?)
+    }
+
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        Ok(rustix::fs::mkdirat(&self.root, path, DIRECTORY_MODE)?)
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
+        let handle = self.open_dir(dir)?;
+        let mut entries = Vec::new();
+        for found in Dir::read_from(&handle)? {
+            let found = found?;
+            let name = OsStr::from_bytes(found.file_name().to_bytes());
+            if name == "." || name == ".." {
+                continue;
+            }
+            let kind = match found.file_type() {
+                // Some file systems do not say here, and have to be asked.
+                FileType::Unknown => {
+                    let stat = rustix::fs::statat(&handle, name, AtFlags::SYMLINK_NOFOLLOW)?;
+                    FileType::from_raw_mode(stat.st_mode)
+                }
+                kind => kind,
+            };
+            let kind = match kind {
+                FileType::RegularFile => EntryKind::File,
+                FileType::Directory => EntryKind::Directory,
+                _ => EntryKind::Other,
+            };
+            entries.push(Entry {
+                name: name.to_owned(),
+                kind,
+            });
+        }
+        Ok(entries)
+    }
+
+    fn sync(&self, dir: &Path) -> io::Result<()> {
+        let dir = self.open_dir(dir)?;
+        uninterrupted(|| Ok(rustix::fs::fsync(&dir)?))
+    }
+
+    fn is_deleted(&self, dir: &Path) -> io::Result<bool> {
+        match self.open_dir(dir) {
+            Ok(dir) => Ok(rustix::fs::fstat(&dir)?.st_nlink == 0),
+            // A deleted directory can no longer be opened through itself.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn network(&self) -> io::Result<Option<&'static str>> {
+        let magic = rustix::fs::fstatfs(&self.root)?.f_type;
+        Ok(network::kind_of(magic.cast_unsigned()))
+    }
+
+    fn reserve(&self, file: &fs::File, size: u64) -> io::Result<()> {
+        if size == 0 {
+            return Ok(());
+        }
+        let reserved = uninterrupted(|| {
+            Ok(rustix::fs::fallocate(
+                file,
+                FallocateFlags::empty(),
+                0,
+                size,
+            )?)
+        });
+        match reserved {
+            Err(error) if error.raw_os_error() == Some(Errno::OPNOTSUPP.raw_os_error()) => {
+                zeros::append(file, size)
+            }
+            outcome => outcome,
+        }
+    }
+}

@@ -1,0 +1,492 @@
+//! Runs everything the seam promises over both versions of the real disk.
+
+use super::*;
+use crate::{EntryKind, Holder};
+use proptest::prelude::*;
+
+/// Runs a check on a fresh directory: by direct system calls, and by the standard library alone.
+fn on_both(check: impl Fn(&OsDisk)) {
+    let dir = tempfile::tempdir().unwrap();
+    check(&OsDisk::open(dir.path()).unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    check(&OsOptions::default().open_portable(dir.path()).unwrap());
+}
+
+fn create(disk: &OsDisk, name: &str) -> Arc<dyn File> {
+    let (file, pending) = disk.create(Path::new(name)).unwrap();
+    pending.sync(disk).unwrap();
+    file
+}
+
+fn bytes_of(disk: &OsDisk, name: &str) -> Vec<u8> {
+    let file = disk.open(Path::new(name), Access::Read).unwrap();
+    let mut bytes = vec![0; usize::try_from(file.size().unwrap()).unwrap()];
+    file.read_at(0, &mut bytes).unwrap();
+    bytes
+}
+
+fn names(disk: &OsDisk, dir: &str) -> Vec<(String, EntryKind)> {
+    let entries = disk.list(Path::new(dir)).unwrap();
+    entries
+        .into_iter()
+        .map(|entry| (entry.name.into_string().unwrap(), entry.kind))
+        .collect()
+}
+
+#[test]
+fn a_file_keeps_what_is_written_at_any_offset() {
+    on_both(|disk| {
+        let file = create(disk, "file");
+        file.write_at(5, b"later").unwrap();
+        file.write_at(0, b"first").unwrap();
+        file.sync_data().unwrap();
+        assert_eq!(bytes_of(disk, "file"), b"firstlater");
+        file.write_at(12, b"!").unwrap();
+        file.sync_all().unwrap();
+        assert_eq!(
+            bytes_of(disk, "file"),
+            b"firstlater\0\0!",
+            "a gap reads as zeros"
+        );
+    });
+}
+
+#[test]
+fn a_read_past_the_end_says_how_much_there_was() {
+    on_both(|disk| {
+        let file = create(disk, "file");
+        file.write_at(0, b"0123456789").unwrap();
+        let refused = file.read_at(4, &mut [0; 8]).unwrap_err();
+        let Error::PastEnd {
+            path,
+            offset: 4,
+            wanted: 8,
+            found: 6,
+        } = &refused
+        else {
+            panic!("{refused}");
+        };
+        assert!(path.ends_with("file"));
+        file.read_at(10, &mut []).unwrap();
+    });
+}
+
+#[test]
+fn reserving_grows_with_zeros_and_never_shrinks_or_changes_what_is_there() {
+    on_both(|disk| {
+        let file = create(disk, "file");
+        file.write_at(0, b"kept").unwrap();
+        file.reserve(100_000).unwrap();
+        assert_eq!(file.size().unwrap(), 100_000);
+        file.reserve(10).unwrap();
+        file.reserve(0).unwrap();
+        let bytes = bytes_of(disk, "file");
+        assert_eq!(bytes.len(), 100_000);
+        assert_eq!(&bytes[..4], b"kept");
+        assert!(bytes[4..].iter().all(|byte| *byte == 0));
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn reserved_space_is_really_taken_from_the_device() {
+    use std::os::unix::fs::MetadataExt;
+    on_both(|disk| {
+        let file = create(disk, "file");
+        file.reserve(1 << 20).unwrap();
+        file.sync_all().unwrap();
+        let metadata = fs::metadata(disk.root().join("file")).unwrap();
+        assert!(
+            metadata.blocks() * 512 >= 1 << 20,
+            "{} blocks",
+            metadata.blocks()
+        );
+
+        let sparse = create(disk, "sparse");
+        sparse.set_size(1 << 20).unwrap();
+        sparse.sync_all().unwrap();
+        let metadata = fs::metadata(disk.root().join("sparse")).unwrap();
+        assert!(
+            metadata.blocks() * 512 < 1 << 20,
+            "the check above could not fail"
+        );
+    });
+}
+
+#[test]
+fn a_cut_file_loses_its_end() {
+    on_both(|disk| {
+        let file = create(disk, "file");
+        file.write_at(0, b"0123456789").unwrap();
+        file.set_size(4).unwrap();
+        file.set_size(6).unwrap();
+        assert_eq!(bytes_of(disk, "file"), b"0123\0\0");
+    });
+}
+
+#[test]
+fn a_map_shows_every_later_write() {
+    on_both(|disk| {
+        let file = create(disk, "file");
+        file.reserve(8192).unwrap();
+        let region = file.map(8192).unwrap();
+        file.write_at(4096, b"visible").unwrap();
+        let mut read = [0; 7];
+        file.read_at(4096, &mut read).unwrap();
+        assert_eq!(region.size(), 8192);
+        assert_eq!(&read, b"visible");
+        let refused = file.map(8193).unwrap_err();
+        assert!(
+            matches!(
+                refused,
+                Error::PastEnd {
+                    wanted: 8193,
+                    found: 8192,
+                    ..
+                }
+            ),
+            "{refused}"
+        );
+    });
+}
+
+#[test]
+fn a_new_file_never_takes_an_old_ones_place() {
+    on_both(|disk| {
+        create(disk, "file").write_at(0, b"old").unwrap();
+        let refused = disk.create(Path::new("file")).unwrap_err();
+        assert!(matches!(refused, Error::Exists { .. }), "{refused}");
+        assert_eq!(bytes_of(disk, "file"), b"old");
+    });
+}
+
+#[test]
+fn a_rename_replaces_and_owes_the_sync_of_both_directories() {
+    on_both(|disk| {
+        for dir in ["from", "to"] {
+            disk.create_dir(Path::new(dir)).unwrap().sync(disk).unwrap();
+        }
+        create(disk, "from/new").write_at(0, b"new").unwrap();
+        create(disk, "to/file").write_at(0, b"old").unwrap();
+        let (_, expected) = disk.create(Path::new("from/x")).unwrap();
+        let (_, other) = disk.create(Path::new("to/x")).unwrap();
+        let pending = disk
+            .rename(Path::new("from/new"), Path::new("to/file"))
+            .unwrap();
+        assert_eq!(pending, expected.and(other));
+        pending.sync(disk).unwrap();
+        assert_eq!(bytes_of(disk, "to/file"), b"new");
+        assert_eq!(names(disk, "from"), [("x".into(), EntryKind::File)]);
+    });
+}
+
+#[test]
+fn a_removed_file_lives_on_for_those_who_have_it_open() {
+    on_both(|disk| {
+        let file = create(disk, "file");
+        file.write_at(0, b"still here").unwrap();
+        let region = file.map(10).unwrap();
+        disk.remove(Path::new("file")).unwrap().sync(disk).unwrap();
+        assert_eq!(names(disk, ""), []);
+        let mut bytes = [0; 10];
+        file.read_at(0, &mut bytes).unwrap();
+        assert_eq!(&bytes, b"still here");
+        assert_eq!(region.size(), 10);
+    });
+}
+
+#[test]
+fn a_listing_is_sorted_and_tells_files_from_directories() {
+    on_both(|disk| {
+        for name in ["b", "a", "c"] {
+            create(disk, name);
+        }
+        disk.create_dir(Path::new("bb"))
+            .unwrap()
+            .sync(disk)
+            .unwrap();
+        let file = |name: &str| (name.to_owned(), EntryKind::File);
+        let dir = ("bb".to_owned(), EntryKind::Directory);
+        assert_eq!(names(disk, ""), [file("a"), file("b"), dir, file("c")]);
+        assert_eq!(names(disk, "bb"), []);
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn a_listing_follows_no_links() {
+    on_both(|disk| {
+        std::os::unix::fs::symlink("/", disk.root().join("link")).unwrap();
+        assert_eq!(names(disk, ""), [("link".into(), EntryKind::Other)]);
+    });
+}
+
+#[test]
+fn names_that_lead_outside_are_refused_by_every_call() {
+    on_both(|disk| {
+        let out = Path::new("../outside");
+        let inside = Path::new("inside");
+        let refusals = [
+            disk.create(out).err(),
+            disk.open(out, Access::Read).err(),
+            disk.rename(out, inside).err(),
+            disk.rename(inside, out).err(),
+            disk.remove(out).err(),
+            disk.create_dir(out).err(),
+            disk.list(out).err(),
+            disk.sync_dir(out).err(),
+        ];
+        for refused in refusals {
+            assert!(
+                matches!(refused, Some(Error::Outside { .. })),
+                "{refused:?}"
+            );
+        }
+    });
+}
+
+#[test]
+fn missing_names_and_wrong_kinds_are_told_apart() {
+    on_both(|disk| {
+        create(disk, "file");
+        disk.create_dir(Path::new("dir"))
+            .unwrap()
+            .sync(disk)
+            .unwrap();
+        let open = |name| disk.open(Path::new(name), Access::Read).unwrap_err();
+        assert!(matches!(open("absent"), Error::Missing { .. }));
+        assert!(matches!(open("absent/file"), Error::Missing { .. }));
+        assert!(matches!(open("file/below"), Error::NotADirectory { .. }));
+        assert!(matches!(open("dir"), Error::NotAFile { .. }));
+        let refused = disk.open(Path::new("dir"), Access::ReadWrite).unwrap_err();
+        assert!(matches!(refused, Error::NotAFile { .. }), "{refused}");
+        let refused = disk.list(Path::new("file")).unwrap_err();
+        assert!(matches!(refused, Error::NotADirectory { .. }), "{refused}");
+    });
+}
+
+#[test]
+fn a_handle_for_reading_refuses_to_write() {
+    on_both(|disk| {
+        create(disk, "file").write_at(0, b"old").unwrap();
+        let file = disk.open(Path::new("file"), Access::Read).unwrap();
+        file.write_at(0, b"new").unwrap_err();
+        assert_eq!(bytes_of(disk, "file"), b"old");
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn syncing_what_was_deleted_is_no_success() {
+    on_both(|disk| {
+        disk.create_dir(Path::new("dir"))
+            .unwrap()
+            .sync(disk)
+            .unwrap();
+        let file = create(disk, "dir/file");
+        file.write_at(0, b"lost").unwrap();
+        file.sync_data().unwrap();
+        fs::remove_dir_all(disk.root().join("dir")).unwrap();
+        for refused in [file.sync_data().unwrap_err(), file.sync_all().unwrap_err()] {
+            assert!(matches!(&refused, Error::Removed { path } if path.ends_with("dir/file")));
+        }
+        disk.sync_dir(Path::new("dir")).unwrap_err();
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn a_root_deleted_underneath_is_named_by_every_call_that_meets_it() {
+    on_both(|disk| {
+        create(disk, "old");
+        fs::remove_dir_all(disk.root()).unwrap();
+        let new = Path::new("new");
+        let refusals = [
+            disk.create(new).err(),
+            disk.open(Path::new("old"), Access::Read).err(),
+            disk.rename(Path::new("old"), new).err(),
+            disk.remove(Path::new("old")).err(),
+            disk.create_dir(new).err(),
+            disk.sync_dir(Path::new("")).err(),
+            disk.lock(LockKind::Exclusive).err(),
+            disk.lock(LockKind::Shared).err(),
+        ];
+        for refused in refusals {
+            let Some(Error::Removed { path }) = &refused else {
+                panic!("{refused:?}")
+            };
+            assert_eq!(path, disk.root());
+        }
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_root_that_is_moved_is_followed_and_not_mistaken_for_its_successor() {
+    let dir = tempfile::tempdir().unwrap();
+    let (before, after) = (dir.path().join("store"), dir.path().join("moved"));
+    let disk = OsDisk::options().create_missing().open(&before).unwrap();
+    fs::rename(&before, &after).unwrap();
+    fs::create_dir(&before).unwrap();
+    create(&disk, "file");
+    assert!(after.join("file").exists());
+    assert!(!before.join("file").exists());
+}
+
+#[test]
+fn locks_keep_one_writer_or_many_readers() {
+    on_both(|disk| {
+        let refused = |kind| match disk.lock(kind) {
+            Err(Error::Locked {
+                path,
+                holder: Holder::ThisProcess,
+            }) => {
+                assert_eq!(path, disk.root().join(LOCK_NAME));
+            }
+            other => panic!("{other:?}"),
+        };
+        let writer = disk.lock(LockKind::Exclusive).unwrap();
+        refused(LockKind::Exclusive);
+        refused(LockKind::Shared);
+        drop(writer);
+        let readers = (
+            disk.lock(LockKind::Shared).unwrap(),
+            disk.lock(LockKind::Shared).unwrap(),
+        );
+        refused(LockKind::Exclusive);
+        drop(readers.0);
+        refused(LockKind::Exclusive);
+        drop(readers.1);
+        drop(disk.lock(LockKind::Exclusive).unwrap());
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn a_lock_belongs_to_the_directory_and_not_to_the_path() {
+    on_both(|disk| {
+        let dir = tempfile::tempdir().unwrap();
+        let alias = dir.path().join("alias");
+        std::os::unix::fs::symlink(disk.root(), &alias).unwrap();
+        let _writer = disk.lock(LockKind::Exclusive).unwrap();
+        let refused = OsDisk::open(&alias)
+            .unwrap()
+            .lock(LockKind::Exclusive)
+            .unwrap_err();
+        assert!(
+            matches!(
+                &refused,
+                Error::Locked {
+                    holder: Holder::ThisProcess,
+                    ..
+                }
+            ),
+            "{refused}"
+        );
+    });
+}
+
+#[test]
+fn locks_of_many_threads_are_never_held_by_two() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    on_both(|disk| {
+        let holders = AtomicUsize::new(0);
+        let granted = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..500 {
+                        let Ok(guard) = disk.lock(LockKind::Exclusive) else {
+                            continue;
+                        };
+                        assert_eq!(holders.fetch_add(1, Ordering::SeqCst), 0);
+                        granted.fetch_add(1, Ordering::SeqCst);
+                        holders.fetch_sub(1, Ordering::SeqCst);
+                        drop(guard);
+                    }
+                });
+            }
+        });
+        assert!(granted.load(Ordering::SeqCst) > 0);
+    });
+}
+
+#[test]
+fn random_bytes_do_not_repeat() {
+    on_both(|disk| assert_ne!(disk.random().unwrap(), disk.random().unwrap()));
+}
+
+/// One call on a file; the sizes are small, so that calls meet each other.
+#[derive(Clone, Debug)]
+enum Step {
+    Write { offset: u16, bytes: Vec<u8> },
+    Reserve(u16),
+    SetSize(u16),
+    Read { offset: u16, wanted: u16 },
+    Sync,
+    Reopen,
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (0..6_000_u16, prop::collection::vec(any::<u8>(), 0..300))
+            .prop_map(|(offset, bytes)| Step::Write { offset, bytes }),
+        1 => (0..9_000_u16).prop_map(Step::Reserve),
+        1 => (0..9_000_u16).prop_map(Step::SetSize),
+        4 => (0..9_000_u16, 0..3_000_u16)
+            .prop_map(|(offset, wanted)| Step::Read { offset, wanted }),
+        1 => Just(Step::Sync),
+        1 => Just(Step::Reopen),
+    ]
+}
+
+/// Takes a step on the file and on the bytes it should hold; says whether they still agree.
+fn take(step: &Step, disk: &OsDisk, file: &mut Arc<dyn File>, model: &mut Vec<u8>) {
+    match step {
+        Step::Write { offset, bytes } => {
+            file.write_at(u64::from(*offset), bytes).unwrap();
+            let end = usize::from(*offset) + bytes.len();
+            if !bytes.is_empty() {
+                model.resize(model.len().max(end), 0);
+                model[usize::from(*offset)..end].copy_from_slice(bytes);
+            }
+        }
+        Step::Reserve(size) => {
+            file.reserve(u64::from(*size)).unwrap();
+            model.resize(model.len().max(usize::from(*size)), 0);
+        }
+        Step::SetSize(size) => {
+            file.set_size(u64::from(*size)).unwrap();
+            model.resize(usize::from(*size), 0);
+        }
+        Step::Read { offset, wanted } => {
+            let mut buffer = vec![0xee; usize::from(*wanted)];
+            let start = usize::from(*offset);
+            let expected = model.get(start..start + buffer.len());
+            let outcome = file.read_at(u64::from(*offset), &mut buffer);
+            match expected {
+                Some(expected) => assert_eq!(outcome.map(|()| &buffer[..]).unwrap(), expected),
+                None if buffer.is_empty() => outcome.unwrap(),
+                None => assert!(matches!(outcome, Err(Error::PastEnd { .. })), "{outcome:?}"),
+            }
+        }
+        Step::Sync => file.sync_data().unwrap(),
+        Step::Reopen => *file = disk.open(Path::new("file"), Access::ReadWrite).unwrap(),
+    }
+    assert_eq!(file.size().unwrap(), model.len() as u64);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn a_file_behaves_as_a_growing_array_of_bytes(
+        steps in prop::collection::vec(any_step(), 1..60),
+    ) {
+        on_both(|disk| {
+            let mut file = create(disk, "file");
+            let mut model = Vec::new();
+            steps.iter().for_each(|step| take(step, disk, &mut file, &mut model));
+            assert_eq!(bytes_of(disk, "file"), model);
+        });
+    }
+}

@@ -1,0 +1,7 @@
+//! Will hold the write-ahead log: framed records, group commit, replay. Nothing is here yet.
+//!
+//! To own: log files and the decision where the log ends. To promise: what was acknowledged as
+//! synced is replayed or reported as damaged, never left out in silence. Never: will look into the
+//! records it carries, or know what a vector is.
+
+#![forbid(unsafe_code)]
