@@ -200,78 +200,42 @@ fn is_out_of_handles(source: &io::Error) -> bool {
     cfg!(unix) && matches!(source.raw_os_error(), Some(23 | 24))
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Error {
+    /// What happened, with the path and all numbers.
+    fn problem(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path().display();
         match self {
-            Error::Missing { .. } => {
-                write!(
-                    f,
-                    "{path} does not exist: check the path, or create it first"
-                )
-            }
-            Error::Exists { .. } => {
-                write!(
-                    f,
-                    "{path} exists already: choose another name, or remove it first"
-                )
-            }
-            Error::NotADirectory { .. } => {
-                write!(
-                    f,
-                    "{path} is not a directory: choose another path, or move it away"
-                )
-            }
-            Error::NotAFile { .. } => {
-                write!(f, "{path} is a directory and not a file: move it away")
-            }
-            Error::Outside { .. } => {
-                write!(
-                    f,
-                    "the name {path:?} leads out of the store's directory: use a plain one"
-                )
-            }
-            Error::Denied { doing, .. } => write!(
-                f,
-                "could not {doing} {path}: not permitted; \
-                 check its owner and mode, and whether its file system is mounted read-only"
-            ),
+            Error::Missing { .. } => write!(f, "{path} does not exist"),
+            Error::Exists { .. } => write!(f, "{path} exists already"),
+            Error::NotADirectory { .. } => write!(f, "{path} is not a directory"),
+            Error::NotAFile { .. } => write!(f, "{path} is a directory and not a file"),
+            Error::Outside { .. } => write!(f, "the name \"{path}\" leads out of the directory"),
+            Error::Denied { doing, .. } => write!(f, "could not {doing} {path}: not permitted"),
             Error::Locked {
                 holder: Holder::ThisProcess,
                 ..
-            } => write!(
-                f,
-                "{path} is locked by this process: close the handle that is still open first"
-            ),
+            } => {
+                write!(f, "{path} is locked by this process")
+            }
             Error::Locked {
                 holder: Holder::AnotherProcess,
                 ..
             } => {
-                write!(
-                    f,
-                    "{path} is locked by another process: stop it, or wait until it is done"
-                )
+                write!(f, "{path} is locked by another process")
             }
             Error::Removed { .. } => write!(
                 f,
-                "{path} was deleted while it was in use: what is written to it is lost; \
-                 close the store, and restore it from a backup"
+                "{path} was deleted while it was in use, and what is written to it is lost"
             ),
             Error::Network { kind, .. } => write!(
                 f,
                 "{path} is on a network file system ({kind}), whose locks and syncs can't be \
-                 relied on: use a local disk, or allow it explicitly"
+                 relied on"
             ),
-            Error::Full { doing, .. } => {
-                write!(
-                    f,
-                    "could not {doing} {path}: no space is left; free some and try again"
-                )
+            Error::Full { doing, .. } => write!(f, "could not {doing} {path}: no space is left"),
+            Error::TooManyFiles { .. } => {
+                write!(f, "could not open {path}: too many files are open")
             }
-            Error::TooManyFiles { .. } => write!(
-                f,
-                "could not open {path}: too many files are open; raise the limit (ulimit -n)"
-            ),
             Error::PastEnd {
                 offset,
                 wanted,
@@ -284,9 +248,48 @@ impl fmt::Display for Error {
             Error::Stopped { first, .. } => write!(
                 f,
                 "{path} was not changed, because nothing is written after a failure; \
-                 the first was: {first}; close the store and open it again"
+                 the first was: {first}"
             ),
             Error::Io { doing, .. } => write!(f, "could not {doing} {path}"),
+        }
+    }
+
+    /// What the reader of the message can do about it, where that is known.
+    fn advice(&self) -> Option<&'static str> {
+        match self {
+            Error::Missing { .. } => Some("check the path, or create it first"),
+            Error::Exists { .. } => Some("choose another name, or remove it first"),
+            Error::NotADirectory { .. } => Some("choose another path, or move it away"),
+            Error::NotAFile { .. } => Some("move it away"),
+            Error::Outside { .. } => Some("use a plain relative name"),
+            Error::Denied { .. } => {
+                Some("check its owner and mode, and whether its file system is mounted read-only")
+            }
+            Error::Locked {
+                holder: Holder::ThisProcess,
+                ..
+            } => Some("close the handle that is still open first"),
+            Error::Locked {
+                holder: Holder::AnotherProcess,
+                ..
+            } => Some("stop it, or wait until it is done"),
+            Error::Removed { .. } => Some("close the store, and restore it from a backup"),
+            Error::Network { .. } => Some("use a local disk, or allow it explicitly"),
+            Error::Full { .. } => Some("free some and try again"),
+            Error::TooManyFiles { .. } => Some("raise the limit (ulimit -n)"),
+            Error::Stopped { .. } => Some("close the store and open it again"),
+            Error::PastEnd { .. } | Error::Io { .. } => None,
+        }
+    }
+}
+
+/// The problem, and behind a semicolon what to do about it.
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.problem(f)?;
+        match self.advice() {
+            Some(advice) => write!(f, "; {advice}"),
+            None => Ok(()),
         }
     }
 }

@@ -55,12 +55,14 @@ impl fmt::Debug for LockGuard {
     }
 }
 
-/// What tells one file from another, whatever path led to it.
+/// What tells one file from another, whatever path led to it: its device and number there.
 #[cfg(unix)]
-type Identity = (u64, u64);
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Identity(u64, u64);
 /// Elsewhere the canonical path has to do.
 #[cfg(not(unix))]
-type Identity = std::path::PathBuf;
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Identity(std::path::PathBuf);
 
 /// How this process holds a lock file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -75,8 +77,7 @@ static HELD: Mutex<BTreeMap<Identity, Held>> = Mutex::new(BTreeMap::new());
 
 /// A lock on a lock file of the real disk.
 struct LockedFile {
-    /// Closing it releases the operating system's lock. `None` only while being dropped.
-    file: Option<fs::File>,
+    file: fs::File,
     identity: Identity,
 }
 
@@ -111,18 +112,19 @@ pub(crate) fn lock(file: fs::File, path: &Path, kind: LockKind) -> Result<LockGu
     }
     held.insert(identity.clone(), holding);
     drop(held);
-    Ok(LockGuard::until_dropped(LockedFile {
-        file: Some(file),
-        identity,
-    }))
+    Ok(LockGuard::until_dropped(LockedFile { file, identity }))
 }
 
 impl Drop for LockedFile {
     fn drop(&mut self) {
         let mut held = HELD.lock();
-        // Closed under the table's lock, so that nobody in this process finds the file free in
+        // Unlocked under the table's lock, so that nobody in this process finds the file free in
         // the table and still locked by the operating system.
-        drop(self.file.take());
+        //
+        // Closing alone would not do: a process that another thread is just starting has a copy of
+        // the handle until its program runs, and keeps the lock for as long. Should unlocking
+        // fail, closing is what is left, so there is nothing to do about an error here.
+        drop(self.file.unlock());
         match held.get_mut(&self.identity) {
             Some(Held::Shared(guards)) if *guards > 1 => *guards -= 1,
             _ => {
@@ -136,12 +138,12 @@ impl Drop for LockedFile {
 fn identify(file: &fs::File, _path: &Path) -> std::io::Result<Identity> {
     use std::os::unix::fs::MetadataExt;
     let metadata = file.metadata()?;
-    Ok((metadata.dev(), metadata.ino()))
+    Ok(Identity(metadata.dev(), metadata.ino()))
 }
 
 #[cfg(not(unix))]
 fn identify(_file: &fs::File, path: &Path) -> std::io::Result<Identity> {
-    path.canonicalize()
+    path.canonicalize().map(Identity)
 }
 
 /// Whether no name leads to an open file any more.
@@ -155,4 +157,39 @@ pub(crate) fn is_deleted(file: &fs::File) -> std::io::Result<bool> {
 #[cfg(not(unix))]
 pub(crate) fn is_deleted(_file: &fs::File) -> std::io::Result<bool> {
     Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Between the moment a process is forked and the moment its program runs, it holds a copy of
+    /// every handle. A store that was closed and opened again while another thread started a
+    /// process was refused as "locked by another process", now and then.
+    #[test]
+    fn a_copy_of_the_handle_does_not_keep_the_lock() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let open = || {
+            fs::File::options()
+                .read(true)
+                .write(true)
+                .open(file.path())
+                .unwrap()
+        };
+        let handle = open();
+        let copy = handle.try_clone().unwrap();
+        drop(lock(handle, file.path(), LockKind::Exclusive).unwrap());
+        drop(lock(open(), file.path(), LockKind::Exclusive).unwrap());
+        drop(copy);
+    }
+
+    #[test]
+    fn a_lock_file_deleted_before_it_was_locked_is_not_taken() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let handle = file.reopen().unwrap();
+        let path = file.path().to_path_buf();
+        file.close().unwrap();
+        let refused = lock(handle, &path, LockKind::Exclusive).unwrap_err();
+        assert!(matches!(refused, Error::Removed { .. }), "{refused}");
+    }
 }

@@ -334,16 +334,8 @@ impl File for OsFile {
     }
 
     fn reserve(&self, size: u64) -> Result<()> {
-        let failed = |source| self.failed("reserve space for", source);
-        let size_before = self.file.metadata().map_err(failed)?.len();
-        let Err(refused) = self.directory.reserve(&self.file, size) else {
-            return Ok(());
-        };
-        // Part of the space may have been taken, and the size grown, before it ran out.
-        if self.file.metadata().map_err(failed)?.len() > size_before {
-            self.set_size(size_before)?;
-        }
-        Err(failed(refused))
+        grow_or_restore(&self.file, || self.directory.reserve(&self.file, size))
+            .map_err(|source| self.failed("reserve space for", source))
     }
 
     fn set_size(&self, size: u64) -> Result<()> {
@@ -364,6 +356,17 @@ impl File for OsFile {
     fn map(&self, size: u64) -> Result<Arc<dyn Region>> {
         region::map(&self.file, &self.path, size)
     }
+}
+
+/// Lets a file grow; where that fails half-way, takes back what it grew by. If even that fails,
+/// its error is the one returned: it leaves the file in doubt, which a full disk does not.
+fn grow_or_restore(file: &fs::File, grow: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    let size_before = file.metadata()?.len();
+    let Err(refused) = grow() else { return Ok(()) };
+    if file.metadata()?.len() > size_before {
+        uninterrupted(|| file.set_len(size_before))?;
+    }
+    Err(refused)
 }
 
 #[cfg(test)]

@@ -1,0 +1,155 @@
+//! Keeps files, maps and the clock behind the seam: every crate's `clippy.toml` refuses them.
+//!
+//! Clippy reads the file nearest to a crate and no other, so each crate has one, and each repeats
+//! the thresholds that all share. The root's file is the pattern the others are held against.
+
+use toml::{Table, Value};
+
+use crate::tree::Text;
+
+/// Crates that may touch what the seam hides: the seam itself, and what is no part of the store.
+const EXEMPT: &[&str] = &["disk", "benches", "tidy"];
+
+/// The least the pattern must refuse; it refuses more.
+const BANNED_METHODS: &[&str] = &[
+    "std::fs::create_dir",
+    "std::fs::exists",
+    "std::fs::metadata",
+    "std::fs::read",
+    "std::fs::read_dir",
+    "std::fs::read_to_string",
+    "std::fs::remove_file",
+    "std::fs::rename",
+    "std::fs::write",
+    "std::path::Path::exists",
+    "std::path::Path::metadata",
+    "std::thread::sleep",
+    "std::time::Instant::elapsed",
+    "std::time::Instant::now",
+    "std::time::SystemTime::now",
+];
+const BANNED_TYPES: &[&str] = &[
+    "memmap2::Mmap",
+    "memmap2::MmapMut",
+    "memmap2::MmapOptions",
+    "memmap2::MmapRaw",
+    "std::fs::File",
+    "std::fs::OpenOptions",
+];
+
+const METHODS: &str = "disallowed-methods";
+const TYPES: &str = "disallowed-types";
+
+/// Complains of every crate whose `clippy.toml` is missing, has other thresholds, or bans less.
+///
+/// `pattern` is the root's file; `files` are the crates' own, by their paths.
+pub fn check(folders: &[&str], pattern: &Text, files: &[Text]) -> Vec<String> {
+    let mut complaints = Vec::new();
+    let root = parse(pattern);
+    for (key, banned) in [(METHODS, BANNED_METHODS), (TYPES, BANNED_TYPES)] {
+        let present = paths(&root, key);
+        let missing = banned
+            .iter()
+            .filter(|path| !present.iter().any(|it| it == *path));
+        complaints.extend(missing.map(|path| format!("clippy.toml: {key} lacks {path}")));
+    }
+    for folder in folders {
+        let path = format!("{folder}/clippy.toml");
+        let Some(file) = files.iter().find(|file| file.path == path) else {
+            complaints.push(format!("{path} is missing: copy the root's"));
+            continue;
+        };
+        let own = parse(file);
+        if thresholds(&own) != thresholds(&root) {
+            complaints.push(format!(
+                "{path}: its thresholds are not those of the root's"
+            ));
+        }
+        let exempt = EXEMPT.contains(folder);
+        for key in [METHODS, TYPES] {
+            if !exempt && own.get(key) != root.get(key) {
+                complaints.push(format!("{path}: {key} are not those of the root's"));
+            }
+        }
+    }
+    complaints
+}
+
+fn parse(file: &Text) -> Table {
+    file.text
+        .parse()
+        .unwrap_or_else(|error| panic!("{}: {error}", file.path))
+}
+
+/// All settings but the bans.
+fn thresholds(file: &Table) -> Table {
+    file.iter()
+        .filter(|(key, _)| *key != METHODS && *key != TYPES)
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
+}
+
+/// The paths a list of bans names.
+fn paths(file: &Table, key: &str) -> Vec<String> {
+    let list = file
+        .get(key)
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
+    let path = |ban: &Value| ban.get("path").and_then(Value::as_str).map(str::to_owned);
+    list.filter_map(path).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pattern() -> String {
+        let bans = |paths: &[&str]| {
+            let bans: Vec<_> = paths
+                .iter()
+                .map(|path| format!("{{ path = \"{path}\" }}"))
+                .collect();
+            bans.join(", ")
+        };
+        let (methods, types) = (bans(BANNED_METHODS), bans(BANNED_TYPES));
+        format!("too-many-lines-threshold = 70\n{METHODS} = [{methods}]\n{TYPES} = [{types}]\n")
+    }
+
+    fn complaints(folder: &str, own: &str) -> Vec<String> {
+        let file = Text::new(&format!("{folder}/clippy.toml"), own);
+        check(&[folder], &Text::new("clippy.toml", &pattern()), &[file])
+    }
+
+    #[test]
+    fn a_copy_of_the_pattern_is_right() {
+        assert_eq!(complaints("wal", &pattern()), [""; 0]);
+        assert_eq!(complaints("disk", "too-many-lines-threshold = 70"), [""; 0]);
+    }
+
+    #[test]
+    fn a_missing_file_another_threshold_and_a_lifted_ban_are_named() {
+        let none = check(&["wal"], &Text::new("clippy.toml", &pattern()), &[]);
+        assert_eq!(none, ["wal/clippy.toml is missing: copy the root's"]);
+        let laxer = pattern().replace("70", "700");
+        assert_eq!(complaints("wal", &laxer).len(), 1);
+        assert_eq!(
+            complaints("disk", "too-many-lines-threshold = 700").len(),
+            1
+        );
+        let lifted = pattern().replace("{ path = \"std::fs::write\" }, ", "");
+        assert_eq!(complaints("wal", &lifted).len(), 1);
+        assert_eq!(complaints("wal", "too-many-lines-threshold = 70").len(), 2);
+    }
+
+    #[test]
+    fn a_ban_lifted_everywhere_at_once_is_named() {
+        let lifted = pattern().replace("{ path = \"std::fs::write\" }, ", "");
+        let file = Text::new("wal/clippy.toml", &lifted);
+        let complaints = check(&["wal"], &Text::new("clippy.toml", &lifted), &[file]);
+        assert_eq!(
+            complaints,
+            ["clippy.toml: disallowed-methods lacks std::fs::write"]
+        );
+    }
+}
