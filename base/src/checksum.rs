@@ -87,11 +87,17 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn the_published_test_vectors_hold() {
+    fn the_test_vectors_of_the_format_document_hold() {
+        let digits = b"123456789";
         assert_eq!(Crc32::of(b""), 0);
-        assert_eq!(Crc32::of(b"123456789"), 0xcbf4_3926);
+        assert_eq!(Crc32::of(digits), 0xcbf4_3926);
         assert_eq!(Xxh3::of(b""), 0x2d06_8005_38d3_94c2);
+        assert_eq!(Xxh3::of(digits), 0x72dc_b18b_67a1_7dff);
         assert_eq!(Xxh3::of_128(b""), 0x99aa_06d3_0147_98d8_6001_c324_468d_497f);
+        assert_eq!(
+            Xxh3::of_128(digits),
+            0x3311_9477_ede5_dcd5_e971_6427_681d_5860
+        );
     }
 
     #[test]

@@ -182,3 +182,34 @@ fn alignment_counts_from_where_the_encoding_began() {
     Encoder::new(&mut bytes).u8(1).align(8).u8(2);
     assert_eq!(bytes, [0xee, 0xee, 0xee, 1, 0, 0, 0, 0, 0, 0, 0, 2]);
 }
+
+#[test]
+fn the_worked_example_of_the_format_document_holds() {
+    let document = include_str!("../../../FORMAT.md");
+    let (_, example) = document
+        .split_once("Worked example: the fields u16")
+        .unwrap();
+    let (_, line) = example.split_once("bytes ").unwrap();
+    let expected: Vec<u8> = line
+        .lines()
+        .next()
+        .unwrap()
+        .split_whitespace()
+        .map(|byte| u8::from_str_radix(byte, 16).unwrap())
+        .collect();
+
+    let mut bytes = Vec::new();
+    Encoder::new(&mut bytes)
+        .u16(0x0102)
+        .text("idx")
+        .align(8)
+        .u32(7);
+    assert_eq!(bytes, expected);
+
+    let mut decoder = Decoder::new(&expected);
+    assert_eq!(decoder.u16("first"), Ok(0x0102));
+    assert_eq!(decoder.text(3, "second"), Ok("idx"));
+    assert_eq!(decoder.align(8, "padding"), Ok(()));
+    assert_eq!(decoder.u32("third"), Ok(7));
+    assert_eq!(decoder.finish("third"), Ok(()));
+}
