@@ -86,18 +86,23 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// They are those that the authors of the sums publish.
     #[test]
     fn the_test_vectors_of_the_format_document_hold() {
-        let digits = b"123456789";
-        assert_eq!(Crc32::of(b""), 0);
-        assert_eq!(Crc32::of(digits), 0xcbf4_3926);
-        assert_eq!(Xxh3::of(b""), 0x2d06_8005_38d3_94c2);
-        assert_eq!(Xxh3::of(digits), 0x72dc_b18b_67a1_7dff);
-        assert_eq!(Xxh3::of_128(b""), 0x99aa_06d3_0147_98d8_6001_c324_468d_497f);
-        assert_eq!(
-            Xxh3::of_128(digits),
-            0x3311_9477_ede5_dcd5_e971_6427_681d_5860
-        );
+        let document = include_str!("../../FORMAT.md");
+        let vectors = |name: &str| {
+            let row = document
+                .lines()
+                .find(|line| line.starts_with(&format!("| {name} |")))
+                .unwrap();
+            let cells: Vec<_> = row.split('|').map(str::trim).collect();
+            [cells[3], cells[4]].map(|sum| u128::from_str_radix(sum, 16).unwrap())
+        };
+        let sums = |sum: fn(&[u8]) -> u128| [sum(b""), sum(b"123456789")];
+        assert_eq!(sums(|bytes| Crc32::of(bytes).into()), vectors("CRC-32"));
+        assert_eq!(sums(|bytes| Xxh3::of(bytes).into()), vectors("XXH3-64"));
+        assert_eq!(sums(Xxh3::of_128), vectors("XXH3-128"));
+        assert_eq!(Crc32::of(b"123456789"), 0xcbf4_3926);
     }
 
     #[test]

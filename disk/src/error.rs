@@ -30,7 +30,7 @@ pub enum Error {
         /// What is no directory.
         path: PathBuf,
     },
-    /// A directory is where a file has to be.
+    /// A directory, a device or a pipe is where a file has to be.
     NotAFile {
         /// What is no file.
         path: PathBuf,
@@ -102,6 +102,16 @@ pub enum Error {
         /// The failure that came first.
         first: Arc<Error>,
     },
+    /// The call makes no sense to the operating system, and nothing was done: a name too long, a
+    /// directory that is not empty, a size no file can have.
+    Refused {
+        /// What was being done.
+        doing: &'static str,
+        /// To what.
+        path: PathBuf,
+        /// What the operating system said.
+        source: Arc<io::Error>,
+    },
     /// Anything else the operating system reported.
     Io {
         /// What was being done.
@@ -142,6 +152,15 @@ impl Error {
                 path,
                 source: Arc::new(source),
             },
+            Kind::InvalidInput
+            | Kind::InvalidFilename
+            | Kind::DirectoryNotEmpty
+            | Kind::CrossesDevices
+            | Kind::FileTooLarge => Error::Refused {
+                doing,
+                path,
+                source: Arc::new(source),
+            },
             _ if is_out_of_handles(&source) => Error::TooManyFiles {
                 path,
                 source: Arc::new(source),
@@ -170,6 +189,7 @@ impl Error {
             | Error::TooManyFiles { path, .. }
             | Error::PastEnd { path, .. }
             | Error::Stopped { path, .. }
+            | Error::Refused { path, .. }
             | Error::Io { path, .. } => path,
         }
     }
@@ -189,7 +209,8 @@ impl Error {
             | Error::Full { .. }
             | Error::TooManyFiles { .. }
             | Error::PastEnd { .. }
-            | Error::Stopped { .. } => true,
+            | Error::Stopped { .. }
+            | Error::Refused { .. } => true,
             Error::Removed { .. } | Error::Io { .. } => false,
         }
     }
@@ -208,7 +229,7 @@ impl Error {
             Error::Missing { .. } => write!(f, "{path} does not exist"),
             Error::Exists { .. } => write!(f, "{path} exists already"),
             Error::NotADirectory { .. } => write!(f, "{path} is not a directory"),
-            Error::NotAFile { .. } => write!(f, "{path} is a directory and not a file"),
+            Error::NotAFile { .. } => write!(f, "{path} is not a file"),
             Error::Outside { .. } => write!(f, "the name \"{path}\" leads out of the directory"),
             Error::Denied { doing, .. } => write!(f, "could not {doing} {path}: not permitted"),
             Error::Locked {
@@ -250,7 +271,12 @@ impl Error {
                 "{path} was not changed, because nothing is written after a failure; \
                  the first was: {first}"
             ),
-            Error::Io { doing, .. } => write!(f, "could not {doing} {path}"),
+            Error::Refused { doing, path, .. } if path.as_os_str().is_empty() => {
+                write!(f, "could not {doing} the empty path")
+            }
+            Error::Refused { doing, .. } | Error::Io { doing, .. } => {
+                write!(f, "could not {doing} {path}")
+            }
         }
     }
 
@@ -278,7 +304,7 @@ impl Error {
             Error::Full { .. } => Some("free some and try again"),
             Error::TooManyFiles { .. } => Some("raise the limit (ulimit -n)"),
             Error::Stopped { .. } => Some("close the store and open it again"),
-            Error::PastEnd { .. } | Error::Io { .. } => None,
+            Error::PastEnd { .. } | Error::Refused { .. } | Error::Io { .. } => None,
         }
     }
 }
@@ -300,6 +326,7 @@ impl std::error::Error for Error {
             Error::Denied { source, .. }
             | Error::Full { source, .. }
             | Error::TooManyFiles { source, .. }
+            | Error::Refused { source, .. }
             | Error::Io { source, .. } => Some(source.as_ref()),
             Error::Stopped { first, .. } => std::error::Error::source(first.as_ref()),
             _ => None,
@@ -336,7 +363,27 @@ mod tests {
         ));
         assert!(matches!(sorted(Kind::StorageFull), Error::Full { .. }));
         assert!(matches!(sorted(Kind::QuotaExceeded), Error::Full { .. }));
+        assert!(matches!(
+            sorted(Kind::InvalidFilename),
+            Error::Refused { .. }
+        ));
+        assert!(matches!(
+            sorted(Kind::DirectoryNotEmpty),
+            Error::Refused { .. }
+        ));
         assert!(matches!(sorted(Kind::Other), Error::Io { .. }));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn running_out_of_handles_is_told_from_other_errors() {
+        for number in [23, 24] {
+            let source = io::Error::from_raw_os_error(number);
+            let error = Error::new("open", Path::new("wal/1"), source);
+            assert!(matches!(error, Error::TooManyFiles { .. }), "{error:?}");
+            assert!(error.is_clean_refusal());
+            assert!(error.to_string().contains("raise the limit"), "{error}");
+        }
     }
 
     #[test]

@@ -6,8 +6,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use parking_lot::Mutex;
+
 use crate::{
-    Access, Disk, Entry, Error, File, LockGuard, LockKind, PendingDirSync, Region, Result,
+    Access, Disk, Entry, Error, File, LockGuard, LockKind, PendingDirSync, Recovering, Region,
+    Result,
 };
 
 /// One call at the seam; paths are as the caller gave them, relative to the root.
@@ -81,9 +84,10 @@ pub enum Call<'a> {
 /// What a call does to the disk if it works.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Effect {
-    /// Nothing: the disk is the same after it.
+    /// Nothing that matters: the disk is the same after it, but for a lock file made by a lock.
     Looks,
-    /// It changes names or reserves space: done whole, or refused with nothing changed.
+    /// It changes names or reserves space. A clean refusal changed nothing
+    /// ([`Error::is_clean_refusal`]).
     Changes,
     /// It writes or syncs: after a failure the disk's state is in doubt.
     Writes,
@@ -160,10 +164,12 @@ impl Hooked {
     }
 
     fn file(&self, path: &Path, inner: Arc<dyn File>) -> Arc<dyn File> {
+        let hook = Arc::clone(&self.hook);
         Arc::new(HookedFile {
             name: path.into(),
             inner,
-            hook: Arc::clone(&self.hook),
+            hook,
+            syncing: Mutex::new(()),
         })
     }
 }
@@ -229,15 +235,24 @@ impl Disk for Hooked {
     fn random(&self) -> Result<[u8; 16]> {
         pass(&*self.hook, &Call::Random, || self.inner.random())
     }
+
+    fn recovering(&self) -> Recovering {
+        self.inner.recovering()
+    }
 }
 
 /// A file each of whose calls passes through a hook.
+///
+/// Its syncs go one at a time, and the hook has heard of one before the next begins. Otherwise, after a
+/// failed sync, a second thread could be told "done" by the operating system, which reports each
+/// failure only once, before the latch knew of it.
 #[derive(Debug)]
 struct HookedFile {
     /// The name it was opened under, relative to the root.
     name: PathBuf,
     inner: Arc<dyn File>,
     hook: Arc<dyn Hook>,
+    syncing: Mutex<()>,
 }
 
 impl HookedFile {
@@ -294,12 +309,14 @@ impl File for HookedFile {
     }
 
     fn sync_data(&self) -> Result<()> {
+        let _one_at_a_time = self.syncing.lock();
         self.pass(&Call::SyncData { path: &self.name }, |file| {
             file.sync_data()
         })
     }
 
     fn sync_all(&self) -> Result<()> {
+        let _one_at_a_time = self.syncing.lock();
         self.pass(&Call::SyncAll { path: &self.name }, |file| file.sync_all())
     }
 

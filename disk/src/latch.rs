@@ -7,13 +7,16 @@
 //! State: open -> latched [`Latch::after`], once, for good.
 //!
 //! Promises
-//!  1. A write, a cut or a sync that fails latches, whatever the reason.
+//!  1. A write, a cut or a sync that fails latches, whatever the operating system's reason.
 //!  2. A change of names or a reservation latches only if it leaves the disk in doubt; a clean
 //!     refusal ([`Error::is_clean_refusal`]: the disk is full, the name is taken) does not.
 //!  3. From then on every call that would change the disk is refused with [`Error::Stopped`], which
 //!     carries the first failure; calls that only look go through.
 //!
-//! A call that another thread began before the first failure was known may still reach the disk.
+//!  4. A sync of the same open file that another thread begins meanwhile waits until it is known
+//!     how the first one ended, so that it is not told "done" for bytes that are nowhere.
+//!
+//! Another call that was begun before the first failure was known may still reach the disk.
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -64,7 +67,8 @@ impl Hook for Latch {
         let in_doubt = match call.effect() {
             Effect::Looks => false,
             Effect::Changes => !error.is_clean_refusal(),
-            Effect::Writes => true,
+            // Refused before the operating system was asked.
+            Effect::Writes => !matches!(error, Error::Outside { .. } | Error::Stopped { .. }),
         };
         if in_doubt {
             // Whoever comes second finds the first one's failure there, and that is the one to keep.

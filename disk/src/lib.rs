@@ -52,6 +52,7 @@ mod seam;
 mod trace;
 mod transfer;
 
+
 pub use error::{Error, Holder, Result};
 pub use hook::{Call, Effect, Hook, Hooked};
 pub use latch::Latch;
@@ -59,5 +60,5 @@ pub use lock::{LOCK_NAME, LockGuard, LockKind};
 pub use os::{OsDisk, OsOptions};
 pub use pending::PendingDirSync;
 pub use region::{Borrowed, Region, Tracked};
-pub use seam::{Access, Disk, Entry, EntryKind, File};
+pub use seam::{Access, Disk, Entry, EntryKind, File, Recovering};
 pub use trace::{Recorded, Trace};

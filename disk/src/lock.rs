@@ -1,9 +1,10 @@
 //! Keeps a directory to one writer, or to readers: across processes, and within this one.
 //!
-//! Two locks at once. The operating system's lock on the lock file keeps other processes out, and
-//! vanishes with the process whatever kills it. A table of this process's own locks, by the
-//! identity of the lock file and not by its path, says when it is we who hold it, and refuses a
-//! second handle even where the operating system's locks belong to whole processes.
+//! Three locks at once. The operating system's lock on the lock file keeps other processes out, and
+//! vanishes with the process whatever kills it. The same lock on the directory itself, where there
+//! can be one, holds even if someone deletes the lock file as "stale". A table of this process's own
+//! locks, by the identity of the directory and not by its path, says when it is we who hold it, and
+//! refuses a second handle even where the operating system's locks belong to whole processes.
 //!
 //! Compatible: any number of [`LockKind::Shared`], or one [`LockKind::Exclusive`].
 //!
@@ -14,7 +15,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
 
@@ -75,20 +76,42 @@ enum Held {
 /// Every lock this process holds.
 static HELD: Mutex<BTreeMap<Identity, Held>> = Mutex::new(BTreeMap::new());
 
-/// A lock on a lock file of the real disk.
-struct LockedFile {
-    file: fs::File,
-    identity: Identity,
+/// What is locked: open handles, and the path that messages name and that must lead to the first.
+pub(crate) struct Lockable {
+    /// The lock file.
+    pub(crate) file: fs::File,
+    /// The directory, where the operating system can lock one.
+    pub(crate) directory: Option<fs::File>,
+    pub(crate) path: PathBuf,
 }
 
-/// Locks an open lock file, or says who has it. `path` is for messages and must lead to it.
-pub(crate) fn lock(file: fs::File, path: &Path, kind: LockKind) -> Result<LockGuard> {
-    let failed = |source| Error::new("lock", path, source);
+impl Lockable {
+    /// What says which directory this is, and whether it is still there.
+    fn anchor(&self) -> &fs::File {
+        self.directory.as_ref().unwrap_or(&self.file)
+    }
+
+    fn handles(&self) -> impl Iterator<Item = &fs::File> {
+        std::iter::once(&self.file).chain(&self.directory)
+    }
+}
+
+/// A lock on a directory of the real disk.
+struct LockedDirectory {
+    what: Lockable,
+    identity: Identity,
+    /// Who took it: a process that was split off from it must not give it back.
+    process: u32,
+}
+
+/// Locks a directory, or says who has it.
+pub(crate) fn lock(what: Lockable, kind: LockKind) -> Result<LockGuard> {
+    let failed = |source| Error::new("lock", &what.path, source);
     let locked_by = |holder| Error::Locked {
-        path: path.into(),
+        path: what.path.clone(),
         holder,
     };
-    let identity = identify(&file, path).map_err(failed)?;
+    let identity = identify(what.anchor(), &what.path).map_err(failed)?;
 
     let mut held = HELD.lock();
     let holding = match (held.get(&identity), kind) {
@@ -97,34 +120,46 @@ pub(crate) fn lock(file: fs::File, path: &Path, kind: LockKind) -> Result<LockGu
         (Some(Held::Shared(guards)), LockKind::Shared) => Held::Shared(guards + 1),
         (Some(_), _) => return Err(locked_by(Holder::ThisProcess)),
     };
-    let outcome = match kind {
-        LockKind::Exclusive => file.try_lock(),
-        LockKind::Shared => file.try_lock_shared(),
-    };
-    match outcome {
-        Ok(()) => {}
-        Err(fs::TryLockError::WouldBlock) => return Err(locked_by(Holder::AnotherProcess)),
-        Err(fs::TryLockError::Error(source)) => return Err(failed(source)),
+    for handle in what.handles() {
+        let outcome = match kind {
+            LockKind::Exclusive => handle.try_lock(),
+            LockKind::Shared => handle.try_lock_shared(),
+        };
+        match outcome {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => return Err(locked_by(Holder::AnotherProcess)),
+            Err(fs::TryLockError::Error(source)) => return Err(failed(source)),
+        }
     }
-    if is_deleted(&file).map_err(failed)? {
-        // Locked too late: its name is gone, and whoever opens the directory next will not see it.
-        return Err(Error::Removed { path: path.into() });
+    if is_deleted(what.anchor()).map_err(failed)? {
+        // Locked too late: whoever opens the path next will come to another directory.
+        return Err(Error::Removed { path: what.path });
     }
     held.insert(identity.clone(), holding);
     drop(held);
-    Ok(LockGuard::until_dropped(LockedFile { file, identity }))
+    let process = std::process::id();
+    Ok(LockGuard::until_dropped(LockedDirectory {
+        what,
+        identity,
+        process,
+    }))
 }
 
-impl Drop for LockedFile {
+impl Drop for LockedDirectory {
     fn drop(&mut self) {
+        if std::process::id() != self.process {
+            return;
+        }
         let mut held = HELD.lock();
-        // Unlocked under the table's lock, so that nobody in this process finds the file free in
-        // the table and still locked by the operating system.
+        // Unlocked under the table's lock, so that nobody in this process finds the directory free
+        // in the table and still locked by the operating system.
         //
         // Closing alone would not do: a process that another thread is just starting has a copy of
         // the handle until its program runs, and keeps the lock for as long. Should unlocking
         // fail, closing is what is left, so there is nothing to do about an error here.
-        drop(self.file.unlock());
+        for handle in self.what.handles() {
+            drop(handle.unlock());
+        }
         match held.get_mut(&self.identity) {
             Some(Held::Shared(guards)) if *guards > 1 => *guards -= 1,
             _ => {
@@ -153,7 +188,7 @@ pub(crate) fn is_deleted(file: &fs::File) -> std::io::Result<bool> {
     Ok(file.metadata()?.nlink() == 0)
 }
 
-/// Elsewhere an open file cannot be deleted.
+/// Elsewhere it cannot be told.
 #[cfg(not(unix))]
 pub(crate) fn is_deleted(_file: &fs::File) -> std::io::Result<bool> {
     Ok(false)
@@ -162,6 +197,15 @@ pub(crate) fn is_deleted(_file: &fs::File) -> std::io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A lock file alone, as systems have it that cannot lock a directory.
+    fn lockable(file: fs::File) -> Lockable {
+        Lockable {
+            file,
+            directory: None,
+            path: "LOCK".into(),
+        }
+    }
 
     /// Between the moment a process is forked and the moment its program runs, it holds a copy of
     /// every handle. A store that was closed and opened again while another thread started a
@@ -178,18 +222,18 @@ mod tests {
         };
         let handle = open();
         let copy = handle.try_clone().unwrap();
-        drop(lock(handle, file.path(), LockKind::Exclusive).unwrap());
-        drop(lock(open(), file.path(), LockKind::Exclusive).unwrap());
+        drop(lock(lockable(handle), LockKind::Exclusive).unwrap());
+        drop(lock(lockable(open()), LockKind::Exclusive).unwrap());
         drop(copy);
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_lock_file_deleted_before_it_was_locked_is_not_taken() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let handle = file.reopen().unwrap();
-        let path = file.path().to_path_buf();
         file.close().unwrap();
-        let refused = lock(handle, &path, LockKind::Exclusive).unwrap_err();
+        let refused = lock(lockable(handle), LockKind::Exclusive).unwrap_err();
         assert!(matches!(refused, Error::Removed { .. }), "{refused}");
     }
 }

@@ -6,7 +6,7 @@
 //! library alone. The tests run both, as far as Linux can.
 //!
 //! Promises beyond those of the seam
-//!  1. A sync of a file or directory that was deleted meanwhile is an error, not a success.
+//!  1. On unix a sync of a file or directory that was deleted meanwhile is an error, not a success.
 //!  2. On Linux all names are looked up from the directory that was opened: moving it, or putting
 //!     another in its place, does not lead writes astray.
 //!
@@ -17,11 +17,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::lock::{self, LOCK_NAME};
+use crate::lock::{self, LOCK_NAME, Lockable};
 use crate::seam::{Empty, check_name};
 use crate::transfer::{read_full, uninterrupted, write_full};
 use crate::{
-    Access, Disk, Entry, Error, File, LockGuard, LockKind, PendingDirSync, Region, Result, region,
+    Access, Disk, Entry, Error, File, LockGuard, LockKind, PendingDirSync, Recovering, Region,
+    Result, region,
 };
 use directory::Directory;
 
@@ -36,11 +37,6 @@ mod portable;
 mod zeros;
 
 pub(crate) mod positioned;
-
-#[cfg(target_os = "linux")]
-use linux::LinuxDirectory as NativeDirectory;
-#[cfg(not(target_os = "linux"))]
-use portable::PortableDirectory as NativeDirectory;
 
 /// A directory of the operating system.
 #[derive(Clone, Debug)]
@@ -96,7 +92,7 @@ impl OsDisk {
     /// Sorts an error, and says so where the real reason is that the whole root is gone.
     fn failed(&self, doing: &'static str, path: &Path, source: io::Error) -> Error {
         let gone = source.kind() == io::ErrorKind::NotFound
-            && self.directory.is_deleted(Path::new("")).unwrap_or(false);
+            && self.directory.is_deleted().unwrap_or(false);
         if gone {
             return Error::Removed {
                 path: self.root.clone(),
@@ -135,45 +131,55 @@ impl OsOptions {
     /// # Errors
     /// As [`OsDisk::open`], less what was allowed.
     pub fn open(self, path: impl AsRef<Path>) -> Result<OsDisk> {
-        self.open_as(path.as_ref(), |root| {
-            Ok(Arc::new(NativeDirectory::open(root)?))
-        })
+        self.open_as(path.as_ref(), native)
     }
 
     /// Opens it by the standard library alone, as systems other than Linux do.
     #[cfg(test)]
     fn open_portable(self, path: &Path) -> Result<OsDisk> {
         self.open_as(path, |root| {
-            Ok(Arc::new(portable::PortableDirectory::open(root)?))
+            let directory: Arc<dyn Directory> = Arc::new(portable::PortableDirectory::open(root)?);
+            Ok((directory, None))
         })
     }
 
+    /// `open` gives the directory, and the kind of network file system it is on.
     fn open_as(
         self,
         path: &Path,
-        open: impl FnOnce(&Path) -> io::Result<Arc<dyn Directory>>,
+        open: impl FnOnce(&Path) -> io::Result<(Arc<dyn Directory>, Option<&'static str>)>,
     ) -> Result<OsDisk> {
-        let failed = |source| Error::new("open", path, source);
-        let root = std::path::absolute(path).map_err(failed)?;
+        let root = std::path::absolute(path).map_err(|source| Error::new("open", path, source))?;
         if matches!(self.missing, IfMissing::Create) {
             create_durably(&root)?;
         }
-        let directory = open(&root).map_err(|source| Error::new("open", &root, source))?;
-        let network = directory
-            .network()
-            .map_err(|source| Error::new("open", &root, source))?;
-        if let (Some(kind), IfNetwork::Refuse) = (network, self.network) {
-            return Err(Error::Network { path: root, kind });
+        let opened = open(&root).map_err(|source| Error::new("open", &root, source))?;
+        match (opened, self.network) {
+            ((_, Some(kind)), IfNetwork::Refuse) => Err(Error::Network { path: root, kind }),
+            ((directory, _), _) => Ok(OsDisk { root, directory }),
         }
-        Ok(OsDisk { root, directory })
     }
 }
 
-/// Makes a directory unless it is there, and makes its name durable.
+#[cfg(target_os = "linux")]
+fn native(root: &Path) -> io::Result<(Arc<dyn Directory>, Option<&'static str>)> {
+    let directory = linux::LinuxDirectory::open(root)?;
+    let network = directory.network()?;
+    Ok((Arc::new(directory), network))
+}
+
+/// Here it cannot be told whether a file system is a network's.
+#[cfg(not(target_os = "linux"))]
+fn native(root: &Path) -> io::Result<(Arc<dyn Directory>, Option<&'static str>)> {
+    Ok((Arc::new(portable::PortableDirectory::open(root)?), None))
+}
+
+/// Makes a directory unless it is there, and makes its name durable in any case: an earlier process
+/// may have made it and died before it was.
 fn create_durably(root: &Path) -> Result<()> {
     match fs::create_dir(root) {
         Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(Error::new("create", root, error)),
     }
     let parent = root.parent().unwrap_or(root);
@@ -191,14 +197,17 @@ impl Disk for OsDisk {
             .directory
             .create(path)
             .map_err(|source| self.failed("create", path, source))?;
-        Ok((self.file(path, file), PendingDirSync::of_parent(path)))
+        Ok((
+            self.file(path, file),
+            PendingDirSync::of_parent(&self.root, path),
+        ))
     }
 
     fn open(&self, path: &Path, access: Access) -> Result<Arc<dyn File>> {
         check_name(path, Empty::IsRefused)?;
         let failed = |source| self.failed("open", path, source);
         let file = self.directory.open(path, access).map_err(failed)?;
-        if file.metadata().map_err(failed)?.is_dir() {
+        if !file.metadata().map_err(failed)?.is_file() {
             return Err(Error::NotAFile {
                 path: self.full(path),
             });
@@ -212,7 +221,9 @@ impl Disk for OsDisk {
         self.directory
             .rename(from, to)
             .map_err(|source| self.failed("rename", from, source))?;
-        Ok(PendingDirSync::of_parent(from).and(PendingDirSync::of_parent(to)))
+        // The new name first: were the old one's loss durable before it, a crash could leave none.
+        let to = PendingDirSync::of_parent(&self.root, to);
+        Ok(to.and(PendingDirSync::of_parent(&self.root, from)))
     }
 
     fn remove(&self, path: &Path) -> Result<PendingDirSync> {
@@ -220,7 +231,7 @@ impl Disk for OsDisk {
         self.directory
             .remove(path)
             .map_err(|source| self.failed("remove", path, source))?;
-        Ok(PendingDirSync::of_parent(path))
+        Ok(PendingDirSync::of_parent(&self.root, path))
     }
 
     fn create_dir(&self, path: &Path) -> Result<PendingDirSync> {
@@ -228,7 +239,7 @@ impl Disk for OsDisk {
         self.directory
             .create_dir(path)
             .map_err(|source| self.failed("create directory", path, source))?;
-        Ok(PendingDirSync::of_parent(path))
+        Ok(PendingDirSync::of_parent(&self.root, path))
     }
 
     fn list(&self, dir: &Path) -> Result<Vec<Entry>> {
@@ -244,23 +255,33 @@ impl Disk for OsDisk {
 
     fn sync_dir(&self, dir: &Path) -> Result<()> {
         check_name(dir, Empty::IsTheRoot)?;
-        let failed = |source| self.failed("sync", dir, source);
-        self.directory.sync(dir).map_err(failed)?;
-        if self.directory.is_deleted(dir).map_err(failed)? {
-            return Err(Error::Removed {
-                path: self.full(dir),
-            });
-        }
-        Ok(())
+        self.directory
+            .sync(dir)
+            .map_err(|source| match source.kind() {
+                io::ErrorKind::NotFound => Error::Removed {
+                    path: self.full(dir),
+                },
+                _ => Error::new("sync", &self.full(dir), source),
+            })
     }
 
     fn lock(&self, kind: LockKind) -> Result<LockGuard> {
         let name = Path::new(LOCK_NAME);
-        let file = self
-            .directory
-            .open_lock(name, kind)
-            .map_err(|source| self.failed("lock", name, source))?;
-        lock::lock(file, &self.full(name), kind)
+        let failed = |source| self.failed("lock", name, source);
+        let file = self.directory.open_lock(name, kind).map_err(failed)?;
+        let path = self.full(name);
+        if !file.metadata().map_err(failed)?.is_file() {
+            return Err(Error::NotAFile { path });
+        }
+        let directory = self.directory.lockable().map_err(failed)?;
+        lock::lock(
+            Lockable {
+                file,
+                directory,
+                path,
+            },
+            kind,
+        )
     }
 
     fn random(&self) -> Result<[u8; 16]> {
@@ -269,6 +290,10 @@ impl Disk for OsDisk {
             Error::new("draw random bytes for", &self.root, io::Error::other(error))
         })?;
         Ok(bytes)
+    }
+
+    fn recovering(&self) -> Recovering {
+        Recovering::nothing()
     }
 }
 
@@ -310,20 +335,29 @@ impl File for OsFile {
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+        let wanted = buffer.len() as u64;
+        let past_end = |found| Error::PastEnd {
+            path: self.path.clone(),
+            offset,
+            wanted,
+            found,
+        };
+        // No file reaches that far, and the operating system would call it a wrong argument.
+        if offset
+            .checked_add(wanted)
+            .is_none_or(|end| i64::try_from(end).is_err())
+        {
+            return Err(past_end(self.size()?.saturating_sub(offset)));
+        }
         let found = read_full(offset, buffer, |buffer, offset| {
             positioned::read_at(&self.file, buffer, offset)
-        })
-        .map_err(|source| self.failed("read", source))?;
-        if found < buffer.len() {
-            let (wanted, found) = (buffer.len() as u64, found as u64);
-            return Err(Error::PastEnd {
-                path: self.path.clone(),
-                offset,
-                wanted,
-                found,
-            });
+        });
+        let found = found.map_err(|source| self.failed("read", source))? as u64;
+        if found < wanted {
+            Err(past_end(found))
+        } else {
+            Ok(())
         }
-        Ok(())
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {

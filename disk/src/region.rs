@@ -32,15 +32,17 @@ use memmap2::{Mmap, MmapOptions};
 
 use crate::{Error, Result};
 
+
 /// The first bytes of a file, readable at one address for as long as this lives.
 ///
 /// The bytes may change under the pointer, by `write_at` on the file: whoever reads through it
 /// reads only what nobody is writing (in a store: slots that are published and pinned).
 ///
 /// # Safety
-/// Whoever implements this promises that all `size` bytes from `pointer` can be read at any time
-/// while the region lives, at the same address, and that they change only through
-/// [`File::write_at`](crate::File::write_at) on the file that was mapped.
+/// Whoever implements this promises that `pointer` and `size` always answer the same, the pointer
+/// being on a boundary of 4096 bytes and the size at most `isize::MAX`; that all `size` bytes from
+/// `pointer` can be read at any time while the region lives, provided that nobody cuts the file; and
+/// that they change only by what is done to the file that was mapped.
 pub unsafe trait Region: Send + Sync + fmt::Debug {
     /// Address of the first byte, on a page boundary.
     fn pointer(&self) -> *const u8;
@@ -58,18 +60,18 @@ impl dyn Region + '_ {
     /// Lends a range of the bytes; `None` where it reaches past the end.
     ///
     /// # Safety
-    /// No write may overlap the range while the borrow lives: neither by `write_at` of this
-    /// process, nor by anyone else.
+    /// While the borrow lives, no write may overlap the range, and nobody may cut the file to less
+    /// than the region: not this process, by any handle of the file, and not another one.
     pub unsafe fn slice(&self, range: Range<usize>) -> Option<Borrowed<'_>> {
         if range.start > range.end || range.end > self.size() {
             return None;
         }
         let tracked = self.track(&range);
         // SAFETY: the range lies within `size` (checked above), all of which can be read while the
-        // region lives, and so for as long as `self` is borrowed (contract of the trait). Nobody
-        // writes to it meanwhile (contract of this function). Bytes need no alignment, every
-        // value of them is valid, and a region never spans more than `isize::MAX` bytes, since a
-        // larger one cannot be mapped.
+        // region lives, and so for as long as `self` is borrowed (contract of the trait; nobody cuts
+        // the file by the contract of this function). Nobody writes to the range meanwhile (same
+        // contract). Bytes need no alignment, every value of them is valid, and there are at most
+        // `isize::MAX` of them (contract of the trait).
         let bytes = unsafe {
             std::slice::from_raw_parts(self.pointer().wrapping_add(range.start), range.len())
         };
@@ -126,10 +128,10 @@ impl fmt::Debug for Tracked {
 #[derive(Debug)]
 struct MappedFile(Mmap);
 
-// SAFETY: a map is readable over its whole length at a fixed address until it is dropped, which
-// is when this is. The bytes are those of the file: they change only by writes to it, by
-// `write_at` if nobody else writes (told in the header), and the file was at least as long as the
-// map when it was mapped and is never cut while mapped (contract of `File::set_size`).
+// SAFETY: a map has one address, on a page boundary (no system has pages below 4096 bytes), and one
+// length, at most `isize::MAX` (more cannot be mapped). It is readable over all of it until it is
+// dropped, which is when this is, unless the file is cut: it was long enough when it was mapped. Its
+// bytes are those of the file.
 unsafe impl Region for MappedFile {
     fn pointer(&self) -> *const u8 {
         self.0.as_ptr()
@@ -168,7 +170,7 @@ pub(crate) fn map(file: &fs::File, path: &Path, size: u64) -> Result<Arc<dyn Reg
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::transfer::write_full;
 
@@ -190,8 +192,9 @@ mod tests {
         map(file, Path::new("mapped"), size)
     }
 
-    fn copy(region: &dyn Region, range: Range<usize>) -> Option<Vec<u8>> {
-        // SAFETY: the tests below write only between calls of this function.
+    /// The bytes of a range, for tests: they must not write while this runs.
+    pub(crate) fn copy(region: &dyn Region, range: Range<usize>) -> Option<Vec<u8>> {
+        // SAFETY: tests write only between calls of this function.
         let borrowed = unsafe { region.slice(range) }?;
         Some(borrowed.to_vec())
     }

@@ -13,6 +13,7 @@
 //!
 //! Never: buffers in user space; writes through a map; decides what a file's bytes mean.
 
+use std::any::Any;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -23,7 +24,8 @@ use crate::{Error, LockGuard, LockKind, PendingDirSync, Region, Result};
 /// A directory and all below it, as one store sees the disk.
 ///
 /// Names are relative to that directory, and made of plain parts: an absolute name, or one
-/// through `..`, is [`Error::Outside`](crate::Error::Outside).
+/// through `..`, is [`Error::Outside`](crate::Error::Outside). Links that someone put into the
+/// directory on purpose are followed, so that a part of a store can lie on another device.
 pub trait Disk: Send + Sync + fmt::Debug {
     /// The directory all names are relative to, for messages.
     fn root(&self) -> &Path;
@@ -38,14 +40,19 @@ pub trait Disk: Send + Sync + fmt::Debug {
     fn create(&self, path: &Path) -> Result<(Arc<dyn File>, PendingDirSync)>;
 
     /// Opens a file that exists. Changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::Missing`](crate::Error::Missing); [`Error::NotAFile`](crate::Error::NotAFile) if the
+    /// name leads to a directory, a device or a pipe.
     fn open(&self, path: &Path, access: Access) -> Result<Arc<dyn File>>;
 
     /// Gives a file or directory another name, replacing a file that had it, in one step that
     /// readers see whole or not at all.
     ///
-    /// Durable when it returns: nothing. After a crash either name may stand, or both; once both
-    /// directories are synced only the new one does. The bytes are not synced by this: sync the
-    /// file first, or the new name may stand for an empty file.
+    /// Durable when it returns: nothing. Within one directory a crash leaves either name, or both.
+    /// Between two directories it may leave none, if the old one is synced before the new one: what
+    /// is returned syncs the new one first. The bytes are not synced by this: sync the file first,
+    /// or the new name may stand for an empty file.
     fn rename(&self, from: &Path, to: &Path) -> Result<PendingDirSync>;
 
     /// Takes a file's name away. Handles and regions that are open keep working.
@@ -67,21 +74,55 @@ pub trait Disk: Send + Sync + fmt::Debug {
     /// the bytes of its files, nor the names in directories below it.
     ///
     /// # Errors
-    /// [`Error::Removed`](crate::Error::Removed) if the directory itself was deleted meanwhile.
+    /// [`Error::Removed`](crate::Error::Removed) if the directory is not there any more.
     fn sync_dir(&self, dir: &Path) -> Result<()>;
 
-    /// Locks the directory against other openers, of this process or another; never waits.
+    /// Locks the directory against other openers, of this process or another; never waits. Makes
+    /// the lock file if it is missing, and owes no sync for it: its loss is harmless.
     ///
     /// The lock ends when the guard is dropped or the process dies, whichever comes first. Take it
     /// before the first read.
     ///
     /// # Errors
-    /// [`Error::Locked`](crate::Error::Locked), with who holds it.
+    /// [`Error::Locked`](crate::Error::Locked), with who holds it;
+    /// [`Error::Denied`](crate::Error::Denied) where the lock file is missing and can't be made.
     fn lock(&self, kind: LockKind) -> Result<LockGuard>;
 
     /// Sixteen bytes that no other call has returned or will: for store ids and salts. A simulated
     /// disk draws them from its seed.
     fn random(&self) -> Result<[u8; 16]>;
+
+    /// Says that the caller is recovering until the answer is dropped, and promises to read by
+    /// position only: a bad sector is then an error, where through a map it would end the process.
+    /// The real disk takes its word; the simulated one panics when the promise is broken.
+    fn recovering(&self) -> Recovering;
+}
+
+/// Stands for a recovery that is under way.
+#[must_use = "the recovery is taken to be over when this is dropped"]
+pub struct Recovering {
+    /// What the disk wants dropped at its end.
+    _note: Option<Box<dyn Any + Send + Sync>>,
+}
+
+impl Recovering {
+    /// Notes nothing.
+    pub const fn nothing() -> Self {
+        Recovering { _note: None }
+    }
+
+    /// Drops `note` when the recovery is over.
+    pub fn until_dropped(note: impl Any + Send + Sync) -> Self {
+        Recovering {
+            _note: Some(Box::new(note)),
+        }
+    }
+}
+
+impl fmt::Debug for Recovering {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Recovering")
+    }
 }
 
 /// One open file. All methods work at a position that is given; there is no cursor to share.
@@ -113,7 +154,9 @@ pub trait File: Send + Sync + fmt::Debug {
     /// were there stay.
     ///
     /// Durable when it returns: nothing. On a file system that copies on write the space is a
-    /// promise the device may still break; then the write fails.
+    /// promise the device may still break; then the write fails. Where the system cannot reserve,
+    /// zeros are written behind the end, and bytes the file has but that nobody ever wrote (after
+    /// `set_size`, or a write far behind the end) stay without space: grow a file by this call.
     ///
     /// # Errors
     /// [`Error::Full`](crate::Error::Full) if there is not enough space; the size is as before.
@@ -144,7 +187,8 @@ pub trait File: Send + Sync + fmt::Debug {
     /// Maps the first `size` bytes for reading, for as long as the region lives.
     ///
     /// # Errors
-    /// [`Error::PastEnd`](crate::Error::PastEnd) if the file is shorter than that.
+    /// [`Error::PastEnd`](crate::Error::PastEnd) if the file is shorter than that;
+    /// [`Error::Refused`](crate::Error::Refused) for 0 bytes.
     fn map(&self, size: u64) -> Result<Arc<dyn Region>>;
 }
 

@@ -3,7 +3,8 @@
 //! A protocol's safety lies in the order of its writes and syncs. Written down as a trace and kept
 //! beside the test, a sync that goes missing is one line of a diff.
 //!
-//! A line: the method, padded to ten, then names and numbers; a failure ends in `! message`. No
+//! A line is written when its call returns: where threads overlap, their lines stand in the order in
+//! which they were done, not begun. A line: the method, padded to ten, then names and numbers; a failure ends in `! message`. No
 //! line holds anything that differs from run to run (contents, times, absolute paths).
 
 use std::fmt::Write as _;
@@ -127,7 +128,7 @@ fn name(path: &Path) -> String {
 }
 
 /// The kind of failure, without the path that differs from run to run.
-fn kind_of(error: &Error) -> &'static str {
+pub(crate) fn kind_of(error: &Error) -> &'static str {
     match error {
         Error::Missing { .. } => "missing",
         Error::Exists { .. } => "exists",
@@ -142,6 +143,7 @@ fn kind_of(error: &Error) -> &'static str {
         Error::TooManyFiles { .. } => "too many files",
         Error::PastEnd { .. } => "past the end",
         Error::Stopped { .. } => "stopped",
+        Error::Refused { .. } => "refused",
         Error::Io { .. } => "failed",
     }
 }

@@ -1,7 +1,8 @@
 //! Ties every byte layout in code to the document that specifies it.
 //!
-//! The bytes on disk are described in FORMAT.md and laid out by the `format.rs` of each crate. At its
-//! end FORMAT.md lists a hash of each such file; who changes one is sent to the other.
+//! The bytes on disk are described in FORMAT.md and laid out by the `format.rs` of each crate, and by
+//! what lies in a `format` folder beside it. At its end FORMAT.md lists a hash of each such file; who
+//! changes one is sent to the document.
 
 use base::checksum::Xxh3;
 
@@ -28,7 +29,8 @@ pub fn check(document: &Text, sources: &[Text]) -> Vec<String> {
         })
         .collect();
     let mut complaints = Vec::new();
-    let is_layout = |source: &&Text| source.path.ends_with("/format.rs");
+    let is_layout =
+        |source: &&Text| source.path.ends_with("/format.rs") || source.path.contains("/format/");
     for source in sources.iter().filter(is_layout) {
         let hash = format!("{:016x}", Xxh3::of(source.text.as_bytes()));
         let row = format!("| `{}` | `{hash}` |", source.path);
@@ -79,6 +81,12 @@ mod tests {
             "{complaints:?}"
         );
         assert_eq!(check(&document(row), &[]).len(), 1, "the file was deleted");
+    }
+
+    #[test]
+    fn a_layout_in_a_folder_is_one_too() {
+        let sources = [Text::new("wal/src/format/record.rs", LAYOUT)];
+        assert_eq!(check(&document(""), &sources).len(), 1);
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod documents;
 pub mod headers;
 pub mod layers;
 pub mod layouts;
+pub mod lints;
 pub mod manifest;
 pub mod required;
 pub mod seam;

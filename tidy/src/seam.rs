@@ -5,6 +5,7 @@
 
 use toml::{Table, Value};
 
+use crate::lints::lifted;
 use crate::tree::Text;
 
 /// Crates that may touch what the seam hides: the seam itself, and what is no part of the store.
@@ -21,8 +22,12 @@ const BANNED_METHODS: &[&str] = &[
     "std::fs::remove_file",
     "std::fs::rename",
     "std::fs::write",
+    "std::os::unix::fs::symlink",
     "std::path::Path::exists",
     "std::path::Path::metadata",
+    "std::sync::Condvar::wait_timeout",
+    "std::sync::mpsc::Receiver::recv_timeout",
+    "std::thread::park_timeout",
     "std::thread::sleep",
     "std::time::Instant::elapsed",
     "std::time::Instant::now",
@@ -73,6 +78,24 @@ pub fn check(folders: &[&str], pattern: &Text, files: &[Text]) -> Vec<String> {
         }
     }
     complaints
+}
+
+/// Lints, and groups of them, whose lifting would open the seam.
+const GUARDS: &[&str] = &["disallowed_methods", "disallowed_types", "all", "style"];
+
+/// Complains of every file outside the exempt crates that lifts the bans for itself.
+pub fn check_sources(folders: &[&str], sources: &[Text]) -> Vec<String> {
+    let guarded = folders.iter().filter(|folder| !EXEMPT.contains(folder));
+    let guarded: Vec<_> = guarded.map(|folder| format!("{folder}/")).collect();
+    let of_guarded = |source: &&Text| guarded.iter().any(|it| source.path.starts_with(it));
+    let opens = |source: &&Text| {
+        lifted(source)
+            .iter()
+            .any(|it| GUARDS.contains(&it.as_str()))
+    };
+    let open = sources.iter().filter(of_guarded).filter(opens);
+    open.map(|source| format!("{}: lifts the bans that keep the seam shut", source.path))
+        .collect()
 }
 
 fn parse(file: &Text) -> Table {
@@ -140,6 +163,18 @@ mod tests {
         let lifted = pattern().replace("{ path = \"std::fs::write\" }, ", "");
         assert_eq!(complaints("wal", &lifted).len(), 1);
         assert_eq!(complaints("wal", "too-many-lines-threshold = 70").len(), 2);
+    }
+
+    #[test]
+    fn a_ban_lifted_in_a_source_file_is_named() {
+        let opened = "#[expect(clippy::disallowed_methods, reason = \"just once\")]\nfn f() {}";
+        let complaints = |path: &str| check_sources(&["wal", "disk"], &[Text::new(path, opened)]);
+        assert_eq!(
+            complaints("wal/src/a.rs"),
+            ["wal/src/a.rs: lifts the bans that keep the seam shut"]
+        );
+        assert_eq!(complaints("wal/tests/it/a.rs").len(), 1);
+        assert_eq!(complaints("disk/src/a.rs"), [""; 0]);
     }
 
     #[test]

@@ -1,10 +1,7 @@
 //! Keeps `unsafe` to the few modules that are named here, and forbids it for good elsewhere.
 
-use proc_macro2::{TokenStream, TokenTree};
-use syn::visit::Visit;
-use syn::{Attribute, Meta};
-
-use crate::tree::{Text, parse};
+use crate::lints::lifted;
+use crate::tree::Text;
 
 /// Modules that may lift the workspace's ban, each with the reason it cannot do without.
 const PLACES: &[(&str, &str)] = &[("disk/src/region.rs", "maps files and lends their bytes")];
@@ -18,7 +15,10 @@ pub fn check(folders: &[&str], sources: &[Text]) -> Vec<String> {
     let mut complaints = Vec::new();
     for source in sources {
         let named = PLACES.iter().any(|(path, _)| *path == source.path);
-        match (lifts(source), named) {
+        match (
+            lifted(source).iter().any(|lint| lint == "unsafe_code"),
+            named,
+        ) {
             (true, false) => complaints.push(format!(
                 "{}: lifts the ban on unsafe code without being named in tidy/src/unsafe_places.rs",
                 source.path
@@ -45,40 +45,6 @@ pub fn check(folders: &[&str], sources: &[Text]) -> Vec<String> {
         }
     }
     complaints
-}
-
-/// Whether a file sets the lint for itself or a part of it to anything but "forbidden".
-fn lifts(source: &Text) -> bool {
-    struct Lifting(bool);
-    impl Visit<'_> for Lifting {
-        fn visit_attribute(&mut self, attribute: &Attribute) {
-            let Meta::List(list) = &attribute.meta else {
-                return;
-            };
-            let words = words(list.tokens.clone());
-            let named = |word: &str| list.path.is_ident(word) || words.iter().any(|it| it == word);
-            let lifted = LIFTING.iter().any(|level| named(level));
-            self.0 |= lifted && words.iter().any(|word| word == "unsafe_code");
-        }
-    }
-    let mut lifting = Lifting(false);
-    lifting.visit_file(&parse(source));
-    lifting.0
-}
-
-/// Lint levels that let something through.
-const LIFTING: &[&str] = &["expect", "allow", "warn"];
-
-/// The words of an attribute, those in nested brackets included.
-fn words(tokens: TokenStream) -> Vec<String> {
-    tokens
-        .into_iter()
-        .flat_map(|token| match token {
-            TokenTree::Ident(word) => vec![word.to_string()],
-            TokenTree::Group(group) => words(group.stream()),
-            _ => Vec::new(),
-        })
-        .collect()
 }
 
 fn forbids(source: &Text) -> bool {

@@ -34,14 +34,14 @@ pub(crate) trait Directory: Send + Sync + fmt::Debug {
     /// What a directory holds, in any order.
     fn list(&self, dir: &Path) -> io::Result<Vec<Entry>>;
 
-    /// Makes the names in a directory durable.
+    /// Makes the names in a directory durable; fails with `NotFound` if it is deleted.
     fn sync(&self, dir: &Path) -> io::Result<()>;
 
-    /// Whether a directory that was there is deleted.
-    fn is_deleted(&self, dir: &Path) -> io::Result<bool>;
+    /// Whether the root is deleted.
+    fn is_deleted(&self) -> io::Result<bool>;
 
-    /// The kind of network file system the root is on; `None` if it is local or cannot be told.
-    fn network(&self) -> io::Result<Option<&'static str>>;
+    /// A handle of the root to lock, where the system can lock a directory.
+    fn lockable(&self) -> io::Result<Option<fs::File>>;
 
     /// Makes a file at least `size` long and takes the space for it. After an error the file may
     /// have grown.

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -20,6 +20,14 @@ const FILE_MODE: Mode = Mode::from_raw_mode(0o666);
 /// The same for directories, which must be searchable to be used.
 const DIRECTORY_MODE: Mode = Mode::from_raw_mode(0o777);
 
+/// What file systems and kernels say that cannot reserve space.
+const CANNOT_RESERVE: [i32; 2] = [Errno::OPNOTSUPP.raw_os_error(), Errno::NOSYS.raw_os_error()];
+
+/// Whether no name leads to an open directory any more.
+fn is_unnamed(dir: BorrowedFd<'_>) -> io::Result<bool> {
+    Ok(rustix::fs::fstat(dir)?.st_nlink == 0)
+}
+
 /// An open directory.
 #[derive(Debug)]
 pub(crate) struct LinuxDirectory {
@@ -33,8 +41,20 @@ impl LinuxDirectory {
         Ok(LinuxDirectory { root })
     }
 
+    /// The number of the kind of file system.
+    fn magic(&self) -> io::Result<i128> {
+        Ok(rustix::fs::fstatfs(&self.root)?.f_type.into())
+    }
+
+    /// The kind of network file system the directory is on; `None` if it is on another.
+    pub(crate) fn network(&self) -> io::Result<Option<&'static str>> {
+        Ok(network::kind_of(self.magic()?))
+    }
+
+    /// Opens without waiting: a pipe under the name of a file would otherwise wait for its other
+    /// end. To files it makes no difference.
     fn open_at(&self, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
-        let flags = flags | OFlags::CLOEXEC;
+        let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK;
         uninterrupted(|| Ok(rustix::fs::openat(&self.root, path, flags, FILE_MODE)?))
     }
 
@@ -118,22 +138,28 @@ impl Directory for LinuxDirectory {
     }
 
     fn sync(&self, dir: &Path) -> io::Result<()> {
-        let dir = self.open_dir(dir)?;
-        uninterrupted(|| Ok(rustix::fs::fsync(&dir)?))
-    }
-
-    fn is_deleted(&self, dir: &Path) -> io::Result<bool> {
-        match self.open_dir(dir) {
-            Ok(dir) => Ok(rustix::fs::fstat(&dir)?.st_nlink == 0),
-            // A deleted directory can no longer be opened through itself.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
-            Err(error) => Err(error),
+        let below;
+        let dir = if dir.as_os_str().is_empty() {
+            self.root.as_fd()
+        } else {
+            below = self.open_dir(dir)?;
+            below.as_fd()
+        };
+        uninterrupted(|| Ok(rustix::fs::fsync(dir)?))?;
+        if is_unnamed(dir)? {
+            Err(io::ErrorKind::NotFound.into())
+        } else {
+            Ok(())
         }
     }
 
-    fn network(&self) -> io::Result<Option<&'static str>> {
-        let magic = rustix::fs::fstatfs(&self.root)?.f_type;
-        Ok(network::kind_of(magic.cast_unsigned()))
+    fn is_deleted(&self) -> io::Result<bool> {
+        is_unnamed(self.root.as_fd())
+    }
+
+    fn lockable(&self) -> io::Result<Option<fs::File>> {
+        // Opened anew: a lock belongs to the opening, and the root's lives as long as the disk.
+        Ok(Some(self.open_dir(Path::new(""))?.into()))
     }
 
     fn reserve(&self, file: &fs::File, size: u64) -> io::Result<()> {
@@ -149,10 +175,22 @@ impl Directory for LinuxDirectory {
             )?)
         });
         match reserved {
-            Err(error) if error.raw_os_error() == Some(Errno::OPNOTSUPP.raw_os_error()) => {
+            Err(error) if CANNOT_RESERVE.map(Some).contains(&error.raw_os_error()) => {
                 zeros::append(file, size)
             }
             outcome => outcome,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kind_of_file_system_is_read_from_the_directory_itself() {
+        let proc = LinuxDirectory::open(Path::new("/proc")).unwrap();
+        assert_eq!(proc.magic().unwrap(), 0x9fa0);
+        assert_eq!(proc.network().unwrap(), None);
     }
 }

@@ -2,11 +2,11 @@
 //!
 //! On these a lock may be seen by one machine only, a sync may end at the other side's memory,
 //! and a page that cannot be fetched ends the process. FUSE has one number for all its file
-//! systems, network or not, and is let through: that can't be told here.
+//! systems, network or not, and is let through: the number does not tell.
 
 /// The kind of network file system that has this magic number in `statfs`; `None` for all others.
-pub(crate) fn kind_of(magic: u64) -> Option<&'static str> {
-    // Some systems extend the 32-bit number's sign into the upper half.
+pub(crate) fn kind_of(magic: i128) -> Option<&'static str> {
+    // The number has 32 bits; what it is handed over in may have extended its sign.
     match magic & 0xffff_ffff {
         0x0000_6969 => Some("NFS"),
         0x0000_517b => Some("SMB"),

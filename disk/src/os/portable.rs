@@ -1,7 +1,8 @@
-//! A directory by the standard library alone: what macOS, Windows and other systems get.
+//! A directory by the standard library alone: what macOS and Windows get.
 //!
-//! Names are looked up by path at each call, so a directory that is moved away is missed rather
-//! than followed. Tested on Linux only, where the same tests run over both versions.
+//! Names are looked up by path at each call, so a directory that is moved away is missed rather than
+//! followed; on Windows a file that was deleted while open is not noticed. Run on Linux only, where
+//! the same tests go over both versions.
 
 use std::fs;
 use std::io;
@@ -97,12 +98,17 @@ impl Directory for PortableDirectory {
         positioned::sync_dir(&self.full(dir))
     }
 
-    fn is_deleted(&self, dir: &Path) -> io::Result<bool> {
-        Ok(!fs::exists(self.full(dir))?)
+    fn is_deleted(&self) -> io::Result<bool> {
+        Ok(!fs::exists(&self.root)?)
     }
 
-    fn network(&self) -> io::Result<Option<&'static str>> {
-        Ok(None)
+    fn lockable(&self) -> io::Result<Option<fs::File>> {
+        // Windows opens no directory this way.
+        if cfg!(unix) {
+            fs::File::open(&self.root).map(Some)
+        } else {
+            Ok(None)
+        }
     }
 
     fn reserve(&self, file: &fs::File, size: u64) -> io::Result<()> {

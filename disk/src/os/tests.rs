@@ -3,7 +3,9 @@
 use super::*;
 use crate::{EntryKind, Holder};
 
+mod locks;
 mod model;
+mod refusals;
 
 /// Runs a check on a fresh directory: by direct system calls, and by the standard library alone.
 fn on_both(check: impl Fn(&OsDisk)) {
@@ -188,25 +190,10 @@ fn a_rename_replaces_and_owes_the_sync_of_both_directories() {
         let pending = disk
             .rename(Path::new("from/new"), Path::new("to/file"))
             .unwrap();
-        assert_eq!(pending, expected.and(other));
+        assert_eq!(pending, other.and(expected), "the new name is synced first");
         pending.sync(disk).unwrap();
         assert_eq!(bytes_of(disk, "to/file"), b"new");
         assert_eq!(names(disk, "from"), [("x".into(), EntryKind::File)]);
-    });
-}
-
-#[test]
-fn a_removed_file_lives_on_for_those_who_have_it_open() {
-    on_both(|disk| {
-        let file = create(disk, "file");
-        file.write_at(0, b"still here").unwrap();
-        let region = file.map(10).unwrap();
-        disk.remove(Path::new("file")).unwrap().sync(disk).unwrap();
-        assert_eq!(names(disk, ""), []);
-        let mut bytes = [0; 10];
-        file.read_at(0, &mut bytes).unwrap();
-        assert_eq!(&bytes, b"still here");
-        assert_eq!(region.size(), 10);
     });
 }
 
@@ -236,194 +223,25 @@ fn a_listing_follows_no_links() {
     });
 }
 
-#[test]
-fn names_that_lead_outside_are_refused_by_every_call() {
-    on_both(|disk| {
-        let out = Path::new("../outside");
-        let inside = Path::new("inside");
-        let refusals = [
-            disk.create(out).err(),
-            disk.open(out, Access::Read).err(),
-            disk.rename(out, inside).err(),
-            disk.rename(inside, out).err(),
-            disk.remove(out).err(),
-            disk.create_dir(out).err(),
-            disk.list(out).err(),
-            disk.sync_dir(out).err(),
-        ];
-        for refused in refusals {
-            assert!(
-                matches!(refused, Some(Error::Outside { .. })),
-                "{refused:?}"
-            );
-        }
-    });
-}
-
-#[test]
-fn missing_names_and_wrong_kinds_are_told_apart() {
-    on_both(|disk| {
-        create(disk, "file");
-        disk.create_dir(Path::new("dir"))
-            .unwrap()
-            .sync(disk)
-            .unwrap();
-        let open = |name| disk.open(Path::new(name), Access::Read).unwrap_err();
-        assert!(matches!(open("absent"), Error::Missing { .. }));
-        assert!(matches!(open("absent/file"), Error::Missing { .. }));
-        assert!(matches!(open("file/below"), Error::NotADirectory { .. }));
-        assert!(matches!(open("dir"), Error::NotAFile { .. }));
-        let refused = disk.open(Path::new("dir"), Access::ReadWrite).unwrap_err();
-        assert!(matches!(refused, Error::NotAFile { .. }), "{refused}");
-        let refused = disk.list(Path::new("file")).unwrap_err();
-        assert!(matches!(refused, Error::NotADirectory { .. }), "{refused}");
-    });
-}
-
-#[test]
-fn a_handle_for_reading_refuses_to_write() {
-    on_both(|disk| {
-        create(disk, "file").write_at(0, b"old").unwrap();
-        let file = disk.open(Path::new("file"), Access::Read).unwrap();
-        file.write_at(0, b"new").unwrap_err();
-        assert_eq!(bytes_of(disk, "file"), b"old");
-    });
-}
-
-#[cfg(unix)]
-#[test]
-fn syncing_what_was_deleted_is_no_success() {
-    on_both(|disk| {
-        disk.create_dir(Path::new("dir"))
-            .unwrap()
-            .sync(disk)
-            .unwrap();
-        let file = create(disk, "dir/file");
-        file.write_at(0, b"lost").unwrap();
-        file.sync_data().unwrap();
-        fs::remove_dir_all(disk.root().join("dir")).unwrap();
-        for refused in [file.sync_data().unwrap_err(), file.sync_all().unwrap_err()] {
-            assert!(matches!(&refused, Error::Removed { path } if path.ends_with("dir/file")));
-        }
-        disk.sync_dir(Path::new("dir")).unwrap_err();
-    });
-}
-
-#[cfg(unix)]
-#[test]
-fn a_root_deleted_underneath_is_named_by_every_call_that_meets_it() {
-    on_both(|disk| {
-        create(disk, "old");
-        fs::remove_dir_all(disk.root()).unwrap();
-        let new = Path::new("new");
-        let refusals = [
-            disk.create(new).err(),
-            disk.open(Path::new("old"), Access::Read).err(),
-            disk.rename(Path::new("old"), new).err(),
-            disk.remove(Path::new("old")).err(),
-            disk.create_dir(new).err(),
-            disk.sync_dir(Path::new("")).err(),
-            disk.lock(LockKind::Exclusive).err(),
-            disk.lock(LockKind::Shared).err(),
-        ];
-        for refused in refusals {
-            let Some(Error::Removed { path }) = &refused else {
-                panic!("{refused:?}")
-            };
-            assert_eq!(path, disk.root());
-        }
-    });
-}
-
+/// The kernel's own files can't be synced, and say so: which shows that it was asked.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_root_that_is_moved_is_followed_and_not_mistaken_for_its_successor() {
-    let dir = tempfile::tempdir().unwrap();
-    let (before, after) = (dir.path().join("store"), dir.path().join("moved"));
-    let disk = OsDisk::options().create_missing().open(&before).unwrap();
-    fs::rename(&before, &after).unwrap();
-    fs::create_dir(&before).unwrap();
-    create(&disk, "file");
-    assert!(after.join("file").exists());
-    assert!(!before.join("file").exists());
-}
-
-#[test]
-fn locks_keep_one_writer_or_many_readers() {
-    on_both(|disk| {
-        let refused = |kind| match disk.lock(kind) {
-            Err(Error::Locked {
-                path,
-                holder: Holder::ThisProcess,
-            }) => {
-                assert_eq!(path, disk.root().join(LOCK_NAME));
-            }
-            other => panic!("{other:?}"),
-        };
-        let writer = disk.lock(LockKind::Exclusive).unwrap();
-        refused(LockKind::Exclusive);
-        refused(LockKind::Shared);
-        drop(writer);
-        let readers = (
-            disk.lock(LockKind::Shared).unwrap(),
-            disk.lock(LockKind::Shared).unwrap(),
-        );
-        refused(LockKind::Exclusive);
-        drop(readers.0);
-        refused(LockKind::Exclusive);
-        drop(readers.1);
-        drop(disk.lock(LockKind::Exclusive).unwrap());
-    });
-}
-
-#[cfg(unix)]
-#[test]
-fn a_lock_belongs_to_the_directory_and_not_to_the_path() {
-    on_both(|disk| {
-        let dir = tempfile::tempdir().unwrap();
-        let alias = dir.path().join("alias");
-        std::os::unix::fs::symlink(disk.root(), &alias).unwrap();
-        let _writer = disk.lock(LockKind::Exclusive).unwrap();
-        let refused = OsDisk::open(&alias)
-            .unwrap()
-            .lock(LockKind::Exclusive)
-            .unwrap_err();
-        assert!(
-            matches!(
-                &refused,
-                Error::Locked {
-                    holder: Holder::ThisProcess,
-                    ..
-                }
-            ),
-            "{refused}"
-        );
-    });
-}
-
-#[test]
-fn locks_of_many_threads_are_never_held_by_two() {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    on_both(|disk| {
-        let holders = AtomicUsize::new(0);
-        let granted = AtomicUsize::new(0);
-        std::thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| {
-                    for _ in 0..500 {
-                        let Ok(guard) = disk.lock(LockKind::Exclusive) else {
-                            continue;
-                        };
-                        assert_eq!(holders.fetch_add(1, Ordering::SeqCst), 0);
-                        granted.fetch_add(1, Ordering::SeqCst);
-                        holders.fetch_sub(1, Ordering::SeqCst);
-                        drop(guard);
-                    }
-                });
-            }
-        });
-        assert!(granted.load(Ordering::SeqCst) > 0);
-    });
+fn syncs_reach_the_operating_system() {
+    let disk = OsDisk::open("/proc/self").unwrap();
+    disk.sync_dir(Path::new("")).unwrap_err();
+    disk.sync_dir(Path::new("task")).unwrap_err();
+    let file = disk.open(Path::new("stat"), Access::Read).unwrap();
+    file.sync_data().unwrap_err();
+    file.sync_all().unwrap_err();
+    let refused = OsDisk::options()
+        .create_missing()
+        .open("/proc/self/task")
+        .unwrap_err();
+    assert_eq!(
+        refused.path(),
+        Path::new("/proc/self"),
+        "the name of an old directory is synced too"
+    );
 }
 
 #[test]

@@ -57,7 +57,8 @@ fn a_missing_directory_below_a_missing_one_is_not_created() {
 #[test]
 fn an_empty_path() {
     let error = OsDisk::open("").unwrap_err();
-    assert_eq!(error.path(), Path::new(""));
+    assert!(matches!(error, Error::Refused { .. }), "{error:?}");
+    assert_eq!(error.to_string(), "could not open the empty path");
 }
 
 #[test]
@@ -109,6 +110,10 @@ fn a_read_only_directory() {
             assert!(matches!(error, Error::Denied { .. }), "{error:?}");
             assert_says(&error, &path.join(name), "check its owner and mode");
         }
+        fs::read(path.join("LOCK")).expect("the lock file can be read");
+        disk.lock(LockKind::Shared)
+            .map(drop)
+            .expect("readers can lock what they can read");
         return;
     }
 
@@ -116,6 +121,8 @@ fn a_read_only_directory() {
     let path = root.join("store");
     fs::create_dir(&path).unwrap();
     fs::write(path.join("old"), b"kept").unwrap();
+    fs::write(path.join("LOCK"), b"").unwrap();
+    fs::set_permissions(path.join("LOCK"), fs::Permissions::from_mode(0o444)).unwrap();
     fs::set_permissions(path.join("old"), fs::Permissions::from_mode(0o444)).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o555)).unwrap();
     let program = child::program_for_everyone(&root);
@@ -123,7 +130,9 @@ fn a_read_only_directory() {
     if fs::File::create(path.join("superuser")).is_ok() {
         command.uid(NOBODY).gid(NOBODY);
     }
-    child::run(&mut command);
+    if let Err(why) = child::run(&mut command) {
+        child::skip(NAME, &why);
+    }
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     assert_eq!(fs::read(path.join("old")).unwrap(), b"kept");
 }
@@ -182,24 +191,4 @@ fn a_directory_removed_underneath() {
     let error = disk.create(Path::new("next")).unwrap_err();
     assert!(matches!(error, Error::Removed { .. }), "{error:?}");
     assert_says(&error, &path, "restore it from a backup");
-}
-
-/// What a network file system is told by is tested in `os/network.rs`: none can be mounted here.
-/// This is the error it ends in, and the way around it.
-#[test]
-fn a_network_file_system() {
-    let error = Error::Network {
-        path: "/mnt/share".into(),
-        kind: "NFS",
-    };
-    assert_says(
-        &error,
-        Path::new("/mnt/share"),
-        "use a local disk, or allow it explicitly",
-    );
-    let (_dir, root) = temp();
-    OsDisk::options()
-        .allow_network()
-        .open(&root)
-        .expect("allowing it refuses nothing else");
 }

@@ -33,10 +33,14 @@ pub(crate) fn program() -> PathBuf {
     std::env::current_exe().expect("a running program has a path")
 }
 
-/// Starts a child and waits for it; panics with all it said unless it ran its test and passed.
-pub(crate) fn run(command: &mut Command) {
-    let output = command.output().expect("the child could not be started");
+/// Starts a child and waits for it; panics with all it said unless it ran its test and passed. `Err`
+/// says why it could not be started.
+pub(crate) fn run(command: &mut Command) -> Result<(), String> {
+    let output = command
+        .output()
+        .map_err(|error| format!("no child as another user: {error}"))?;
     assert!(passed(&output), "the child failed:\n{}", said(&output));
+    Ok(())
 }
 
 /// Runs the test in a child that has a fresh file system mounted on `dir`, with these options of

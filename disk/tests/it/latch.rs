@@ -168,6 +168,8 @@ fn a_change_of_names_stops_only_when_it_leaves_doubt() {
     assert!(on.latch.first_failure().is_none());
     on.disk.create(Path::new("file")).unwrap_err();
     on.disk.remove(Path::new("absent")).unwrap_err();
+    on.disk.create(Path::new(&"long".repeat(100))).unwrap_err();
+    on.disk.sync_dir(Path::new("../elsewhere")).unwrap_err();
     assert!(on.latch.first_failure().is_none());
     on.file
         .write_at(0, b"before")
@@ -207,4 +209,46 @@ fn what_is_refused_names_the_first_failure_and_what_to_do() {
     ] {
         assert!(message.contains(part), "{part:?} is not in: {message}");
     }
+}
+
+/// The operating system reports a failed sync once for each open file. A second thread that synced the
+/// same file before the first had told the latch was answered "done", for bytes that were lost.
+#[test]
+fn a_second_thread_is_not_told_that_lost_bytes_are_safe() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// Fails the first sync, once a second has begun or plainly does not.
+    #[derive(Debug, Default)]
+    struct FirstFails(AtomicUsize);
+
+    impl Hook for FirstFails {
+        fn before(&self, call: &Call<'_>) -> Result<()> {
+            if !matches!(call, Call::SyncData { .. }) || self.0.fetch_add(1, Ordering::SeqCst) > 0 {
+                return Ok(());
+            }
+            for _ in 0..10_000 {
+                if self.0.load(Ordering::SeqCst) > 1 {
+                    // The second goes on to its end while this one is still on its way.
+                    (0..10_000).for_each(|_| std::thread::yield_now());
+                    break;
+                }
+                std::thread::yield_now();
+            }
+            Err(io_error())
+        }
+
+        fn after(&self, _call: &Call<'_>, _outcome: std::result::Result<(), &Error>) {}
+    }
+
+    let dir = tempfile::tempdir().unwrap();
+    let inner: Arc<dyn Disk> = Arc::new(OsDisk::open(dir.path()).unwrap());
+    let inner = Arc::new(Hooked::new(inner, Arc::new(FirstFails::default())));
+    let (disk, _latch) = Latch::guard(inner);
+    let (file, pending) = disk.create(Path::new("file")).unwrap();
+    pending.sync(&*disk).unwrap();
+    let outcomes = std::thread::scope(|scope| {
+        let threads = [(); 2].map(|()| scope.spawn(|| file.sync_data().is_ok()));
+        threads.map(|thread| thread.join().unwrap())
+    });
+    assert_eq!(outcomes, [false, false]);
 }

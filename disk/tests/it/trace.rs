@@ -31,7 +31,9 @@ fn exercise(disk: &dyn Disk) -> disk::Result<()> {
     file.read_at(0, &mut [0; 6])?;
     file.map(4096)?;
     disk.list(Path::new(""))?;
-    disk.remove(Path::new("wal/1"))?.sync(disk)
+    disk.rename(Path::new("wal/1"), Path::new("1"))?
+        .sync(disk)?;
+    disk.remove(Path::new("1"))?.sync(disk)
 }
 
 fn trace_of(recorded: Recorded) -> String {
@@ -56,8 +58,11 @@ sync-all   wal/1.tmp
 rename     wal/1.tmp -> wal/1
 sync-dir   wal
 create     wal/1 ! exists
-remove     wal/1
+rename     wal/1 -> 1
+sync-dir   .
 sync-dir   wal
+remove     1
+sync-dir   .
 ";
     assert_eq!(trace_of(Recorded::Changes), expected);
 }
@@ -86,10 +91,23 @@ size       wal/1
 read       wal/1 @0 +6
 map        wal/1 4096
 list       .
-remove     wal/1
+rename     wal/1 -> 1
+sync-dir   .
 sync-dir   wal
+remove     1
+sync-dir   .
 ";
     assert_eq!(trace_of(Recorded::Everything), expected);
+}
+
+#[test]
+fn a_hook_passes_on_the_very_calls_it_was_given() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk: Arc<dyn Disk> = Arc::new(OsDisk::open(dir.path()).unwrap());
+    let (disk, inner) = Trace::record(disk, Recorded::Everything);
+    let (disk, outer) = Trace::record(disk, Recorded::Everything);
+    exercise(&*disk).unwrap();
+    assert_eq!(outer.take(), inner.take());
 }
 
 #[test]

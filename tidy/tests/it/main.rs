@@ -47,6 +47,7 @@ fn every_crate_refuses_what_the_seam_hides() {
         &tree::files("clippy.toml"),
     );
     assert_none(&complaints);
+    assert_none(&seam::check_sources(&folders(&workspace), &sources()));
 }
 
 #[test]
