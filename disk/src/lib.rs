@@ -52,6 +52,8 @@ mod seam;
 mod trace;
 mod transfer;
 
+pub mod harness;
+pub mod sim;
 
 pub use error::{Error, Holder, Result};
 pub use hook::{Call, Effect, Hook, Hooked};
@@ -61,4 +63,5 @@ pub use os::{OsDisk, OsOptions};
 pub use pending::PendingDirSync;
 pub use region::{Borrowed, Region, Tracked};
 pub use seam::{Access, Disk, Entry, EntryKind, File, Recovering};
+pub use sim::SimDisk;
 pub use trace::{Recorded, Trace};

@@ -32,6 +32,7 @@ use memmap2::{Mmap, MmapOptions};
 
 use crate::{Error, Result};
 
+pub(crate) mod heap;
 
 /// The first bytes of a file, readable at one address for as long as this lives.
 ///

@@ -1,0 +1,290 @@
+//! Crashes a program everywhere and looks whether it recovers: for arrwDB's own layers, and for
+//! anything else that keeps its files behind [`Disk`](crate::Disk).
+//!
+//! Three things are needed. A *workload* that does numbered steps on a [`SimDisk`] and says which have
+//! begun ([`SimDisk::begin`]) and which it has promised to keep ([`SimDisk::acknowledge`]). A
+//! *recovery* that opens what a crash left, and returns what it found. And a judgement: the recovery
+//! returns an error in words if what it found is wrong. The least a store owes is that it finds the
+//! effects of the first `p` steps for one `p` with `acknowledged <= p <= begun`.
+//!
+//! [`crash_everywhere`] then builds every disk that a crash at any point of the workload could leave,
+//! and runs the recovery on each. It also crashes the recovery itself, to the depth that is asked for,
+//! and checks that what was recovered once stays so. [`fail_every_call`] makes the calls of the
+//! workload fail one by one. [`elide_syncs`] skips the syncs one by one and says which nobody missed.
+//!
+//! # Example: writing a settings file
+//!
+//! Write a new file, rename it over the old one: it looks atomic, and loses the settings.
+//!
+//! ```
+//! use disk::harness::{Config, crash_everywhere};
+//! use disk::sim::Progress;
+//! use disk::{Access, Disk, SimDisk};
+//! use std::path::Path;
+//!
+//! /// Replaces the settings, as one would at first.
+//! fn save_naively(disk: &SimDisk, settings: &[u8]) -> disk::Result<()> {
+//!     let (file, pending) = disk.create(Path::new("settings.tmp"))?;
+//!     file.write_at(0, settings)?;
+//!     pending.forgo("the rename makes it safe, or so one thinks");
+//!     disk.rename(Path::new("settings.tmp"), Path::new("settings"))?.forgo("it is atomic");
+//!     Ok(())
+//! }
+//!
+//! /// Replaces them so that a crash leaves the old ones or the new ones.
+//! fn save(disk: &SimDisk, settings: &[u8]) -> disk::Result<()> {
+//!     // A crash may have left one behind.
+//!     if let Ok(pending) = disk.remove(Path::new("settings.tmp")) {
+//!         pending.forgo("it is made anew at once");
+//!     }
+//!     let (file, pending) = disk.create(Path::new("settings.tmp"))?;
+//!     file.write_at(0, settings)?;
+//!     file.sync_all()?; // first the bytes, then the name that stands for them
+//!     let renamed = disk.rename(Path::new("settings.tmp"), Path::new("settings"))?;
+//!     pending.and(renamed).sync(disk) // and the name itself
+//! }
+//!
+//! /// The settings of each step; a step is safe once `save` has returned.
+//! const SETTINGS: [&[u8]; 3] = [b"dim = 384", b"dim = 768, metric = cosine", b"dim = 2"];
+//!
+//! fn record(save: impl Fn(&SimDisk, &[u8]) -> disk::Result<()>) -> disk::sim::Recording {
+//!     let disk = SimDisk::new(1);
+//!     for (step, settings) in (1..).zip(SETTINGS) {
+//!         disk.begin(step);
+//!         save(&disk, settings).expect("nothing fails here");
+//!         disk.acknowledge(step);
+//!     }
+//!     disk.recording()
+//! }
+//!
+//! /// Reads the settings after a crash: they must be those of the last safe step, or of the next.
+//! fn load(disk: &SimDisk, progress: Progress) -> Result<Option<Vec<u8>>, String> {
+//!     let found = match disk.open(Path::new("settings"), Access::Read) {
+//!         Ok(file) => {
+//!             let mut bytes = vec![0; file.size().map_err(|error| error.to_string())? as usize];
+//!             file.read_at(0, &mut bytes).map_err(|error| error.to_string())?;
+//!             Some(bytes)
+//!         }
+//!         Err(disk::Error::Missing { .. }) => None,
+//!         Err(error) => return Err(error.to_string()),
+//!     };
+//!     let is_right = (progress.acknowledged..=progress.begun).any(|step| match step {
+//!         0 => found.is_none(),
+//!         step => found.as_deref() == Some(SETTINGS[step as usize - 1]),
+//!     });
+//!     if is_right { Ok(found) } else { Err(format!("found {found:?} at {progress:?}")) }
+//! }
+//!
+//! let lost = crash_everywhere(&Config::default(), &record(save_naively), load).unwrap_err();
+//! assert!(lost.to_string().contains("found"), "{lost}"); // and says how it came to that
+//!
+//! let report = crash_everywhere(&Config::default(), &record(save), load).unwrap();
+//! assert!(report.images > 50, "{report:?}");
+//! ```
+
+use std::any::Any;
+use std::collections::HashSet;
+use std::fmt;
+use std::fmt::Debug;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::SimDisk;
+use crate::sim::{CrashImage, CrashPoint, Density, Image, Progress, Recording};
+
+mod elide;
+mod faults;
+mod shrink;
+
+pub use elide::{Elision, elide_syncs};
+pub use faults::fail_every_call;
+pub use shrink::shrink;
+
+/// How thoroughly to crash.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Decides whatever is left to chance.
+    pub seed: u64,
+    /// How many of the possible crashes are tried at each point.
+    pub density: Density,
+    /// 1 crashes the workload; 2 crashes the recovery from that too, and so on.
+    pub depth: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            seed: 1,
+            density: Density::default(),
+            depth: 1,
+        }
+    }
+}
+
+/// What was tried, and held.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Report {
+    /// Points at which the workload or a recovery was crashed.
+    pub points: u64,
+    /// Images that were built.
+    pub built: u64,
+    /// Those of them that no other was the same as, with the same to be kept: each was recovered.
+    pub images: u64,
+    /// Times the recovery ran, those on images of its own included.
+    pub recoveries: u64,
+}
+
+/// A crash after which the recovery found something wrong, or failed.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// What the recovery said.
+    pub what: String,
+    /// The crash that led to it, and the one in the recovery from that, and so on.
+    pub crashes: Vec<String>,
+    /// The last things that happened before each of them.
+    pub trace: Vec<String>,
+    /// The seed that leads there again.
+    pub seed: u64,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.what)?;
+        self.crashes
+            .iter()
+            .try_for_each(|crash| writeln!(f, "  after: {crash}"))?;
+        writeln!(f, "  the last calls (seed {}):", self.seed)?;
+        self.trace
+            .iter()
+            .try_for_each(|line| writeln!(f, "    {line}"))
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// How many of the last events a failure shows.
+const TRACE_LINES: usize = 16;
+
+/// Runs the recovery on every disk that a crash of this run could leave.
+///
+/// The recovery gets the disk and how far the workload was, and returns what it found, or in words
+/// what is wrong with it. A panic counts as wrong too. What it found must be found again after one
+/// more power loss right behind it.
+///
+/// # Errors
+/// The first failure.
+pub fn crash_everywhere<Found: PartialEq + Debug>(
+    config: &Config,
+    recording: &Recording,
+    recover: impl Fn(&SimDisk, Progress) -> Result<Found, String>,
+) -> Result<Report, Failure> {
+    let mut run = Run {
+        config,
+        recover,
+        report: Report::default(),
+        seen: HashSet::new(),
+    };
+    run.crash(recording, config.depth)?;
+    Ok(run.report)
+}
+
+/// A run of the harness that is under way.
+struct Run<'a, Recover> {
+    config: &'a Config,
+    recover: Recover,
+    report: Report,
+    /// Images that were recovered, with the bounds they were held to and the depth left.
+    seen: HashSet<(u128, Progress, u32)>,
+}
+
+impl<Found, Recover> Run<'_, Recover>
+where
+    Found: PartialEq + Debug,
+    Recover: Fn(&SimDisk, Progress) -> Result<Found, String>,
+{
+    fn crash(&mut self, recording: &Recording, depth: u32) -> Result<(), Failure> {
+        for point in recording.crash_points(&self.config.density, self.config.seed) {
+            self.report.points += 1;
+            for image in point.images() {
+                self.report.built += 1;
+                if !self.seen.insert((image.image.sum(), point.progress, depth)) {
+                    continue;
+                }
+                self.report.images += 1;
+                self.check(&image.image, point.progress, depth)
+                    .map_err(|mut failure| {
+                        let crash = in_words(&point, &image, recording.events());
+                        failure.crashes.insert(0, crash);
+                        let lines = recording.lines(point.events, TRACE_LINES);
+                        failure.trace.splice(0..0, lines);
+                        failure
+                    })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check(&mut self, image: &Image, progress: Progress, depth: u32) -> Result<(), Failure> {
+        let (disk, found) = self.recover(image, progress)?;
+        if depth > 1 {
+            self.crash(&disk.recording(), depth - 1)?;
+        }
+        let (_, again) = self.recover(&disk.after_power_loss(), progress)?;
+        if again != found {
+            let what = format!("recovered {found:?}, and after one more power loss {again:?}");
+            return Err(self.failure(what));
+        }
+        Ok(())
+    }
+
+    fn recover(&mut self, image: &Image, progress: Progress) -> Result<(SimDisk, Found), Failure> {
+        self.report.recoveries += 1;
+        let disk = SimDisk::options(self.config.seed)
+            .image(image)
+            .progress(progress)
+            .build();
+        let found =
+            unpanicked(|| (self.recover)(&disk, progress)).map_err(|it| self.failure(it))?;
+        Ok((disk, found))
+    }
+
+    fn failure(&self, what: String) -> Failure {
+        Failure {
+            what,
+            crashes: Vec::new(),
+            trace: Vec::new(),
+            seed: self.config.seed,
+        }
+    }
+}
+
+fn in_words(point: &CrashPoint, image: &CrashImage, events: usize) -> String {
+    let how = point.describe(image);
+    let Progress {
+        begun,
+        acknowledged,
+    } = point.progress;
+    format!(
+        "{how} after call {} of {events}, {acknowledged} of {begun} steps safe",
+        point.events
+    )
+}
+
+/// Turns a panic into words.
+fn unpanicked<T>(run: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Err(words_of(&*panic)))
+}
+
+fn words_of(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    let bus = || {
+        panic
+            .downcast_ref::<crate::sim::BusError>()
+            .map(|error| format!("{error:?}"))
+    };
+    format!(
+        "it panicked: {}",
+        text.or_else(bus)
+            .unwrap_or_else(|| "of something odd".into())
+    )
+}

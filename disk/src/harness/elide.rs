@@ -1,0 +1,60 @@
+//! Skips each sync of a run in turn, and finds those that no crash test misses.
+//!
+//! A sync that nobody misses is either not needed or not tested: both are worth knowing. The run is
+//! not repeated: a disk whose sync did nothing behaves the same until it crashes, so the sync is taken
+//! out of the recording.
+
+use std::fmt::Debug;
+
+use super::{Config, Failure, crash_everywhere};
+use crate::SimDisk;
+use crate::sim::{Progress, Recording};
+
+/// A sync that was skipped, and what came of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Elision {
+    /// Where it is called: the kind of sync, and the name it is for with all numbers masked as `#`,
+    /// so that all files of a kind are one site.
+    pub site: String,
+    /// Whether each sync of this site is missed on its own: skipped, some crash leaves the recovery
+    /// with something wrong. In the order they were called.
+    pub missed: Vec<bool>,
+    /// Whether they are missed when all are skipped at once.
+    pub missed_together: bool,
+}
+
+impl Elision {
+    /// Whether no crash test misses this site at all.
+    pub fn is_unmissed(&self) -> bool {
+        !self.missed_together && self.missed.iter().all(|missed| !missed)
+    }
+}
+
+/// Skips each sync of the run, and all of each site, and reports what was missed.
+///
+/// # Errors
+/// If the run does not even hold with all its syncs.
+pub fn elide_syncs<Found: PartialEq + Debug>(
+    config: &Config,
+    recording: &Recording,
+    recover: impl Fn(&SimDisk, Progress) -> Result<Found, String>,
+) -> Result<Vec<Elision>, Failure> {
+    crash_everywhere(config, recording, &recover)?;
+    let is_missed =
+        |elided: &[usize]| crash_everywhere(config, &recording.without(elided), &recover).is_err();
+    let syncs = recording.syncs();
+    let sites = recording.sites();
+    let mut names: Vec<&String> = sites.iter().collect();
+    names.sort();
+    names.dedup();
+    let elisions = names.into_iter().map(|name| {
+        let of_site = syncs.iter().zip(&sites).filter(|(_, site)| *site == name);
+        let of_site: Vec<usize> = of_site.map(|(sync, _)| *sync).collect();
+        Elision {
+            site: name.clone(),
+            missed: of_site.iter().map(|sync| is_missed(&[*sync])).collect(),
+            missed_together: is_missed(&of_site),
+        }
+    });
+    Ok(elisions.collect())
+}

@@ -1,0 +1,353 @@
+//! Chooses what a crash takes of each pending change: every way that matters, or one by chance.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::history::{ChangeId, What};
+use super::image::Image;
+use super::platter::{Pending, Platter};
+use super::random::Random;
+use super::take::{Fill, Neighbours, Take};
+
+/// How many of the possible crashes are tried at each point.
+#[derive(Clone, Debug)]
+pub struct Density {
+    /// All subsets of the pending changes are tried while there are at most this many.
+    pub exhaustive_up_to: u32,
+    /// Beyond that, this many subsets by chance.
+    pub subsets: usize,
+    /// A torn, cut or trashed write is combined with all subsets of the other pending changes while
+    /// there are at most this many; beyond that, with all and with none of them.
+    pub crossed_up_to: u32,
+    /// Of each write, at most this many places where it is torn, for each sector size.
+    pub tears: usize,
+    /// Of the last write, at most this many bytes at which it is cut short.
+    pub cuts: usize,
+    /// What trashing harms.
+    pub neighbours: Neighbours,
+}
+
+impl Default for Density {
+    fn default() -> Self {
+        Density {
+            exhaustive_up_to: 10,
+            subsets: 32,
+            crossed_up_to: 3,
+            tears: 16,
+            cuts: 16,
+            neighbours: Neighbours::Spared,
+        }
+    }
+}
+
+impl Density {
+    /// A thin sample, for long runs.
+    pub fn thin() -> Self {
+        Density {
+            exhaustive_up_to: 4,
+            subsets: 6,
+            tears: 2,
+            cuts: 2,
+            ..Density::default()
+        }
+    }
+}
+
+/// What a crash takes of each change.
+#[derive(Clone, Debug)]
+pub(crate) enum Choice {
+    /// The process dies, and the power stays on.
+    Kill,
+    /// This of these changes, and of all others the one or the other.
+    Power {
+        others: Others,
+        taken: Vec<(ChangeId, Take)>,
+        class: &'static str,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Others {
+    Kept,
+    Dropped,
+}
+
+impl Choice {
+    fn power(others: Others, class: &'static str, taken: Vec<(ChangeId, Take)>) -> Self {
+        Choice::Power {
+            others,
+            taken,
+            class,
+        }
+    }
+
+    /// The disk that this leaves.
+    pub(crate) fn image(&self, platter: &Platter) -> Image {
+        match self {
+            Choice::Kill => platter.after_kill(),
+            Choice::Power { others, taken, .. } => platter.after_crash(&|id| {
+                let found = taken.iter().find(|(taken, _)| *taken == id);
+                match (found, others) {
+                    (Some((_, take)), _) => take.clone(),
+                    (None, Others::Kept) => Take::All,
+                    (None, Others::Dropped) => Take::Nothing,
+                }
+            }),
+        }
+    }
+
+    /// In words, for messages.
+    pub(crate) fn describe(&self, platter: &Platter) -> String {
+        let (others, taken, class) = match self {
+            Choice::Kill => return "the process died".into(),
+            Choice::Power {
+                others,
+                taken,
+                class,
+            } => (others, taken, class),
+        };
+        let pending = platter.pending();
+        let number = |id: ChangeId| pending.iter().position(|change| change.id() == id);
+        let taken: Vec<_> = taken
+            .iter()
+            .map(|(id, take)| format!("{take:?} of change {:?}", number(*id).unwrap_or(usize::MAX)))
+            .collect();
+        let rest = match others {
+            Others::Kept => "all others kept",
+            Others::Dropped => "all others dropped",
+        };
+        let count = pending.len();
+        format!(
+            "the power failed: {class} ({}; {rest}, of {count} pending)",
+            taken.join(", ")
+        )
+    }
+}
+
+/// Every way to crash that is worth a try with these changes pending.
+pub(crate) fn choices(
+    platter: &Platter,
+    density: &Density,
+    stale: &Fill,
+    random: &mut Random,
+) -> Vec<Choice> {
+    let pending = platter.pending();
+    let ids: Vec<_> = pending.iter().map(Pending::id).collect();
+    let mut choices = vec![
+        Choice::Kill,
+        Choice::power(Others::Dropped, "synced only", Vec::new()),
+    ];
+    if ids.is_empty() {
+        return choices;
+    }
+    choices.push(Choice::power(Others::Kept, "all written", Vec::new()));
+    subsets(&ids, density, random, &mut choices);
+    let last_write = pending
+        .iter()
+        .rev()
+        .find_map(|change| Some(write_of(change)?.0));
+    for (id, offset, length) in pending.iter().filter_map(write_of) {
+        let others: Vec<_> = ids.iter().copied().filter(|other| *other != id).collect();
+        let mut both = |class, take: Take| {
+            for others in combinations(&others, density.crossed_up_to) {
+                let mut taken = vec![(id, take.clone())];
+                taken.extend(others.1);
+                choices.push(Choice::power(others.0, class, taken));
+            }
+        };
+        for sector in [512, 4096] {
+            let cuts = inner_boundaries(offset, length, sector, density.tears, random);
+            for (before, after) in cuts {
+                both("torn, first part", only(0..before));
+                both("torn, last part", only(before..length));
+                both(
+                    "torn, a sector lost",
+                    Take::Parts(vec![0..before, after..length]),
+                );
+                both("torn, a sector kept", only(before..after));
+            }
+        }
+        if last_write == Some(id) {
+            for cut in inner_bytes(length, density.cuts, random) {
+                both("cut short", only(0..cut));
+            }
+        }
+        for fill in [Fill::Zeros, Fill::Garbage(id.0), stale.clone()] {
+            both("size without bytes", Take::SizeOnly(fill));
+        }
+        for parts in trashed_parts(offset, length, density.tears, random) {
+            let neighbours = density.neighbours;
+            both(
+                "trashed",
+                Take::Trashed {
+                    parts: vec![parts],
+                    neighbours,
+                },
+            );
+        }
+    }
+    choices
+}
+
+/// Prefixes, each one alone kept or dropped, and all or some of the other subsets.
+fn subsets(ids: &[ChangeId], density: &Density, random: &mut Random, choices: &mut Vec<Choice>) {
+    let keep = |ids: &[ChangeId]| ids.iter().map(|id| (*id, Take::All)).collect::<Vec<_>>();
+    if ids.len() <= density.exhaustive_up_to as usize {
+        for mask in 1..(1_u64 << ids.len()) - 1 {
+            let kept = ids
+                .iter()
+                .enumerate()
+                .filter(|(bit, _)| mask >> bit & 1 == 1);
+            let kept: Vec<_> = kept.map(|(_, id)| *id).collect();
+            choices.push(Choice::power(Others::Dropped, "a subset", keep(&kept)));
+        }
+        return;
+    }
+    for count in 1..ids.len() {
+        let prefix = ids.get(..count).unwrap_or(ids);
+        choices.push(Choice::power(Others::Dropped, "a prefix", keep(prefix)));
+    }
+    for id in ids {
+        choices.push(Choice::power(Others::Dropped, "one kept", keep(&[*id])));
+        choices.push(Choice::power(
+            Others::Kept,
+            "one dropped",
+            vec![(*id, Take::Nothing)],
+        ));
+    }
+    for _ in 0..density.subsets {
+        let kept: Vec<_> = ids
+            .iter()
+            .copied()
+            .filter(|_| random.below(2) == 0)
+            .collect();
+        choices.push(Choice::power(
+            Others::Dropped,
+            "a subset by chance",
+            keep(&kept),
+        ));
+    }
+}
+
+/// One part of a write.
+fn only(part: Range<usize>) -> Take {
+    Take::Parts(std::iter::once(part).collect())
+}
+
+/// What can become of the other changes when one is torn.
+fn combinations(others: &[ChangeId], crossed_up_to: u32) -> Vec<(Others, Vec<(ChangeId, Take)>)> {
+    if others.len() > crossed_up_to as usize {
+        return vec![(Others::Kept, Vec::new()), (Others::Dropped, Vec::new())];
+    }
+    let kept = |mask: u64| {
+        let kept = others
+            .iter()
+            .enumerate()
+            .filter(move |(bit, _)| mask >> bit & 1 == 1);
+        kept.map(|(_, id)| (*id, Take::All)).collect()
+    };
+    (0..1 << others.len())
+        .map(|mask| (Others::Dropped, kept(mask)))
+        .collect()
+}
+
+/// Number, offset and length of a pending write.
+fn write_of(pending: &Pending<'_>) -> Option<(ChangeId, u64, usize)> {
+    match pending {
+        Pending::File(change) => match &change.what {
+            What::Write { offset, bytes, .. } => Some((change.id, *offset, bytes.len())),
+            What::SetSize { .. } => None,
+        },
+        Pending::Name(_) => None,
+    }
+}
+
+/// The parts of a write that lie in one sector each, as bytes from its first.
+fn sectors(offset: u64, length: usize, sector: u64) -> Vec<Range<usize>> {
+    let first = usize::try_from(sector - offset % sector).unwrap_or(length);
+    let step = usize::try_from(sector).unwrap_or(length).max(1);
+    let ends = (first..length).step_by(step).chain([length]);
+    let mut start = 0;
+    let mut parts = Vec::new();
+    for end in ends {
+        parts.push(start..end);
+        start = end;
+    }
+    parts
+}
+
+/// Sectors of a write that reaches over several, each as where it begins and ends.
+fn inner_boundaries(
+    offset: u64,
+    length: usize,
+    sector: u64,
+    most: usize,
+    random: &mut Random,
+) -> Vec<(usize, usize)> {
+    let parts = sectors(offset, length, sector);
+    if parts.len() < 2 {
+        return Vec::new();
+    }
+    random
+        .some_of(parts, most)
+        .into_iter()
+        .map(|part| (part.start, part.end))
+        .collect()
+}
+
+/// Bytes at which a write can be cut short.
+fn inner_bytes(length: usize, most: usize, random: &mut Random) -> Vec<usize> {
+    if length <= most {
+        (1..length).collect()
+    } else {
+        random.some_of((1..length).collect(), most)
+    }
+}
+
+/// What of a write can come out as garbage: all of it, or one of its sectors.
+fn trashed_parts(
+    offset: u64,
+    length: usize,
+    most: usize,
+    random: &mut Random,
+) -> Vec<Range<usize>> {
+    let parts = sectors(offset, length, 512);
+    let mut trashed = if parts.len() < 2 {
+        Vec::new()
+    } else {
+        random.some_of(parts, most)
+    };
+    trashed.push(0..length);
+    trashed
+}
+
+/// The disk after a crash that decides about each pending change by chance.
+pub(crate) fn random_image(platter: &Platter, seed: u64) -> Image {
+    let mut random = Random::new(seed);
+    let mut taken = Vec::new();
+    // Some crashes lose nearly all, some nearly nothing, some are even.
+    let odds = 1 + random.below(7);
+    for pending in platter.pending() {
+        let kept = random.below(8) < odds;
+        let take = match (write_of(&pending), random.below(8)) {
+            (Some((_, offset, length)), 0) => {
+                let parts = sectors(offset, length, 512);
+                let kept = parts.into_iter().filter(|_| random.below(2) == 0).collect();
+                Take::Parts(kept)
+            }
+            (Some((id, ..)), 1) => Take::SizeOnly(Fill::Garbage(id.0)),
+            _ if kept => Take::All,
+            _ => Take::Nothing,
+        };
+        taken.push((pending.id(), take));
+    }
+    Choice::power(Others::Dropped, "by chance", taken).image(platter)
+}
+
+/// Bytes that were written at some time, to stand where nothing was written yet.
+pub(crate) fn stale_bytes(written: Option<&Arc<[u8]>>) -> Fill {
+    match written {
+        Some(bytes) if !bytes.is_empty() => Fill::Stale(Arc::clone(bytes)),
+        _ => Fill::Garbage(0),
+    }
+}

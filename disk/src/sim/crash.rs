@@ -1,0 +1,141 @@
+//! Goes through a recorded run and builds the disks that a crash at each point could have left,
+//! without running it again.
+
+use std::sync::Arc;
+
+use super::choice::{Choice, choices, stale_bytes};
+use super::event::{Event, Note, Progress, Recording};
+use super::image::Image;
+use super::platter::Platter;
+use super::random::Random;
+
+pub use super::choice::Density;
+
+/// The points of a run at which it can crash, in order.
+#[derive(Debug)]
+pub struct CrashPoints<'a> {
+    recording: &'a Recording,
+    density: Density,
+    random: Random,
+    platter: Platter,
+    progress: Progress,
+    /// How many events have happened. `None` before the first point.
+    happened: Option<usize>,
+}
+
+/// A point of a run, with all that a crash there could leave.
+#[derive(Debug)]
+pub struct CrashPoint {
+    /// How many events had happened.
+    pub events: usize,
+    /// How far the workload was.
+    pub progress: Progress,
+    platter: Platter,
+    choices: Vec<Choice>,
+}
+
+/// One disk that a crash could leave.
+#[derive(Debug)]
+pub struct CrashImage {
+    /// What is on it.
+    pub image: Image,
+    pub(crate) choice: Choice,
+}
+
+impl Recording {
+    /// The points at which this run can crash: before the first event, and behind each that makes a
+    /// difference. The seed decides where the density leaves something to chance.
+    pub fn crash_points(&self, density: &Density, seed: u64) -> CrashPoints<'_> {
+        CrashPoints {
+            recording: self,
+            density: density.clone(),
+            random: Random::new(seed),
+            platter: Platter::new(&self.start),
+            progress: self.progress,
+            happened: None,
+        }
+    }
+
+    /// Every durable version a file of this name has had, the oldest first: what a disk that serves
+    /// stale data could show in its place.
+    pub fn durable_versions(&self, path: impl AsRef<std::path::Path>) -> Vec<Arc<Vec<u8>>> {
+        let mut platter = Platter::new(&self.start);
+        let mut versions: Vec<Arc<Vec<u8>>> = Vec::new();
+        for event in [None].into_iter().chain(self.events.iter().map(Some)) {
+            if let Some(event) = event {
+                platter.step(event);
+            }
+            let image = platter.after_crash(&|_| super::take::Take::Nothing);
+            let Some(content) = image.content(path.as_ref()) else {
+                continue;
+            };
+            if versions.last().is_none_or(|last| **last != *content.bytes) {
+                versions.push(Arc::clone(&content.bytes));
+            }
+        }
+        versions
+    }
+}
+
+impl Iterator for CrashPoints<'_> {
+    type Item = CrashPoint;
+
+    fn next(&mut self) -> Option<CrashPoint> {
+        let mut happened = match self.happened {
+            None => 0,
+            Some(happened) => self.step(happened)?,
+        };
+        // That a step begins only widens what may be found: the next point covers this one.
+        while let Some(Event::Note(Note::Begun(_))) = self.recording.events.get(happened) {
+            happened = self.step(happened)?;
+        }
+        self.happened = Some(happened);
+        let before = self.recording.events.get(..happened).unwrap_or_default();
+        let written = before.iter().filter_map(|event| match event {
+            Event::Write { bytes, .. } => Some(bytes),
+            _ => None,
+        });
+        let written: Vec<_> = written.collect();
+        let earlier = written
+            .len()
+            .checked_sub(2)
+            .and_then(|at| written.get(at))
+            .copied();
+        let stale = stale_bytes(earlier);
+        let choices = choices(&self.platter, &self.density, &stale, &mut self.random);
+        Some(CrashPoint {
+            events: happened,
+            progress: self.progress,
+            platter: self.platter.clone(),
+            choices,
+        })
+    }
+}
+
+impl CrashPoints<'_> {
+    /// Lets the next event happen; `None` if there is none.
+    fn step(&mut self, happened: usize) -> Option<usize> {
+        let event = self.recording.events.get(happened)?;
+        if let Event::Note(note) = event {
+            self.progress.note(*note);
+        }
+        self.platter.step(event);
+        Some(happened + 1)
+    }
+}
+
+impl CrashPoint {
+    /// Every disk a crash here could leave, as far as the density goes. Some are the same: see
+    /// [`Image::sum`].
+    pub fn images(&self) -> impl Iterator<Item = CrashImage> {
+        self.choices.iter().map(|choice| CrashImage {
+            image: choice.image(&self.platter),
+            choice: choice.clone(),
+        })
+    }
+
+    /// How a crash led to this image, in words.
+    pub fn describe(&self, image: &CrashImage) -> String {
+        image.choice.describe(&self.platter)
+    }
+}

@@ -1,0 +1,275 @@
+//! What a file's bytes have been through since they were last all durable, and what of it survives.
+//!
+//! A file is its durable *base* and the ordered changes on top of it. A change is *pending* (a crash
+//! may keep it, drop it or tear it), *durable* (a sync covered it; it waits here only because an
+//! earlier change is still pending) or *lost* (a failed sync forgot it: the cache shows it, the
+//! device will never have it).
+//!
+//! Promises
+//!  1. Where two writes touch the same sector, the later one never survives without the earlier:
+//!     the device is given whole sectors of the cache, which holds both.
+//!  2. A write changes no byte that it does not cover, torn or not (power-safe overwrite), unless
+//!     it is trashed without that assumption.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::event::Device;
+use super::take::{Fill, Take, Taken};
+
+/// What the smallest devices write at once, all or nothing.
+pub(crate) const SECTOR_BYTES: u64 = 512;
+
+/// Number of a change that a crash can keep or drop; ordered as the changes were made.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct ChangeId(pub(crate) u64);
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Fate {
+    Pending,
+    Durable,
+    Lost,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum What {
+    Write {
+        offset: u64,
+        bytes: Arc<[u8]>,
+        device: Device,
+    },
+    SetSize {
+        from: u64,
+        to: u64,
+    },
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Change {
+    pub(crate) id: ChangeId,
+    pub(crate) what: What,
+    pub(crate) fate: Fate,
+}
+
+/// One file.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct FileHistory {
+    /// What is durable whatever happens.
+    base: Arc<Vec<u8>>,
+    /// What happened since, the oldest first. Invariant: the first is not durable, or it is one
+    /// that the device has changed, and what the cache shows differs from what is durable.
+    changes: Vec<Change>,
+}
+
+impl FileHistory {
+    /// A file that holds these bytes durably.
+    pub(crate) fn durable(base: Arc<Vec<u8>>) -> Self {
+        FileHistory {
+            base,
+            changes: Vec::new(),
+        }
+    }
+
+    pub(crate) fn push(&mut self, id: ChangeId, what: What) {
+        self.changes.push(Change {
+            id,
+            what,
+            fate: Fate::Pending,
+        });
+    }
+
+    /// The changes a crash would decide about.
+    pub(crate) fn pending(&self) -> impl Iterator<Item = &Change> {
+        self.changes
+            .iter()
+            .filter(|change| change.fate == Fate::Pending)
+    }
+
+    /// Makes pending changes durable: all, or all but those that cut the file.
+    pub(crate) fn sync(&mut self, cuts: Cuts) {
+        for change in &mut self.changes {
+            let is_cut = matches!(change.what, What::SetSize { from, to } if to < from);
+            if change.fate == Fate::Pending && (!is_cut || cuts == Cuts::Too) {
+                change.fate = Fate::Durable;
+            }
+        }
+        let settled = self.changes.iter().take_while(|change| {
+            let as_asked = !matches!(
+                change.what,
+                What::Write {
+                    device: Device::Loses | Device::WritesAt(_),
+                    ..
+                }
+            );
+            change.fate == Fate::Durable && as_asked
+        });
+        let settled = settled.count();
+        if settled > 0 {
+            let changes: Vec<_> = self.changes.drain(..settled).collect();
+            // Moved out where nobody else holds it, so that no copy is made.
+            let base = Arc::make_mut(&mut self.base);
+            for change in &changes {
+                apply(base, &change.what, &Taken::all(&change.what));
+            }
+        }
+    }
+
+    /// Forgets pending changes, as a failed sync does; the cache goes on showing them.
+    pub(crate) fn lose(&mut self) {
+        for change in self
+            .changes
+            .iter_mut()
+            .filter(|change| change.fate == Fate::Pending)
+        {
+            change.fate = Fate::Lost;
+        }
+    }
+
+    /// Forgets pending changes, and the cache shows what is durable again.
+    pub(crate) fn revert(&mut self) {
+        self.changes.retain(|change| change.fate != Fate::Pending);
+    }
+
+    /// What reads see: every change as it was asked for.
+    pub(crate) fn cached(&self) -> Arc<Vec<u8>> {
+        if self.changes.is_empty() {
+            return Arc::clone(&self.base);
+        }
+        let mut bytes = Vec::clone(&self.base);
+        for change in &self.changes {
+            apply(&mut bytes, &change.what, &Taken::all(&change.what));
+        }
+        Arc::new(bytes)
+    }
+
+    /// What the device holds after a crash that took this of each pending change.
+    pub(crate) fn after_crash(&self, take: impl Fn(ChangeId) -> Take) -> Arc<Vec<u8>> {
+        if self.changes.is_empty() {
+            return Arc::clone(&self.base);
+        }
+        let takes: Vec<Take> = self
+            .changes
+            .iter()
+            .map(|change| match change.fate {
+                Fate::Pending => take(change.id),
+                Fate::Durable => Take::All,
+                Fate::Lost => Take::Nothing,
+            })
+            .collect();
+        if takes.iter().all(|take| matches!(take, Take::Nothing)) {
+            return Arc::clone(&self.base);
+        }
+        let taken = close_over_sectors(&self.changes, takes);
+        let mut bytes = Vec::clone(&self.base);
+        for (change, taken) in self.changes.iter().zip(&taken) {
+            match &change.what {
+                What::Write {
+                    device: Device::Loses,
+                    ..
+                } => {}
+                What::Write {
+                    device: Device::WritesAt(offset),
+                    bytes: written,
+                    ..
+                } => {
+                    let written = Arc::clone(written);
+                    let elsewhere = What::Write {
+                        offset: *offset,
+                        bytes: written,
+                        device: Device::Writes,
+                    };
+                    apply(&mut bytes, &elsewhere, taken);
+                }
+                what => apply(&mut bytes, what, taken),
+            }
+        }
+        Arc::new(bytes)
+    }
+}
+
+/// Whether a sync covers changes that made the file shorter.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cuts {
+    Too,
+    No,
+}
+
+/// Adds to what is taken of each write whatever a later one drags along: the part in sectors that
+/// the later one touches (promise 1).
+fn close_over_sectors(changes: &[Change], takes: Vec<Take>) -> Vec<Taken> {
+    let mut touched: Vec<Range<u64>> = Vec::new();
+    let mut taken: Vec<_> = Vec::with_capacity(changes.len());
+    for (change, take) in changes.iter().zip(takes).rev() {
+        let mut this = Taken::of(&change.what, &take);
+        if let What::Write { offset, bytes, .. } = &change.what {
+            if change.fate == Fate::Pending && !matches!(take, Take::All) {
+                let whole = *offset..*offset + bytes.len() as u64;
+                this.add(
+                    *offset,
+                    touched.iter().filter_map(|range| overlap(range, &whole)),
+                );
+            }
+            touched.extend(this.data.iter().chain(&this.trash).map(|part| {
+                let start = (offset + part.start as u64) / SECTOR_BYTES * SECTOR_BYTES;
+                let end = (offset + part.end as u64).next_multiple_of(SECTOR_BYTES);
+                start..end
+            }));
+        }
+        taken.push(this);
+    }
+    taken.reverse();
+    taken
+}
+
+fn overlap(a: &Range<u64>, b: &Range<u64>) -> Option<Range<u64>> {
+    let both = a.start.max(b.start)..a.end.min(b.end);
+    (!both.is_empty()).then_some(both)
+}
+
+/// Puts what is taken of a change on top of the bytes before it.
+fn apply(bytes: &mut Vec<u8>, what: &What, taken: &Taken) {
+    let size = |size: u64| usize::try_from(size).unwrap_or(usize::MAX);
+    match what {
+        What::SetSize { to, .. } if taken.changes_size() => bytes.resize(size(*to), 0),
+        What::SetSize { .. } => {}
+        What::Write {
+            offset,
+            bytes: written,
+            ..
+        } => {
+            let start = size(*offset);
+            if let Some(end) = taken.end
+                && bytes.len() < start + end
+            {
+                let had = bytes.len();
+                bytes.resize(start + end, 0);
+                if let Some(new) = bytes.get_mut(had.max(start)..) {
+                    taken.fill.put(new, had.max(start) - start);
+                }
+            }
+            for part in &taken.data {
+                let to = bytes.get_mut(start + part.start..start + part.end);
+                if let (Some(to), Some(from)) = (to, written.get(part.clone())) {
+                    to.copy_from_slice(from);
+                }
+            }
+            for part in &taken.trash {
+                let first = if taken.neighbours {
+                    (start + part.start) / SECTOR_BYTES as usize * SECTOR_BYTES as usize
+                } else {
+                    start + part.start
+                };
+                let last = if taken.neighbours {
+                    (start + part.end)
+                        .next_multiple_of(SECTOR_BYTES as usize)
+                        .min(bytes.len())
+                } else {
+                    start + part.end
+                };
+                if let Some(trashed) = bytes.get_mut(first..last) {
+                    Fill::Garbage(*offset).put(trashed, 0);
+                }
+            }
+        }
+    }
+}

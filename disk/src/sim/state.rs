@@ -1,0 +1,221 @@
+//! What a running simulated disk is: the record of all that was done, faults, limits, locks, syncs.
+//!
+//! Names are in `names.rs`, files in `bytes.rs`; all three give calls the meaning they have on Linux, and
+//! `SimDisk` adds the seam around them.
+//! Errors are the operating system's kinds, so that both disks sort them by the same code.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io;
+
+use super::bytes::FileNode;
+use super::event::{Event, Inode, Progress, ROOT, Recording};
+use super::fault::{FaultKind, Faults, LostSync};
+use super::image::{Image, Named};
+use super::platter::Platter;
+use super::random::Random;
+use crate::LockKind;
+use crate::hook::Call;
+
+/// All of a simulated disk that changes.
+#[derive(Debug)]
+pub(crate) struct State {
+    start: Image,
+    start_progress: Progress,
+    pub(crate) events: Vec<Event>,
+    pub(crate) platter: Platter,
+    pub(crate) progress: Progress,
+    pub(super) files: BTreeMap<Inode, FileNode>,
+    pub(super) dirs: BTreeMap<Inode, BTreeMap<OsString, Inode>>,
+    pub(super) next_inode: u32,
+    pub(crate) faults: Faults,
+    /// Files and directories whose next sync reports what an earlier one lost.
+    late: Vec<Inode>,
+    pub(crate) limits: Limits,
+    pub(crate) open_files: usize,
+    pub(crate) locks: Locks,
+    pub(crate) recovering: usize,
+    pub(crate) random: Random,
+}
+
+/// What a simulated disk has of what runs out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) bytes: u64,
+    pub(crate) open_files: usize,
+    pub(crate) sync_all: SyncsName,
+}
+
+/// Whether syncing all of a new file makes its name durable.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum SyncsName {
+    No,
+    Yes,
+}
+
+/// Who holds the lock.
+#[derive(Default, Debug)]
+pub(crate) struct Locks {
+    pub(crate) exclusive: bool,
+    pub(crate) shared: usize,
+}
+
+impl State {
+    pub(crate) fn new(image: Image, progress: Progress, seed: u64, limits: Limits) -> Self {
+        let mut state = State {
+            platter: Platter::new(&image),
+            events: Vec::new(),
+            progress,
+            start_progress: progress,
+            files: BTreeMap::new(),
+            dirs: BTreeMap::from([(ROOT, BTreeMap::new())]),
+            next_inode: 1,
+            faults: Faults::default(),
+            late: Vec::new(),
+            limits,
+            open_files: 0,
+            locks: Locks::default(),
+            recovering: 0,
+            random: Random::new(seed),
+            start: Image::new(),
+        };
+        let mut by_path = BTreeMap::new();
+        for (inode, path) in image.inodes() {
+            state.next_inode = state.next_inode.max(inode.0 + 1);
+            if let Some(content) = image.content(&path) {
+                let node = FileNode {
+                    bytes: Vec::clone(&content.bytes),
+                    taken: content.bytes.len() as u64,
+                    unreadable: content.unreadable.clone(),
+                    ..FileNode::default()
+                };
+                state.files.insert(inode, node);
+            } else {
+                state.dirs.entry(inode).or_default();
+                by_path.insert(path, inode);
+            }
+        }
+        for (path, named) in &image.names {
+            let inode = match named {
+                Named::File(number) => Some(Inode(*number as u32 + 1)),
+                Named::Directory => by_path.get(path).copied(),
+            };
+            let dir = path.parent().and_then(|parent| by_path.get(parent));
+            if let (Some(inode), Some(dir), Some(name)) = (inode, dir, path.file_name()) {
+                state
+                    .dirs
+                    .entry(*dir)
+                    .or_default()
+                    .insert(name.into(), inode);
+                if let Some(node) = state.files.get_mut(&inode) {
+                    node.names += 1;
+                }
+            }
+        }
+        state.start = image;
+        state
+    }
+
+    /// The run so far.
+    pub(crate) fn recording(&self) -> Recording {
+        Recording {
+            start: self.start.clone(),
+            progress: self.start_progress,
+            events: self.events.clone(),
+        }
+    }
+
+    pub(crate) fn record(&mut self, event: Event) {
+        if let Event::Note(note) = &event {
+            self.progress.note(*note);
+        }
+        self.platter.step(&event);
+        self.events.push(event);
+    }
+
+    /// Syncs a file or a directory, as this event says, or fails as the fault says.
+    pub(crate) fn sync(
+        &mut self,
+        inode: Inode,
+        event: Event,
+        fault: Option<FaultKind>,
+    ) -> io::Result<()> {
+        self.find_stray_stores(inode);
+        let failed = || Err(io::Error::other("simulated: the device could not keep it"));
+        if let Some(FaultKind::Sync(lost)) = fault {
+            match lost {
+                LostSync::KeepsCache | LostSync::ReportedLate => {
+                    self.record(Event::Dropped { inode });
+                }
+                LostSync::RevertsCache => self.revert(inode),
+            }
+            if lost == LostSync::ReportedLate {
+                self.late.push(inode);
+                return Ok(());
+            }
+            return failed();
+        }
+        if let Some(at) = self.late.iter().position(|late| *late == inode) {
+            self.late.remove(at);
+            self.record(Event::Dropped { inode });
+            return failed();
+        }
+        let is_all = matches!(event, Event::SyncAll { .. });
+        self.record(event);
+        if is_all && self.limits.sync_all == SyncsName::Yes {
+            self.record(Event::SyncNames { inode });
+        }
+        let deleted = self.files.get(&inode).is_some_and(|node| node.names == 0);
+        if deleted {
+            Err(io::ErrorKind::NotFound.into())
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The cache shows what is durable again.
+    fn revert(&mut self, inode: Inode) {
+        self.record(Event::Reverted { inode });
+        let durable = self.platter.cached(inode);
+        if let Some(node) = self.files.get_mut(&inode) {
+            node.bytes.clone_from(&durable);
+            node.show(0, &durable);
+        }
+    }
+
+    pub(crate) fn open_handle(&mut self, inode: Inode) {
+        self.open_files += 1;
+        if let Some(node) = self.files.get_mut(&inode) {
+            node.handles += 1;
+        }
+    }
+
+    pub(crate) fn close_handle(&mut self, inode: Inode) {
+        self.open_files = self.open_files.saturating_sub(1);
+        if let Some(node) = self.files.get_mut(&inode) {
+            node.handles = node.handles.saturating_sub(1);
+        }
+    }
+
+    pub(crate) fn lock(&mut self, kind: LockKind) -> bool {
+        match kind {
+            LockKind::Exclusive if !self.locks.exclusive && self.locks.shared == 0 => {
+                self.locks.exclusive = true;
+            }
+            LockKind::Shared if !self.locks.exclusive => self.locks.shared += 1,
+            _ => return false,
+        }
+        true
+    }
+
+    pub(crate) fn unlock(&mut self, kind: LockKind) {
+        match kind {
+            LockKind::Exclusive => self.locks.exclusive = false,
+            LockKind::Shared => self.locks.shared = self.locks.shared.saturating_sub(1),
+        }
+    }
+
+    pub(crate) fn strike(&mut self, call: &Call<'_>) -> Option<FaultKind> {
+        self.faults.strike(call)
+    }
+}

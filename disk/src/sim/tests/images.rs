@@ -1,0 +1,237 @@
+//! Scripts of known file-system behaviour, each with every disk that a crash can leave, by hand.
+
+use super::*;
+
+#[test]
+fn a_rename_without_a_sync_leaves_either_name_or_both() {
+    let disk = SimDisk::new(1);
+    durable(&disk, "tmp", b"new");
+    rename(&disk, "tmp", "f");
+    assert_eq!(crashes(&disk), set(["tmp=new", "f=new tmp=new", "f=new"]));
+}
+
+#[test]
+fn a_rename_over_a_file_leaves_the_old_or_the_new_and_never_none() {
+    let disk = SimDisk::new(1);
+    durable(&disk, "f", b"old");
+    durable(&disk, "tmp", b"new");
+    rename(&disk, "tmp", "f");
+    assert_eq!(
+        crashes(&disk),
+        set(["f=old tmp=new", "f=new tmp=new", "f=new"])
+    );
+}
+
+#[test]
+fn a_rename_before_the_bytes_are_synced_leaves_a_new_name_with_nothing_behind_it() {
+    let disk = SimDisk::new(1);
+    durable(&disk, "f", b"o");
+    let file = create(&disk, "tmp");
+    disk.sync_dir(Path::new("")).unwrap();
+    file.write_at(0, b"n").unwrap();
+    rename(&disk, "tmp", "f");
+    let expected = set([
+        // The name of before, with the bytes or without, or with the size alone.
+        "f=o tmp=",
+        "f=o tmp=n",
+        "f=o tmp=0",
+        // Both names: they are one file.
+        "f= tmp=",
+        "f=n tmp=n",
+        "f=0 tmp=0",
+        // The new name: the empty one is the classic.
+        "f=",
+        "f=n",
+        "f=0",
+    ]);
+    // Where nothing older was written, stale bytes are the first file's.
+    let seen = legible(&disk);
+    assert!(seen.is_superset(&expected), "{seen:?}");
+    let others: BTreeSet<_> = seen.difference(&expected).cloned().collect();
+    assert_eq!(
+        others,
+        set(["f=o tmp=o", "f=o"]),
+        "the size alone, with stale bytes under it"
+    );
+}
+
+#[test]
+fn an_append_without_a_sync_leaves_nothing_all_or_the_size_alone() {
+    let disk = SimDisk::new(1);
+    durable(&disk, "older", b"s");
+    let file = durable(&disk, "f", b"x");
+    file.write_at(1, b"y").unwrap();
+    let expected = set([
+        "f=x older=s",
+        "f=xy older=s",
+        "f=x0 older=s",
+        "f=x? older=s",
+    ]);
+    let seen = crashes(&disk);
+    assert!(seen.is_superset(&expected), "{seen:?}");
+    let others: BTreeSet<_> = seen.difference(&expected).cloned().collect();
+    assert_eq!(
+        others,
+        set(["f=xx older=s"]),
+        "stale bytes: the last write but one"
+    );
+}
+
+#[test]
+fn a_long_append_is_torn_at_sectors_and_cut_at_bytes() {
+    let disk = SimDisk::new(1);
+    let file = durable(&disk, "f", b"");
+    let letters: Vec<u8> = [b'a'; 512]
+        .into_iter()
+        .chain([b'b'; 512])
+        .chain([b'c'; 512])
+        .collect();
+    file.write_at(0, &letters).unwrap();
+    let lengths: BTreeSet<_> = disk
+        .recording()
+        .crash_points(
+            &Density {
+                cuts: 2000,
+                ..Density::default()
+            },
+            1,
+        )
+        .last()
+        .unwrap()
+        .images()
+        .map(|crash| crash.image.bytes("f").unwrap().to_vec())
+        .filter(|bytes| letters.starts_with(bytes))
+        .map(|bytes| bytes.len())
+        .collect();
+    assert_eq!(lengths, (0..=1536).collect(), "a prefix of every length");
+    let a_hole = |bytes: &[u8]| {
+        bytes.len() == 1536
+            && bytes[..512] == letters[..512]
+            && bytes[512..1024].iter().all(|byte| *byte == 0)
+            && bytes[1024..] == letters[1024..]
+    };
+    let recording = disk.recording();
+    let last = recording
+        .crash_points(&Density::default(), 1)
+        .last()
+        .unwrap();
+    assert!(
+        last.images()
+            .any(|crash| a_hole(crash.image.bytes("f").unwrap())),
+        "the sector in the middle lost"
+    );
+}
+
+#[test]
+fn an_overwrite_in_place_harms_only_its_own_bytes() {
+    let disk = SimDisk::new(1);
+    let file = durable(&disk, "f", b"abcd");
+    file.write_at(1, b"X").unwrap();
+    assert_eq!(crashes(&disk), set(["f=abcd", "f=aXcd", "f=a?cd"]));
+}
+
+#[test]
+fn without_power_safe_overwrite_it_takes_the_sector_along() {
+    let disk = SimDisk::new(1);
+    let file = durable(&disk, "f", &[b'a'; 1024]);
+    file.write_at(600, b"X").unwrap();
+    let density = Density {
+        neighbours: Neighbours::Harmed,
+        ..Density::default()
+    };
+    let recording = disk.recording();
+    let last = recording.crash_points(&density, 1).last().unwrap();
+    let is_harmed = |bytes: &[u8]| {
+        bytes[..512] == [b'a'; 512] && bytes[512..].iter().filter(|it| **it == b'a').count() < 100
+    };
+    assert!(
+        last.images()
+            .any(|crash| is_harmed(crash.image.bytes("f").unwrap()))
+    );
+    let recording = disk.recording();
+    let spared = recording
+        .crash_points(&Density::default(), 1)
+        .last()
+        .unwrap();
+    assert!(
+        !spared
+            .images()
+            .any(|crash| is_harmed(crash.image.bytes("f").unwrap()))
+    );
+}
+
+#[test]
+fn of_writes_that_share_a_sector_the_later_never_survives_alone() {
+    let disk = SimDisk::new(1);
+    let file = durable(&disk, "f", b"....");
+    file.write_at(0, b"AB").unwrap();
+    file.write_at(1, b"CD").unwrap();
+    assert_eq!(
+        legible(&disk),
+        set(["f=....", "f=AB..", "f=AC..", "f=ACD."])
+    );
+}
+
+#[test]
+fn of_writes_to_different_sectors_the_later_may_survive_alone() {
+    let disk = SimDisk::new(1);
+    let file = durable(&disk, "f", &[b'.'; 1024]);
+    file.write_at(0, b"A").unwrap();
+    file.write_at(512, b"B").unwrap();
+    let ends: BTreeSet<_> = legible(&disk)
+        .iter()
+        .map(|line| format!("{}{}", &line[2..3], &line[514..515]))
+        .collect();
+    assert_eq!(ends, set(["..", "A.", ".B", "AB"]));
+}
+
+#[test]
+fn a_removal_without_a_sync_may_come_back() {
+    let disk = SimDisk::new(1);
+    durable(&disk, "f", b"1");
+    remove(&disk, "f");
+    assert_eq!(crashes(&disk), set(["f=1", ""]));
+    create(&disk, "f").write_at(0, b"2").unwrap();
+    let expected = set(["f=1", "", "f=", "f=2", "f=0"]);
+    let seen = legible(&disk);
+    assert_eq!(seen, expected, "the name's changes stay in their order");
+}
+
+#[test]
+fn a_name_that_is_used_again_is_never_there_without_where_it_went_before() {
+    let disk = SimDisk::new(1);
+    durable(&disk, "tmp", b"1");
+    rename(&disk, "tmp", "f");
+    create(&disk, "tmp");
+    assert_eq!(
+        crashes(&disk),
+        set(["tmp=1", "f=1 tmp=1", "f=1", "f=1 tmp="])
+    );
+}
+
+#[test]
+fn reserved_space_written_and_synced_is_safe_whatever_else_is_not() {
+    let disk = SimDisk::new(1);
+    let file = durable(&disk, "f", b"");
+    file.reserve(4).unwrap();
+    file.write_at(1, b"x").unwrap();
+    assert_eq!(
+        legible(&disk),
+        set(["f=", "f=0000", "f=0x00", "f=0x", "f=00"])
+    );
+    file.sync_data().unwrap();
+    assert_eq!(crashes(&disk), set(["f=0x00"]));
+}
+
+#[test]
+fn a_directory_never_has_two_names() {
+    let disk = SimDisk::new(1);
+    create_dir(&disk, "building");
+    durable(&disk, "building/f", b"1");
+    disk.sync_dir(Path::new("")).unwrap();
+    rename(&disk, "building", "store");
+    assert_eq!(
+        crashes(&disk),
+        set(["building/ building/f=1", "store/ store/f=1"])
+    );
+}
