@@ -1,6 +1,6 @@
-//! Will hold arrwDB's benchmarks of itself. Nothing is here yet.
+//! Is empty: the benchmarks of arrwDB itself are programs of their own, in `benches/benches`.
 //!
-//! To promise: every benchmark checks its answer before it reports a time. Never: builds a peer;
-//! those are measured in `benches/compare`, a workspace of its own.
+//! They promise to check their answers before they report a time. Never: builds a peer; those are
+//! measured in `benches/compare`, a workspace of its own.
 
 #![forbid(unsafe_code)]

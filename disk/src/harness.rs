@@ -61,6 +61,10 @@
 //! fn load(disk: &SimDisk, progress: Progress) -> Result<Option<Vec<u8>>, String> {
 //!     let found = match disk.open(Path::new("settings"), Access::Read) {
 //!         Ok(file) => {
+//!             // If only the process died, what is seen need not be durable. Make it so before
+//!             // anyone relies on it, or the next power failure takes it back.
+//!             file.sync_all().map_err(|error| error.to_string())?;
+//!             disk.sync_dir(Path::new("")).map_err(|error| error.to_string())?;
 //!             let mut bytes = vec![0; file.size().map_err(|error| error.to_string())? as usize];
 //!             file.read_at(0, &mut bytes).map_err(|error| error.to_string())?;
 //!             Some(bytes)
@@ -89,7 +93,7 @@ use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::SimDisk;
-use crate::sim::{CrashImage, CrashPoint, Density, Image, Progress, Recording};
+use crate::sim::{CrashPoint, Density, Image, Progress, Recording};
 
 mod elide;
 mod faults;
@@ -125,7 +129,8 @@ impl Default for Config {
 pub struct Report {
     /// Points at which the workload or a recovery was crashed.
     pub points: u64,
-    /// Images that were built.
+    /// Disks that were built: one for the death of the process at each point, and images of what a
+    /// power failure leaves.
     pub built: u64,
     /// Those of them that no other was the same as, with the same to be kept: each was recovered.
     pub images: u64,
@@ -204,31 +209,41 @@ where
     fn crash(&mut self, recording: &Recording, depth: u32) -> Result<(), Failure> {
         for point in recording.crash_points(&self.config.density, self.config.seed) {
             self.report.points += 1;
-            for image in point.images() {
+            let in_context = |mut failure: Failure, how: String| {
+                failure
+                    .crashes
+                    .insert(0, in_words(&point, &how, recording.events()));
+                failure
+                    .trace
+                    .splice(0..0, recording.lines(point.events, TRACE_LINES));
+                failure
+            };
+            self.report.built += 1;
+            self.report.images += 1;
+            let killed = point.after_kill(self.config.seed);
+            self.check(killed, point.progress, depth)
+                .map_err(|failure| in_context(failure, "the process died".into()))?;
+            for crash in point.images() {
                 self.report.built += 1;
-                if !self.seen.insert((image.image.sum(), point.progress, depth)) {
+                if !self.seen.insert((crash.image.sum(), point.progress, depth)) {
                     continue;
                 }
                 self.report.images += 1;
-                self.check(&image.image, point.progress, depth)
-                    .map_err(|mut failure| {
-                        let crash = in_words(&point, &image, recording.events());
-                        failure.crashes.insert(0, crash);
-                        let lines = recording.lines(point.events, TRACE_LINES);
-                        failure.trace.splice(0..0, lines);
-                        failure
-                    })?;
+                let disk = self.disk(&crash.image, point.progress);
+                self.check(disk, point.progress, depth)
+                    .map_err(|failure| in_context(failure, point.describe(&crash)))?;
             }
         }
         Ok(())
     }
 
-    fn check(&mut self, image: &Image, progress: Progress, depth: u32) -> Result<(), Failure> {
-        let (disk, found) = self.recover(image, progress)?;
+    /// Recovers, crashes that if it is asked for, and recovers once more after a power loss.
+    fn check(&mut self, disk: SimDisk, progress: Progress, depth: u32) -> Result<(), Failure> {
+        let found = self.recover(&disk, progress)?;
         if depth > 1 {
             self.crash(&disk.recording(), depth - 1)?;
         }
-        let (_, again) = self.recover(&disk.after_power_loss(), progress)?;
+        let again = self.recover(&self.disk(&disk.after_power_loss(), progress), progress)?;
         if again != found {
             let what = format!("recovered {found:?}, and after one more power loss {again:?}");
             return Err(self.failure(what));
@@ -236,15 +251,16 @@ where
         Ok(())
     }
 
-    fn recover(&mut self, image: &Image, progress: Progress) -> Result<(SimDisk, Found), Failure> {
+    fn recover(&mut self, disk: &SimDisk, progress: Progress) -> Result<Found, Failure> {
         self.report.recoveries += 1;
-        let disk = SimDisk::options(self.config.seed)
+        unpanicked(|| (self.recover)(disk, progress)).map_err(|what| self.failure(what))
+    }
+
+    fn disk(&self, image: &Image, progress: Progress) -> SimDisk {
+        SimDisk::options(self.config.seed)
             .image(image)
             .progress(progress)
-            .build();
-        let found =
-            unpanicked(|| (self.recover)(&disk, progress)).map_err(|it| self.failure(it))?;
-        Ok((disk, found))
+            .build()
     }
 
     fn failure(&self, what: String) -> Failure {
@@ -257,8 +273,7 @@ where
     }
 }
 
-fn in_words(point: &CrashPoint, image: &CrashImage, events: usize) -> String {
-    let how = point.describe(image);
+fn in_words(point: &CrashPoint, how: &str, events: usize) -> String {
     let Progress {
         begun,
         acknowledged,

@@ -27,6 +27,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use event::{Event, Note};
+use platter::Platter;
 use state::{Limits, State, SyncsName};
 
 mod bytes;
@@ -47,8 +48,7 @@ mod take;
 
 pub use crash::{CrashImage, CrashPoint, CrashPoints, Density};
 pub use event::{Progress, Recording};
-pub use fault::FaultKind as SimFault;
-pub use fault::{BusError, Fault, Lasting, LostSync};
+pub use fault::{BusError, Fault, FaultKind, Lasting, LostSync};
 pub use image::Image;
 pub use take::Neighbours;
 
@@ -62,7 +62,7 @@ pub struct SimDisk {
 /// What a simulated disk is like, where [`SimDisk::new`] does not do.
 #[derive(Clone, Debug)]
 pub struct SimOptions {
-    image: Image,
+    start: Platter,
     progress: Progress,
     seed: u64,
     limits: Limits,
@@ -87,7 +87,7 @@ impl SimDisk {
             sync_all: SyncsName::No,
         };
         SimOptions {
-            image: Image::new(),
+            start: Platter::new(&Image::new()),
             progress: Progress::default(),
             seed,
             limits,
@@ -159,8 +159,13 @@ impl SimDisk {
 
 impl SimOptions {
     /// What the disk holds at first.
-    pub fn image(mut self, image: &Image) -> Self {
-        self.image = image.clone();
+    pub fn image(self, image: &Image) -> Self {
+        self.start(Platter::new(image))
+    }
+
+    /// What the disk holds at first, not all of it durable.
+    fn start(mut self, start: Platter) -> Self {
+        self.start = start;
         self
     }
 
@@ -191,7 +196,7 @@ impl SimOptions {
 
     /// Builds the disk.
     pub fn build(self) -> SimDisk {
-        let state = State::new(self.image, self.progress, self.seed, self.limits);
+        let state = State::new(self.start, self.progress, self.seed, self.limits);
         SimDisk {
             state: Arc::new(Mutex::new(state)),
             root: PathBuf::from("sim"),

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use super::{Config, Failure, Report, unpanicked};
 use crate::SimDisk;
-use crate::sim::{Fault, Image, Lasting, SimFault};
+use crate::sim::{Fault, FaultKind, Image, Lasting};
 
 /// How many crashes by chance follow each failed run.
 const RANDOM_CRASHES: u64 = 4;
@@ -15,7 +15,7 @@ const RANDOM_CRASHES: u64 = 4;
 /// After each run the disk is healed and recovered from: as the process left it, without all that was
 /// not synced, and after a few crashes by chance. The workload must not panic; it says by
 /// [`SimDisk::acknowledge`] what it still promises. Only faults the disk reports can be asked for
-/// ([`SimFault::is_reported`]): of the others no caller can know.
+/// ([`FaultKind::is_reported`]): of the others no caller can know.
 ///
 /// # Errors
 /// The first failure.
@@ -24,7 +24,7 @@ const RANDOM_CRASHES: u64 = 4;
 /// If a kind is asked for that is not reported.
 pub fn fail_every_call<Found: PartialEq + Debug>(
     config: &Config,
-    kinds: &[SimFault],
+    kinds: &[FaultKind],
     workload: impl Fn(&SimDisk),
     recover: impl Fn(&SimDisk, crate::sim::Progress) -> Result<Found, String>,
 ) -> Result<Report, Failure> {

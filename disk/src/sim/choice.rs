@@ -53,17 +53,12 @@ impl Density {
     }
 }
 
-/// What a crash takes of each change.
+/// What a power failure takes of each change: this of these, and of all others the one or the other.
 #[derive(Clone, Debug)]
-pub(crate) enum Choice {
-    /// The process dies, and the power stays on.
-    Kill,
-    /// This of these changes, and of all others the one or the other.
-    Power {
-        others: Others,
-        taken: Vec<(ChangeId, Take)>,
-        class: &'static str,
-    },
+pub(crate) struct Choice {
+    others: Others,
+    pub(crate) taken: Vec<(ChangeId, Take)>,
+    class: &'static str,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,8 +68,8 @@ pub(crate) enum Others {
 }
 
 impl Choice {
-    fn power(others: Others, class: &'static str, taken: Vec<(ChangeId, Take)>) -> Self {
-        Choice::Power {
+    fn new(others: Others, class: &'static str, taken: Vec<(ChangeId, Take)>) -> Self {
+        Choice {
             others,
             taken,
             class,
@@ -83,40 +78,30 @@ impl Choice {
 
     /// The disk that this leaves.
     pub(crate) fn image(&self, platter: &Platter) -> Image {
-        match self {
-            Choice::Kill => platter.after_kill(),
-            Choice::Power { others, taken, .. } => platter.after_crash(&|id| {
-                let found = taken.iter().find(|(taken, _)| *taken == id);
-                match (found, others) {
-                    (Some((_, take)), _) => take.clone(),
-                    (None, Others::Kept) => Take::All,
-                    (None, Others::Dropped) => Take::Nothing,
-                }
-            }),
-        }
+        platter.after_crash(&|id| {
+            let found = self.taken.iter().find(|(taken, _)| *taken == id);
+            match (found, self.others) {
+                (Some((_, take)), _) => take.clone(),
+                (None, Others::Kept) => Take::All,
+                (None, Others::Dropped) => Take::Nothing,
+            }
+        })
     }
 
     /// In words, for messages.
     pub(crate) fn describe(&self, platter: &Platter) -> String {
-        let (others, taken, class) = match self {
-            Choice::Kill => return "the process died".into(),
-            Choice::Power {
-                others,
-                taken,
-                class,
-            } => (others, taken, class),
-        };
         let pending = platter.pending();
         let number = |id: ChangeId| pending.iter().position(|change| change.id() == id);
-        let taken: Vec<_> = taken
+        let taken: Vec<_> = self
+            .taken
             .iter()
             .map(|(id, take)| format!("{take:?} of change {:?}", number(*id).unwrap_or(usize::MAX)))
             .collect();
-        let rest = match others {
+        let rest = match self.others {
             Others::Kept => "all others kept",
             Others::Dropped => "all others dropped",
         };
-        let count = pending.len();
+        let (class, count) = (self.class, pending.len());
         format!(
             "the power failed: {class} ({}; {rest}, of {count} pending)",
             taken.join(", ")
@@ -133,14 +118,11 @@ pub(crate) fn choices(
 ) -> Vec<Choice> {
     let pending = platter.pending();
     let ids: Vec<_> = pending.iter().map(Pending::id).collect();
-    let mut choices = vec![
-        Choice::Kill,
-        Choice::power(Others::Dropped, "synced only", Vec::new()),
-    ];
+    let mut choices = vec![Choice::new(Others::Dropped, "synced only", Vec::new())];
     if ids.is_empty() {
         return choices;
     }
-    choices.push(Choice::power(Others::Kept, "all written", Vec::new()));
+    choices.push(Choice::new(Others::Kept, "all written", Vec::new()));
     subsets(&ids, density, random, &mut choices);
     let last_write = pending
         .iter()
@@ -152,7 +134,7 @@ pub(crate) fn choices(
             for others in combinations(&others, density.crossed_up_to) {
                 let mut taken = vec![(id, take.clone())];
                 taken.extend(others.1);
-                choices.push(Choice::power(others.0, class, taken));
+                choices.push(Choice::new(others.0, class, taken));
             }
         };
         for sector in [512, 4096] {
@@ -199,17 +181,17 @@ fn subsets(ids: &[ChangeId], density: &Density, random: &mut Random, choices: &m
                 .enumerate()
                 .filter(|(bit, _)| mask >> bit & 1 == 1);
             let kept: Vec<_> = kept.map(|(_, id)| *id).collect();
-            choices.push(Choice::power(Others::Dropped, "a subset", keep(&kept)));
+            choices.push(Choice::new(Others::Dropped, "a subset", keep(&kept)));
         }
         return;
     }
     for count in 1..ids.len() {
         let prefix = ids.get(..count).unwrap_or(ids);
-        choices.push(Choice::power(Others::Dropped, "a prefix", keep(prefix)));
+        choices.push(Choice::new(Others::Dropped, "a prefix", keep(prefix)));
     }
     for id in ids {
-        choices.push(Choice::power(Others::Dropped, "one kept", keep(&[*id])));
-        choices.push(Choice::power(
+        choices.push(Choice::new(Others::Dropped, "one kept", keep(&[*id])));
+        choices.push(Choice::new(
             Others::Kept,
             "one dropped",
             vec![(*id, Take::Nothing)],
@@ -221,7 +203,7 @@ fn subsets(ids: &[ChangeId], density: &Density, random: &mut Random, choices: &m
             .copied()
             .filter(|_| random.below(2) == 0)
             .collect();
-        choices.push(Choice::power(
+        choices.push(Choice::new(
             Others::Dropped,
             "a subset by chance",
             keep(&kept),
@@ -341,7 +323,7 @@ pub(crate) fn random_image(platter: &Platter, seed: u64) -> Image {
         };
         taken.push((pending.id(), take));
     }
-    Choice::power(Others::Dropped, "by chance", taken).image(platter)
+    Choice::new(Others::Dropped, "by chance", taken).image(platter)
 }
 
 /// Bytes that were written at some time, to stand where nothing was written yet.

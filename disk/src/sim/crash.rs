@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::SimDisk;
 use super::choice::{Choice, choices, stale_bytes};
 use super::event::{Event, Note, Progress, Recording};
 use super::image::Image;
@@ -50,7 +51,7 @@ impl Recording {
             recording: self,
             density: density.clone(),
             random: Random::new(seed),
-            platter: Platter::new(&self.start),
+            platter: self.start.clone(),
             progress: self.progress,
             happened: None,
         }
@@ -59,7 +60,7 @@ impl Recording {
     /// Every durable version a file of this name has had, the oldest first: what a disk that serves
     /// stale data could show in its place.
     pub fn durable_versions(&self, path: impl AsRef<std::path::Path>) -> Vec<Arc<Vec<u8>>> {
-        let mut platter = Platter::new(&self.start);
+        let mut platter = self.start.clone();
         let mut versions: Vec<Arc<Vec<u8>>> = Vec::new();
         for event in [None].into_iter().chain(self.events.iter().map(Some)) {
             if let Some(event) = event {
@@ -85,8 +86,11 @@ impl Iterator for CrashPoints<'_> {
             None => 0,
             Some(happened) => self.step(happened)?,
         };
-        // That a step begins only widens what may be found: the next point covers this one.
-        while let Some(Event::Note(Note::Begun(_))) = self.recording.events.get(happened) {
+        // Where a step just begins, the disk is that of the point before, held to less.
+        while let Some(Event::Note(Note::Begun(_))) = happened
+            .checked_sub(1)
+            .and_then(|last| self.recording.events.get(last))
+        {
             happened = self.step(happened)?;
         }
         self.happened = Some(happened);
@@ -125,8 +129,18 @@ impl CrashPoints<'_> {
 }
 
 impl CrashPoint {
-    /// Every disk a crash here could leave, as far as the density goes. Some are the same: see
-    /// [`Image::sum`].
+    /// The disk as a process finds it that starts after another died here, with the power on all the
+    /// time: all that was written is seen, and what was not synced can still be lost.
+    pub fn after_kill(&self, seed: u64) -> SimDisk {
+        let platter = self.platter.clone();
+        SimDisk::options(seed)
+            .progress(self.progress)
+            .start(platter)
+            .build()
+    }
+
+    /// Every disk that a power failure here could leave, as far as the density goes. Some are the
+    /// same: see [`Image::sum`].
     pub fn images(&self) -> impl Iterator<Item = CrashImage> {
         self.choices.iter().map(|choice| CrashImage {
             image: choice.image(&self.platter),

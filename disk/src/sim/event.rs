@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::image::Image;
+use super::platter::Platter;
 
 /// A file or directory of a simulated disk, whatever names it has; never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -113,7 +113,7 @@ impl Progress {
 /// A recorded run: the disk it began with, and what happened to it since.
 #[derive(Clone, Debug)]
 pub struct Recording {
-    pub(crate) start: Image,
+    pub(crate) start: Platter,
     /// How far the workload was when it began.
     pub(crate) progress: Progress,
     pub(crate) events: Vec<Event>,
@@ -173,8 +173,8 @@ impl Recording {
 struct Names(BTreeMap<Inode, PathBuf>);
 
 impl Names {
-    fn of(start: &Image) -> Self {
-        Names(start.inodes())
+    fn of(start: &Platter) -> Self {
+        Names(start.paths())
     }
 
     fn of_inode(&self, inode: Inode) -> String {

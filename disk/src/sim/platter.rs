@@ -11,6 +11,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -25,7 +26,7 @@ pub(crate) struct Platter {
     files: BTreeMap<Inode, FileHistory>,
     dirs: BTreeMap<Inode, DirHistory>,
     /// Parts of files the device cannot read; the same after a crash.
-    unreadable: BTreeMap<Inode, Vec<std::ops::Range<u64>>>,
+    unreadable: BTreeMap<Inode, Vec<Range<u64>>>,
     next_change: u64,
 }
 
@@ -169,6 +170,46 @@ impl Platter {
             }
             Event::Note(_) => {}
         }
+    }
+
+    /// All files, with the bytes that reads see and the parts that the device cannot read.
+    pub(crate) fn live_files(
+        &self,
+    ) -> impl Iterator<Item = (Inode, Arc<Vec<u8>>, Vec<Range<u64>>)> {
+        self.files.iter().map(|(inode, file)| {
+            let unreadable = self.unreadable.get(inode).cloned().unwrap_or_default();
+            (*inode, file.cached(), unreadable)
+        })
+    }
+
+    /// All directories, with the names they show.
+    pub(crate) fn live_names(&self) -> BTreeMap<Inode, BTreeMap<OsString, Inode>> {
+        let names = |dir: &DirHistory| dir.names(|_| true, Lost::Shown);
+        self.dirs
+            .iter()
+            .map(|(inode, dir)| (*inode, names(dir)))
+            .collect()
+    }
+
+    /// A path that leads to each file and directory now.
+    pub(crate) fn paths(&self) -> BTreeMap<Inode, PathBuf> {
+        let mut paths = BTreeMap::from([(ROOT, PathBuf::new())]);
+        let mut waiting = vec![ROOT];
+        let names = self.live_names();
+        while let Some(dir) = waiting.pop() {
+            let path = paths.get(&dir).cloned().unwrap_or_default();
+            for (name, inode) in names.get(&dir).into_iter().flatten() {
+                paths.insert(*inode, path.join(name));
+                waiting.push(*inode);
+            }
+        }
+        paths
+    }
+
+    /// A number that no file or directory has had.
+    pub(crate) fn free_inode(&self) -> u32 {
+        let last = self.files.keys().chain(self.dirs.keys()).max();
+        last.map_or(0, |last| last.0) + 1
     }
 
     /// What reads of a file see.

@@ -9,9 +9,8 @@ use std::ffi::OsString;
 use std::io;
 
 use super::bytes::FileNode;
-use super::event::{Event, Inode, Progress, ROOT, Recording};
+use super::event::{Event, Inode, Progress, Recording};
 use super::fault::{FaultKind, Faults, LostSync};
-use super::image::{Image, Named};
 use super::platter::Platter;
 use super::random::Random;
 use crate::LockKind;
@@ -20,7 +19,7 @@ use crate::hook::Call;
 /// All of a simulated disk that changes.
 #[derive(Debug)]
 pub(crate) struct State {
-    start: Image,
+    start: Platter,
     start_progress: Progress,
     pub(crate) events: Vec<Event>,
     pub(crate) platter: Platter,
@@ -61,15 +60,32 @@ pub(crate) struct Locks {
 }
 
 impl State {
-    pub(crate) fn new(image: Image, progress: Progress, seed: u64, limits: Limits) -> Self {
-        let mut state = State {
-            platter: Platter::new(&image),
+    pub(crate) fn new(start: Platter, progress: Progress, seed: u64, limits: Limits) -> Self {
+        let dirs = start.live_names();
+        let mut files = BTreeMap::new();
+        for (inode, bytes, unreadable) in start.live_files() {
+            let led_to = dirs
+                .values()
+                .flat_map(BTreeMap::values)
+                .filter(|it| **it == inode);
+            let node = FileNode {
+                bytes: Vec::clone(&bytes),
+                taken: bytes.len() as u64,
+                names: u32::try_from(led_to.count()).unwrap_or(u32::MAX),
+                unreadable,
+                ..FileNode::default()
+            };
+            files.insert(inode, node);
+        }
+        State {
+            next_inode: start.free_inode(),
+            platter: start.clone(),
+            start,
             events: Vec::new(),
             progress,
             start_progress: progress,
-            files: BTreeMap::new(),
-            dirs: BTreeMap::from([(ROOT, BTreeMap::new())]),
-            next_inode: 1,
+            files,
+            dirs,
             faults: Faults::default(),
             late: Vec::new(),
             limits,
@@ -77,43 +93,7 @@ impl State {
             locks: Locks::default(),
             recovering: 0,
             random: Random::new(seed),
-            start: Image::new(),
-        };
-        let mut by_path = BTreeMap::new();
-        for (inode, path) in image.inodes() {
-            state.next_inode = state.next_inode.max(inode.0 + 1);
-            if let Some(content) = image.content(&path) {
-                let node = FileNode {
-                    bytes: Vec::clone(&content.bytes),
-                    taken: content.bytes.len() as u64,
-                    unreadable: content.unreadable.clone(),
-                    ..FileNode::default()
-                };
-                state.files.insert(inode, node);
-            } else {
-                state.dirs.entry(inode).or_default();
-                by_path.insert(path, inode);
-            }
         }
-        for (path, named) in &image.names {
-            let inode = match named {
-                Named::File(number) => Some(Inode(*number as u32 + 1)),
-                Named::Directory => by_path.get(path).copied(),
-            };
-            let dir = path.parent().and_then(|parent| by_path.get(parent));
-            if let (Some(inode), Some(dir), Some(name)) = (inode, dir, path.file_name()) {
-                state
-                    .dirs
-                    .entry(*dir)
-                    .or_default()
-                    .insert(name.into(), inode);
-                if let Some(node) = state.files.get_mut(&inode) {
-                    node.names += 1;
-                }
-            }
-        }
-        state.start = image;
-        state
     }
 
     /// The run so far.

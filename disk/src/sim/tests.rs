@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::choice::Choice;
 use super::image::Named;
 use super::take::{Fill, Take};
 use super::*;
@@ -87,11 +86,12 @@ fn crashes_but(disk: &SimDisk, without: impl Fn(&Take) -> bool) -> BTreeSet<Stri
         .crash_points(&Density::default(), 1)
         .last()
         .unwrap();
-    let images = last.images().filter(|crash| match &crash.choice {
-        Choice::Kill => true,
-        Choice::Power { taken, .. } => !taken.iter().any(|(_, take)| without(take)),
-    });
-    images.map(|crash| line(&crash.image)).collect()
+    let is_without = |crash: &CrashImage| !crash.choice.taken.iter().any(|(_, take)| without(take));
+    let images = last
+        .images()
+        .filter(is_without)
+        .map(|crash| line(&crash.image));
+    images.chain([line(&disk.after_kill())]).collect()
 }
 
 fn set<const N: usize>(lines: [&str; N]) -> BTreeSet<String> {

@@ -2,11 +2,11 @@
 
 use super::*;
 
-fn inject(disk: &SimDisk, kind: SimFault, nth: u64, lasting: Lasting) {
+fn inject(disk: &SimDisk, kind: FaultKind, nth: u64, lasting: Lasting) {
     disk.inject(Fault { kind, nth, lasting });
 }
 
-fn once(disk: &SimDisk, kind: SimFault) {
+fn once(disk: &SimDisk, kind: FaultKind) {
     inject(disk, kind, 0, Lasting::Once);
 }
 
@@ -21,7 +21,7 @@ fn a_sync_that_fails_and_keeps_the_cache_has_lost_the_bytes_all_the_same() {
     let disk = SimDisk::new(1);
     let file = durable(&disk, "f", b"old");
     file.write_at(0, b"new").unwrap();
-    once(&disk, SimFault::Sync(LostSync::KeepsCache));
+    once(&disk, FaultKind::Sync(LostSync::KeepsCache));
     file.sync_data().unwrap_err();
     assert_eq!(read(&*file), "new");
     file.sync_data().expect("the next one says it is done");
@@ -47,7 +47,7 @@ fn a_sync_that_fails_and_reverts_the_cache_shows_the_old_bytes() {
     let file = durable(&disk, "f", b"old");
     let region = file.map(3).unwrap();
     file.write_at(0, b"new and longer").unwrap();
-    once(&disk, SimFault::Sync(LostSync::RevertsCache));
+    once(&disk, FaultKind::Sync(LostSync::RevertsCache));
     file.sync_all().unwrap_err();
     assert_eq!(read(&*file), "old");
     assert_eq!(copy(&*region, 0..3).unwrap(), b"old");
@@ -60,7 +60,7 @@ fn a_sync_can_report_late_what_an_earlier_one_lost() {
     let disk = SimDisk::new(1);
     let file = durable(&disk, "f", b"old");
     file.write_at(0, b"new").unwrap();
-    once(&disk, SimFault::Sync(LostSync::ReportedLate));
+    once(&disk, FaultKind::Sync(LostSync::ReportedLate));
     file.sync_data().expect("it says it is done");
     assert_eq!(line(&disk.after_power_loss()), "f=old");
     file.sync_data().expect_err("the next one reports it");
@@ -74,7 +74,7 @@ fn syncs_can_fail_for_good() {
     let file = durable(&disk, "f", b"old");
     inject(
         &disk,
-        SimFault::Sync(LostSync::KeepsCache),
+        FaultKind::Sync(LostSync::KeepsCache),
         1,
         Lasting::FromThenOn,
     );
@@ -93,7 +93,7 @@ fn a_directory_whose_sync_fails_has_lost_its_names() {
     let disk = SimDisk::new(1);
     durable(&disk, "f", b"1");
     rename(&disk, "f", "g");
-    once(&disk, SimFault::Sync(LostSync::KeepsCache));
+    once(&disk, FaultKind::Sync(LostSync::KeepsCache));
     disk.sync_dir(Path::new("")).unwrap_err();
     disk.sync_dir(Path::new("")).unwrap();
     assert_eq!(line(&disk.after_power_loss()), "f=1");
@@ -104,11 +104,11 @@ fn a_directory_whose_sync_fails_has_lost_its_names() {
 fn a_read_can_fail_once_or_for_good_and_never_looks_like_the_end() {
     let disk = SimDisk::new(1);
     let file = durable(&disk, "f", b"bytes");
-    once(&disk, SimFault::Read);
+    once(&disk, FaultKind::Read);
     let error = file.read_at(0, &mut [0; 5]).unwrap_err();
     assert!(matches!(error, Error::Io { .. }), "{error:?}");
     file.read_at(0, &mut [0; 5]).unwrap();
-    inject(&disk, SimFault::Read, 0, Lasting::FromThenOn);
+    inject(&disk, FaultKind::Read, 0, Lasting::FromThenOn);
     for _ in 0..3 {
         file.read_at(0, &mut [0; 5]).unwrap_err();
     }
@@ -169,7 +169,7 @@ fn any_call_that_needs_space_can_be_told_there_is_none() {
     for (at, call) in calls.into_iter().enumerate() {
         let disk = SimDisk::new(1);
         let file = durable(&disk, "f", b"abc");
-        once(&disk, SimFault::Full { after: 0 });
+        once(&disk, FaultKind::Full { after: 0 });
         let error = call(&disk, &*file).unwrap_err();
         assert!(matches!(error, Error::Full { .. }), "call {at}: {error:?}");
         assert_eq!(
@@ -185,7 +185,7 @@ fn any_call_that_needs_space_can_be_told_there_is_none() {
 fn a_device_can_run_full_in_the_middle_of_a_write() {
     let disk = SimDisk::new(1);
     let file = durable(&disk, "f", b"......");
-    once(&disk, SimFault::Full { after: 2 });
+    once(&disk, FaultKind::Full { after: 2 });
     let error = file.write_at(1, b"ABCD").unwrap_err();
     assert!(matches!(error, Error::Full { .. }), "{error:?}");
     assert_eq!(read(&*file), ".AB...");
@@ -195,7 +195,7 @@ fn a_device_can_run_full_in_the_middle_of_a_write() {
 fn a_write_can_fail_without_writing() {
     let disk = SimDisk::new(1);
     let file = durable(&disk, "f", b"abc");
-    once(&disk, SimFault::Write);
+    once(&disk, FaultKind::Write);
     let error = file.write_at(0, b"X").unwrap_err();
     assert!(matches!(error, Error::Io { .. }), "{error:?}");
     assert_eq!(read(&*file), "abc");
@@ -205,7 +205,7 @@ fn a_write_can_fail_without_writing() {
 fn short_and_interrupted_transfers_are_whole_to_the_caller() {
     let disk = SimDisk::new(1);
     let file = durable(&disk, "f", b"");
-    for kind in [SimFault::Short, SimFault::Interrupted] {
+    for kind in [FaultKind::Short, FaultKind::Interrupted] {
         once(&disk, kind);
         file.write_at(0, b"whole").unwrap();
         once(&disk, kind);
@@ -218,13 +218,12 @@ fn short_and_interrupted_transfers_are_whole_to_the_caller() {
 fn a_crash_can_come_between_the_halves_of_a_short_write() {
     let disk = SimDisk::new(1);
     let file = durable(&disk, "f", b"");
-    once(&disk, SimFault::Short);
+    once(&disk, FaultKind::Short);
     file.write_at(0, b"whole").unwrap();
     let recording = disk.recording();
     let killed: BTreeSet<_> = recording
         .crash_points(&Density::default(), 1)
-        .filter_map(|point| point.images().next())
-        .map(|crash| line(&crash.image))
+        .map(|point| line(&point.after_kill(1).after_kill()))
         .collect();
     assert!(
         killed.contains("f=who") && killed.contains("f=whole"),
@@ -236,7 +235,7 @@ fn a_crash_can_come_between_the_halves_of_a_short_write() {
 fn a_lost_write_is_seen_until_the_power_fails() {
     let disk = SimDisk::new(1);
     let file = durable(&disk, "f", b"old");
-    once(&disk, SimFault::LostWrite);
+    once(&disk, FaultKind::LostWrite);
     file.write_at(0, b"new").unwrap();
     file.sync_all().unwrap();
     assert_eq!(read(&*file), "new");
@@ -248,7 +247,7 @@ fn a_lost_write_is_seen_until_the_power_fails() {
 fn a_misdirected_write_is_found_elsewhere_after_the_power_failed() {
     let disk = SimDisk::new(1);
     let file = durable(&disk, "f", b"........");
-    once(&disk, SimFault::MisdirectedWrite { by: 4 });
+    once(&disk, FaultKind::MisdirectedWrite { by: 4 });
     file.write_at(1, b"AB").unwrap();
     file.sync_all().unwrap();
     assert_eq!(read(&*file), ".AB.....");
@@ -269,7 +268,7 @@ fn handles_run_out() {
     );
     drop(first);
     drop(open().unwrap());
-    once(&disk, SimFault::TooManyFiles);
+    once(&disk, FaultKind::TooManyFiles);
     assert!(matches!(open(), Err(Error::TooManyFiles { .. })));
 }
 
