@@ -11,7 +11,8 @@ const HELP: &str = "\
 arrwdb: an embedded, durable vector store
 
 This version has no commands yet: the ground layers (identifiers, codec,
-checksums, the seam to the disk) are built, the store itself is not.
+checksums, the seam to a real and a simulated disk) are built, the store itself
+is not.
 ARCHITECTURE.md says what is there and what is planned.
 
 Usage: arrwdb [--help | --version]";

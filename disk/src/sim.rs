@@ -69,7 +69,7 @@ pub struct SimOptions {
 }
 
 impl SimDisk {
-    /// An empty disk without limits; the seed decides what [`Disk::random`] returns.
+    /// An empty disk without limits; the seed decides what [`Disk::random`](crate::Disk::random) returns.
     pub fn new(seed: u64) -> Self {
         Self::options(seed).build()
     }

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use disk::{Disk, Error, Holder, LockGuard, LockKind, OsDisk};
 
@@ -94,17 +94,27 @@ fn assert_held_here_too(dir: &Path) {
 /// holder.
 #[cfg(unix)]
 #[test]
+#[expect(
+    clippy::zombie_processes,
+    reason = "the program must outlive the one that started it"
+)]
 fn a_program_that_the_holder_started_does_not_inherit_the_lock() {
     const NAME: &str = "locking::a_program_that_the_holder_started_does_not_inherit_the_lock";
     if let Some(dir) = child::task(NAME) {
         let guard = OsDisk::open(&dir).unwrap().lock(LockKind::Exclusive);
-        let mut survivor = std::process::Command::new("sleep");
-        survivor
-            .arg("10")
+        // Its handles of ours are closed only once it runs: wait for its first word.
+        let mut survivor = Command::new("sh");
+        survivor.args(["-c", "echo running; exec sleep 10 >&- 2>&-"]);
+        let mut survivor = survivor
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        drop(survivor.spawn().unwrap());
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut word = String::new();
+        BufReader::new(survivor.stdout.take().unwrap())
+            .read_line(&mut word)
+            .unwrap();
+        assert_eq!(word, "running\n");
         return hold(guard.unwrap());
     }
     let dir = tempfile::tempdir().unwrap();
