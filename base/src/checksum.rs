@@ -91,10 +91,8 @@ mod tests {
     fn the_test_vectors_of_the_format_document_hold() {
         let document = include_str!("../../FORMAT.md");
         let vectors = |name: &str| {
-            let row = document
-                .lines()
-                .find(|line| line.starts_with(&format!("| {name} |")))
-                .unwrap();
+            let row =
+                document.lines().find(|line| line.starts_with(&format!("| {name} |"))).unwrap();
             let cells: Vec<_> = row.split('|').map(str::trim).collect();
             [cells[3], cells[4]].map(|sum| u128::from_str_radix(sum, 16).unwrap())
         };

@@ -53,23 +53,13 @@ pub enum Problem {
 
 impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Malformed {
-            offset,
-            field,
-            problem,
-        } = self;
+        let Malformed { offset, field, problem } = self;
         match problem {
             Problem::Short { wanted, found } => {
-                write!(
-                    f,
-                    "{field} at byte {offset} takes {wanted} bytes, {found} are left"
-                )
+                write!(f, "{field} at byte {offset} takes {wanted} bytes, {found} are left")
             }
             Problem::TooLong { limit, found } => {
-                write!(
-                    f,
-                    "{field} at byte {offset} is {found} long, the limit is {limit}"
-                )
+                write!(f, "{field} at byte {offset} is {found} long, the limit is {limit}")
             }
             Problem::NotZero => write!(f, "{field} at byte {offset} must be zero and is not"),
             Problem::NotText => write!(f, "{field} at byte {offset} is not UTF-8"),
@@ -110,10 +100,7 @@ impl<'a> Decoder<'a> {
     pub fn bytes(&mut self, count: usize, field: &'static str) -> Result<&'a [u8], Malformed> {
         let rest = self.rest();
         let Some((taken, _)) = rest.split_at_checked(count) else {
-            let problem = Problem::Short {
-                wanted: count,
-                found: rest.len(),
-            };
+            let problem = Problem::Short { wanted: count, found: rest.len() };
             return Err(self.refuse(self.at, field, problem));
         };
         self.at += count;
@@ -124,10 +111,7 @@ impl<'a> Decoder<'a> {
     pub fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], Malformed> {
         let rest = self.rest();
         let Some(taken) = rest.first_chunk::<N>() else {
-            let problem = Problem::Short {
-                wanted: N,
-                found: rest.len(),
-            };
+            let problem = Problem::Short { wanted: N, found: rest.len() };
             return Err(self.refuse(self.at, field, problem));
         };
         self.at += N;
@@ -171,8 +155,7 @@ impl<'a> Decoder<'a> {
         if found > limit {
             return Err(self.refuse(offset, field, Problem::TooLong { limit, found }));
         }
-        self.bytes(found, field)
-            .map_err(|short| self.refuse(offset, field, short.problem))
+        self.bytes(found, field).map_err(|short| self.refuse(offset, field, short.problem))
     }
 
     /// A UTF-8 text behind its 32-bit length, at most `limit` bytes long.
@@ -202,11 +185,7 @@ impl<'a> Decoder<'a> {
     /// Goes back to where the refused field begins.
     fn refuse(&mut self, offset: usize, field: &'static str, problem: Problem) -> Malformed {
         self.at = offset;
-        Malformed {
-            offset,
-            field,
-            problem,
-        }
+        Malformed { offset, field, problem }
     }
 
     /// Ends the decoding; refuses bytes behind the field last read, which is named here.
@@ -280,10 +259,7 @@ impl<'a> Encoder<'a> {
     /// If it is 4 GiB or longer: limits are checked where the value enters the store.
     pub fn prefixed(&mut self, bytes: &[u8]) -> &mut Self {
         let Ok(length) = u32::try_from(bytes.len()) else {
-            panic!(
-                "a byte string of {} bytes does not fit its length field",
-                bytes.len()
-            );
+            panic!("a byte string of {} bytes does not fit its length field", bytes.len());
         };
         self.u32(length).bytes(bytes)
     }

@@ -160,14 +160,7 @@ mod tests {
     fn file_names_sort_as_their_numbers_do() {
         let mut names = [FileId(10), FileId(9), FileId(u64::MAX)].map(|id| id.to_string());
         names.sort();
-        assert_eq!(
-            names,
-            [
-                "00000000000000000009",
-                "00000000000000000010",
-                "18446744073709551615"
-            ]
-        );
+        assert_eq!(names, ["00000000000000000009", "00000000000000000010", "18446744073709551615"]);
     }
 
     #[test]

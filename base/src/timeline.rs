@@ -67,10 +67,7 @@ mod tests {
     #[test]
     fn a_position_prints_its_sequence_and_its_branch() {
         let timeline = Timeline::new(0x2a).unwrap();
-        let position = Position {
-            timeline,
-            sequence: Sequence::FIRST,
-        };
+        let position = Position { timeline, sequence: Sequence::FIRST };
         assert_eq!(position.to_string(), "1@000000000000002a");
     }
 }

@@ -82,9 +82,6 @@ fn main() -> disk::Result<()> {
     println!(
         "{built} images of a 64 KiB store built, checked and dropped: {seconds:.2} s on one core"
     );
-    println!(
-        "{:.0} images a second, {distinct} of them distinct",
-        built as f64 / seconds
-    );
+    println!("{:.0} images a second, {distinct} of them distinct", built as f64 / seconds);
     Ok(())
 }

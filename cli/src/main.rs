@@ -26,14 +26,8 @@ fn main() -> ExitCode {
             println!("arrwdb {}", env!("CARGO_PKG_VERSION"));
         }
         _ => {
-            let said: Vec<_> = arguments
-                .iter()
-                .map(|word| word.to_string_lossy())
-                .collect();
-            eprintln!(
-                "arrwdb: unknown arguments: {}; see arrwdb --help",
-                said.join(" ")
-            );
+            let said: Vec<_> = arguments.iter().map(|word| word.to_string_lossy()).collect();
+            eprintln!("arrwdb: unknown arguments: {}; see arrwdb --help", said.join(" "));
             return ExitCode::from(2);
         }
     }

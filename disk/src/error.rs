@@ -142,34 +142,21 @@ impl Error {
             Kind::AlreadyExists => Error::Exists { path },
             Kind::NotADirectory => Error::NotADirectory { path },
             Kind::IsADirectory => Error::NotAFile { path },
-            Kind::PermissionDenied | Kind::ReadOnlyFilesystem => Error::Denied {
-                doing,
-                path,
-                source: Arc::new(source),
-            },
-            Kind::StorageFull | Kind::QuotaExceeded => Error::Full {
-                doing,
-                path,
-                source: Arc::new(source),
-            },
+            Kind::PermissionDenied | Kind::ReadOnlyFilesystem => {
+                Error::Denied { doing, path, source: Arc::new(source) }
+            }
+            Kind::StorageFull | Kind::QuotaExceeded => {
+                Error::Full { doing, path, source: Arc::new(source) }
+            }
             Kind::InvalidInput
             | Kind::InvalidFilename
             | Kind::DirectoryNotEmpty
             | Kind::CrossesDevices
-            | Kind::FileTooLarge => Error::Refused {
-                doing,
-                path,
-                source: Arc::new(source),
-            },
-            _ if is_out_of_handles(&source) => Error::TooManyFiles {
-                path,
-                source: Arc::new(source),
-            },
-            _ => Error::Io {
-                doing,
-                path,
-                source: Arc::new(source),
-            },
+            | Kind::FileTooLarge => Error::Refused { doing, path, source: Arc::new(source) },
+            _ if is_out_of_handles(&source) => {
+                Error::TooManyFiles { path, source: Arc::new(source) }
+            }
+            _ => Error::Io { doing, path, source: Arc::new(source) },
         }
     }
 
@@ -232,16 +219,10 @@ impl Error {
             Error::NotAFile { .. } => write!(f, "{path} is not a file"),
             Error::Outside { .. } => write!(f, "the name \"{path}\" leads out of the directory"),
             Error::Denied { doing, .. } => write!(f, "could not {doing} {path}: not permitted"),
-            Error::Locked {
-                holder: Holder::ThisProcess,
-                ..
-            } => {
+            Error::Locked { holder: Holder::ThisProcess, .. } => {
                 write!(f, "{path} is locked by this process")
             }
-            Error::Locked {
-                holder: Holder::AnotherProcess,
-                ..
-            } => {
+            Error::Locked { holder: Holder::AnotherProcess, .. } => {
                 write!(f, "{path} is locked by another process")
             }
             Error::Removed { .. } => write!(
@@ -257,12 +238,7 @@ impl Error {
             Error::TooManyFiles { .. } => {
                 write!(f, "could not open {path}: too many files are open")
             }
-            Error::PastEnd {
-                offset,
-                wanted,
-                found,
-                ..
-            } => write!(
+            Error::PastEnd { offset, wanted, found, .. } => write!(
                 f,
                 "{path} ends too early: {wanted} bytes wanted at offset {offset}, {found} found"
             ),
@@ -291,14 +267,12 @@ impl Error {
             Error::Denied { .. } => {
                 Some("check its owner and mode, and whether its file system is mounted read-only")
             }
-            Error::Locked {
-                holder: Holder::ThisProcess,
-                ..
-            } => Some("close the handle that is still open first"),
-            Error::Locked {
-                holder: Holder::AnotherProcess,
-                ..
-            } => Some("stop it, or wait until it is done"),
+            Error::Locked { holder: Holder::ThisProcess, .. } => {
+                Some("close the handle that is still open first")
+            }
+            Error::Locked { holder: Holder::AnotherProcess, .. } => {
+                Some("stop it, or wait until it is done")
+            }
             Error::Removed { .. } => Some("close the store, and restore it from a backup"),
             Error::Network { .. } => Some("use a local disk, or allow it explicitly"),
             Error::Full { .. } => Some("free some and try again"),
@@ -348,29 +322,14 @@ mod tests {
         use io::ErrorKind as Kind;
         assert!(matches!(sorted(Kind::NotFound), Error::Missing { .. }));
         assert!(matches!(sorted(Kind::AlreadyExists), Error::Exists { .. }));
-        assert!(matches!(
-            sorted(Kind::NotADirectory),
-            Error::NotADirectory { .. }
-        ));
+        assert!(matches!(sorted(Kind::NotADirectory), Error::NotADirectory { .. }));
         assert!(matches!(sorted(Kind::IsADirectory), Error::NotAFile { .. }));
-        assert!(matches!(
-            sorted(Kind::PermissionDenied),
-            Error::Denied { .. }
-        ));
-        assert!(matches!(
-            sorted(Kind::ReadOnlyFilesystem),
-            Error::Denied { .. }
-        ));
+        assert!(matches!(sorted(Kind::PermissionDenied), Error::Denied { .. }));
+        assert!(matches!(sorted(Kind::ReadOnlyFilesystem), Error::Denied { .. }));
         assert!(matches!(sorted(Kind::StorageFull), Error::Full { .. }));
         assert!(matches!(sorted(Kind::QuotaExceeded), Error::Full { .. }));
-        assert!(matches!(
-            sorted(Kind::InvalidFilename),
-            Error::Refused { .. }
-        ));
-        assert!(matches!(
-            sorted(Kind::DirectoryNotEmpty),
-            Error::Refused { .. }
-        ));
+        assert!(matches!(sorted(Kind::InvalidFilename), Error::Refused { .. }));
+        assert!(matches!(sorted(Kind::DirectoryNotEmpty), Error::Refused { .. }));
         assert!(matches!(sorted(Kind::Other), Error::Io { .. }));
     }
 
@@ -390,12 +349,7 @@ mod tests {
     fn only_what_leaves_the_disk_in_doubt_is_no_clean_refusal() {
         assert!(sorted(io::ErrorKind::StorageFull).is_clean_refusal());
         assert!(!sorted(io::ErrorKind::Other).is_clean_refusal());
-        assert!(
-            !Error::Removed {
-                path: "store".into()
-            }
-            .is_clean_refusal()
-        );
+        assert!(!Error::Removed { path: "store".into() }.is_clean_refusal());
     }
 
     #[test]
@@ -403,9 +357,6 @@ mod tests {
         let cause = io::Error::other("the platter is on fire");
         let error = Error::new("sync", Path::new("wal/1"), cause);
         assert_eq!(error.to_string(), "could not sync wal/1");
-        assert_eq!(
-            error.source().unwrap().to_string(),
-            "the platter is on fire"
-        );
+        assert_eq!(error.source().unwrap().to_string(), "the platter is on fire");
     }
 }

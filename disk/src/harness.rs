@@ -9,8 +9,9 @@
 //!
 //! [`crash_everywhere`] then builds every disk that a crash at any point of the workload could leave,
 //! and runs the recovery on each. It also crashes the recovery itself, to the depth that is asked for,
-//! and checks that what was recovered once stays so. [`fail_every_call`] makes the calls of the
-//! workload fail one by one. [`elide_syncs`] skips the syncs one by one and says which nobody missed.
+//! and checks that what was recovered once stays so. [`fail_every_call`] makes the calls of a workload
+//! fail one by one; a recovery can be such a workload. [`elide_syncs`] skips the syncs one by one and
+//! says which nobody missed.
 //!
 //! # Example: writing a settings file
 //!
@@ -93,7 +94,7 @@ use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::SimDisk;
-use crate::sim::{CrashPoint, Density, Image, Progress, Recording};
+use crate::sim::{CrashPoint, Density, Progress, Recording};
 
 mod elide;
 mod faults;
@@ -116,11 +117,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Config {
-            seed: 1,
-            density: Density::default(),
-            depth: 1,
-        }
+        Config { seed: 1, density: Density::default(), depth: 1 }
     }
 }
 
@@ -132,7 +129,7 @@ pub struct Report {
     /// Disks that were built: one for the death of the process at each point, and images of what a
     /// power failure leaves.
     pub built: u64,
-    /// Those of them that no other was the same as, with the same to be kept: each was recovered.
+    /// Those of them that no image before was the same as, with the same to be kept: each was recovered.
     pub images: u64,
     /// Times the recovery ran, those on images of its own included.
     pub recoveries: u64,
@@ -154,13 +151,9 @@ pub struct Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.what)?;
-        self.crashes
-            .iter()
-            .try_for_each(|crash| writeln!(f, "  after: {crash}"))?;
+        self.crashes.iter().try_for_each(|crash| writeln!(f, "  after: {crash}"))?;
         writeln!(f, "  the last calls (seed {}):", self.seed)?;
-        self.trace
-            .iter()
-            .try_for_each(|line| writeln!(f, "    {line}"))
+        self.trace.iter().try_for_each(|line| writeln!(f, "    {line}"))
     }
 }
 
@@ -172,8 +165,8 @@ const TRACE_LINES: usize = 16;
 /// Runs the recovery on every disk that a crash of this run could leave.
 ///
 /// The recovery gets the disk and how far the workload was, and returns what it found, or in words
-/// what is wrong with it. A panic counts as wrong too. What it found must be found again after one
-/// more power loss right behind it.
+/// what is wrong with it. A panic counts as wrong too. What it found must be found again, whatever
+/// crash comes right behind it.
 ///
 /// # Errors
 /// The first failure.
@@ -182,12 +175,7 @@ pub fn crash_everywhere<Found: PartialEq + Debug>(
     recording: &Recording,
     recover: impl Fn(&SimDisk, Progress) -> Result<Found, String>,
 ) -> Result<Report, Failure> {
-    let mut run = Run {
-        config,
-        recover,
-        report: Report::default(),
-        seen: HashSet::new(),
-    };
+    let mut run = Run::new(config, recover);
     run.crash(recording, config.depth)?;
     Ok(run.report)
 }
@@ -201,54 +189,81 @@ struct Run<'a, Recover> {
     seen: HashSet<(u128, Progress, u32)>,
 }
 
-impl<Found, Recover> Run<'_, Recover>
+impl<'a, Found, Recover> Run<'a, Recover>
 where
     Found: PartialEq + Debug,
     Recover: Fn(&SimDisk, Progress) -> Result<Found, String>,
 {
+    fn new(config: &'a Config, recover: Recover) -> Self {
+        Run { config, recover, report: Report::default(), seen: HashSet::new() }
+    }
+
+    /// A crash at every point of a run.
     fn crash(&mut self, recording: &Recording, depth: u32) -> Result<(), Failure> {
         for point in recording.crash_points(&self.config.density, self.config.seed) {
-            self.report.points += 1;
-            let in_context = |mut failure: Failure, how: String| {
-                failure
-                    .crashes
-                    .insert(0, in_words(&point, &how, recording.events()));
-                failure
-                    .trace
-                    .splice(0..0, recording.lines(point.events, TRACE_LINES));
-                failure
-            };
-            self.report.built += 1;
-            self.report.images += 1;
-            let killed = point.after_kill(self.config.seed);
-            self.check(killed, point.progress, depth)
-                .map_err(|failure| in_context(failure, "the process died".into()))?;
-            for crash in point.images() {
-                self.report.built += 1;
-                if !self.seen.insert((crash.image.sum(), point.progress, depth)) {
-                    continue;
-                }
-                self.report.images += 1;
-                let disk = self.disk(&crash.image, point.progress);
-                self.check(disk, point.progress, depth)
-                    .map_err(|failure| in_context(failure, point.describe(&crash)))?;
-            }
+            self.crash_at(&point, recording, depth)?;
         }
         Ok(())
     }
 
-    /// Recovers, crashes that if it is asked for, and recovers once more after a power loss.
-    fn check(&mut self, disk: SimDisk, progress: Progress, depth: u32) -> Result<(), Failure> {
-        let found = self.recover(&disk, progress)?;
-        if depth > 1 {
-            self.crash(&disk.recording(), depth - 1)?;
-        }
-        let again = self.recover(&self.disk(&disk.after_power_loss(), progress), progress)?;
-        if again != found {
-            let what = format!("recovered {found:?}, and after one more power loss {again:?}");
-            return Err(self.failure(what));
+    /// Every crash at one point of a run.
+    fn crash_at(
+        &mut self,
+        point: &CrashPoint,
+        recording: &Recording,
+        depth: u32,
+    ) -> Result<(), Failure> {
+        self.report.points += 1;
+        self.report.built += 1;
+        self.report.images += 1;
+        let killed = point.after_kill(self.next_seed());
+        self.check(&killed, point.progress, depth)
+            .map_err(|failure| failure.behind(recording, point, KILLED))?;
+        for crash in point.images() {
+            self.report.built += 1;
+            if !self.seen.insert((crash.image.sum(), point.progress, depth)) {
+                continue;
+            }
+            self.report.images += 1;
+            let disk = point.after_power_loss(&crash, self.next_seed());
+            self.check(&disk, point.progress, depth)
+                .map_err(|failure| failure.behind(recording, point, &point.describe(&crash)))?;
         }
         Ok(())
+    }
+
+    /// Recovers; crashes that, if it is asked for; and recovers again from whatever crash comes right
+    /// behind it, which must find the same.
+    fn check(&mut self, disk: &SimDisk, progress: Progress, depth: u32) -> Result<(), Failure> {
+        let found = self.recover(disk, progress)?;
+        let recording = disk.recording();
+        if depth > 1 {
+            self.crash(&recording, depth - 1)?;
+        }
+        let last = recording.last_point(&self.config.density, self.config.seed);
+        let killed = last.after_kill(self.next_seed());
+        self.check_again(&killed, &found, progress)
+            .map_err(|failure| failure.behind(&recording, &last, KILLED))?;
+        let mut seen = HashSet::new();
+        for crash in last.images().filter(|crash| seen.insert(crash.image.sum())) {
+            let disk = last.after_power_loss(&crash, self.next_seed());
+            self.check_again(&disk, &found, progress)
+                .map_err(|failure| failure.behind(&recording, &last, &last.describe(&crash)))?;
+        }
+        Ok(())
+    }
+
+    fn check_again(
+        &mut self,
+        disk: &SimDisk,
+        found: &Found,
+        progress: Progress,
+    ) -> Result<(), Failure> {
+        let again = self.recover(disk, progress)?;
+        if again == *found {
+            return Ok(());
+        }
+        Err(self.failure(format!("recovered {found:?}, and after one more crash {again:?}")))
     }
 
     fn recover(&mut self, disk: &SimDisk, progress: Progress) -> Result<Found, Failure> {
@@ -256,32 +271,31 @@ where
         unpanicked(|| (self.recover)(disk, progress)).map_err(|what| self.failure(what))
     }
 
-    fn disk(&self, image: &Image, progress: Progress) -> SimDisk {
-        SimDisk::options(self.config.seed)
-            .image(image)
-            .progress(progress)
-            .build()
+    /// Another seed for each disk: a process draws other random bytes than the one before it.
+    fn next_seed(&self) -> u64 {
+        self.config.seed.rotate_left(32) ^ (self.report.built << 20) ^ self.report.recoveries
     }
 
     fn failure(&self, what: String) -> Failure {
-        Failure {
-            what,
-            crashes: Vec::new(),
-            trace: Vec::new(),
-            seed: self.config.seed,
-        }
+        Failure { what, crashes: Vec::new(), trace: Vec::new(), seed: self.config.seed }
+    }
+}
+
+/// How a process ends that leaves the power on.
+const KILLED: &str = "the process died";
+
+impl Failure {
+    /// The same failure, with a crash that came before all it tells of.
+    fn behind(mut self, recording: &Recording, point: &CrashPoint, how: &str) -> Self {
+        self.crashes.insert(0, in_words(point, how, recording.events()));
+        self.trace.splice(0..0, recording.lines(point.events, TRACE_LINES));
+        self
     }
 }
 
 fn in_words(point: &CrashPoint, how: &str, events: usize) -> String {
-    let Progress {
-        begun,
-        acknowledged,
-    } = point.progress;
-    format!(
-        "{how} after call {} of {events}, {acknowledged} of {begun} steps safe",
-        point.events
-    )
+    let Progress { begun, acknowledged } = point.progress;
+    format!("{how} after call {} of {events}, {acknowledged} of {begun} steps safe", point.events)
 }
 
 /// Turns a panic into words.
@@ -292,14 +306,6 @@ fn unpanicked<T>(run: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
 fn words_of(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-    let bus = || {
-        panic
-            .downcast_ref::<crate::sim::BusError>()
-            .map(|error| format!("{error:?}"))
-    };
-    format!(
-        "it panicked: {}",
-        text.or_else(bus)
-            .unwrap_or_else(|| "of something odd".into())
-    )
+    let bus = || panic.downcast_ref::<crate::sim::BusError>().map(|error| format!("{error:?}"));
+    format!("it panicked: {}", text.or_else(bus).unwrap_or_else(|| "of something odd".into()))
 }

@@ -16,69 +16,25 @@ use crate::{
 /// One call at the seam; paths are as the caller gave them, relative to the root.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-#[expect(
-    missing_docs,
-    reason = "the variants are the methods of Disk and File, their arguments"
-)]
+#[expect(missing_docs, reason = "the variants are the methods of Disk and File, their arguments")]
 pub enum Call<'a> {
-    Create {
-        path: &'a Path,
-    },
-    Open {
-        path: &'a Path,
-        access: Access,
-    },
-    Rename {
-        from: &'a Path,
-        to: &'a Path,
-    },
-    Remove {
-        path: &'a Path,
-    },
-    CreateDir {
-        path: &'a Path,
-    },
-    List {
-        dir: &'a Path,
-    },
-    SyncDir {
-        dir: &'a Path,
-    },
-    Lock {
-        kind: LockKind,
-    },
+    Create { path: &'a Path },
+    Open { path: &'a Path, access: Access },
+    Rename { from: &'a Path, to: &'a Path },
+    Remove { path: &'a Path },
+    CreateDir { path: &'a Path },
+    List { dir: &'a Path },
+    SyncDir { dir: &'a Path },
+    Lock { kind: LockKind },
     Random,
-    Size {
-        path: &'a Path,
-    },
-    ReadAt {
-        path: &'a Path,
-        offset: u64,
-        bytes: usize,
-    },
-    WriteAt {
-        path: &'a Path,
-        offset: u64,
-        bytes: &'a [u8],
-    },
-    Reserve {
-        path: &'a Path,
-        size: u64,
-    },
-    SetSize {
-        path: &'a Path,
-        size: u64,
-    },
-    SyncData {
-        path: &'a Path,
-    },
-    SyncAll {
-        path: &'a Path,
-    },
-    Map {
-        path: &'a Path,
-        size: u64,
-    },
+    Size { path: &'a Path },
+    ReadAt { path: &'a Path, offset: u64, bytes: usize },
+    WriteAt { path: &'a Path, offset: u64, bytes: &'a [u8] },
+    Reserve { path: &'a Path, size: u64 },
+    SetSize { path: &'a Path, size: u64 },
+    SyncData { path: &'a Path },
+    SyncAll { path: &'a Path },
+    Map { path: &'a Path, size: u64 },
 }
 
 /// What a call does to the disk if it works.
@@ -165,12 +121,7 @@ impl Hooked {
 
     fn file(&self, path: &Path, inner: Arc<dyn File>) -> Arc<dyn File> {
         let hook = Arc::clone(&self.hook);
-        Arc::new(HookedFile {
-            name: path.into(),
-            inner,
-            hook,
-            syncing: Mutex::new(()),
-        })
+        Arc::new(HookedFile { name: path.into(), inner, hook, syncing: Mutex::new(()) })
     }
 }
 
@@ -188,9 +139,8 @@ impl Disk for Hooked {
     }
 
     fn create(&self, path: &Path) -> Result<(Arc<dyn File>, PendingDirSync)> {
-        let (file, pending) = pass(&*self.hook, &Call::Create { path }, || {
-            self.inner.create(path)
-        })?;
+        let (file, pending) =
+            pass(&*self.hook, &Call::Create { path }, || self.inner.create(path))?;
         Ok((self.file(path, file), pending))
     }
 
@@ -201,21 +151,15 @@ impl Disk for Hooked {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<PendingDirSync> {
-        pass(&*self.hook, &Call::Rename { from, to }, || {
-            self.inner.rename(from, to)
-        })
+        pass(&*self.hook, &Call::Rename { from, to }, || self.inner.rename(from, to))
     }
 
     fn remove(&self, path: &Path) -> Result<PendingDirSync> {
-        pass(&*self.hook, &Call::Remove { path }, || {
-            self.inner.remove(path)
-        })
+        pass(&*self.hook, &Call::Remove { path }, || self.inner.remove(path))
     }
 
     fn create_dir(&self, path: &Path) -> Result<PendingDirSync> {
-        pass(&*self.hook, &Call::CreateDir { path }, || {
-            self.inner.create_dir(path)
-        })
+        pass(&*self.hook, &Call::CreateDir { path }, || self.inner.create_dir(path))
     }
 
     fn list(&self, dir: &Path) -> Result<Vec<Entry>> {
@@ -223,9 +167,7 @@ impl Disk for Hooked {
     }
 
     fn sync_dir(&self, dir: &Path) -> Result<()> {
-        pass(&*self.hook, &Call::SyncDir { dir }, || {
-            self.inner.sync_dir(dir)
-        })
+        pass(&*self.hook, &Call::SyncDir { dir }, || self.inner.sync_dir(dir))
     }
 
     fn lock(&self, kind: LockKind) -> Result<LockGuard> {
@@ -271,48 +213,26 @@ impl File for HookedFile {
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
-        let call = Call::ReadAt {
-            path: &self.name,
-            offset,
-            bytes: buffer.len(),
-        };
+        let call = Call::ReadAt { path: &self.name, offset, bytes: buffer.len() };
         self.pass(&call, |file| file.read_at(offset, buffer))
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
-        let call = Call::WriteAt {
-            path: &self.name,
-            offset,
-            bytes,
-        };
+        let call = Call::WriteAt { path: &self.name, offset, bytes };
         self.pass(&call, |file| file.write_at(offset, bytes))
     }
 
     fn reserve(&self, size: u64) -> Result<()> {
-        self.pass(
-            &Call::Reserve {
-                path: &self.name,
-                size,
-            },
-            |file| file.reserve(size),
-        )
+        self.pass(&Call::Reserve { path: &self.name, size }, |file| file.reserve(size))
     }
 
     fn set_size(&self, size: u64) -> Result<()> {
-        self.pass(
-            &Call::SetSize {
-                path: &self.name,
-                size,
-            },
-            |file| file.set_size(size),
-        )
+        self.pass(&Call::SetSize { path: &self.name, size }, |file| file.set_size(size))
     }
 
     fn sync_data(&self) -> Result<()> {
         let _one_at_a_time = self.syncing.lock();
-        self.pass(&Call::SyncData { path: &self.name }, |file| {
-            file.sync_data()
-        })
+        self.pass(&Call::SyncData { path: &self.name }, |file| file.sync_data())
     }
 
     fn sync_all(&self) -> Result<()> {
@@ -321,12 +241,6 @@ impl File for HookedFile {
     }
 
     fn map(&self, size: u64) -> Result<Arc<dyn Region>> {
-        self.pass(
-            &Call::Map {
-                path: &self.name,
-                size,
-            },
-            |file| file.map(size),
-        )
+        self.pass(&Call::Map { path: &self.name, size }, |file| file.map(size))
     }
 }

@@ -34,10 +34,7 @@ pub struct Latch {
 impl Latch {
     /// Puts a latch in front of a disk; gives the guarded disk, and the latch to ask.
     pub fn guard(disk: Arc<dyn Disk>) -> (Arc<dyn Disk>, Arc<Latch>) {
-        let latch = Arc::new(Latch {
-            root: disk.root().into(),
-            first: OnceLock::new(),
-        });
+        let latch = Arc::new(Latch { root: disk.root().into(), first: OnceLock::new() });
         let hook: Arc<dyn Hook> = Arc::clone(&latch) as _;
         (Arc::new(Hooked::new(disk, hook)), latch)
     }
@@ -53,10 +50,7 @@ impl Hook for Latch {
         match self.first.get() {
             Some(first) if call.effect() != Effect::Looks => {
                 let path = self.root.join(call.path().unwrap_or("".as_ref()));
-                Err(Error::Stopped {
-                    path,
-                    first: Arc::clone(first),
-                })
+                Err(Error::Stopped { path, first: Arc::clone(first) })
             }
             _ => Ok(()),
         }

@@ -44,9 +44,7 @@ pub struct LockGuard {
 impl LockGuard {
     /// Drops `held` when the lock ends.
     pub fn until_dropped(held: impl Any + Send + Sync) -> Self {
-        LockGuard {
-            _held: Box::new(held),
-        }
+        LockGuard { _held: Box::new(held) }
     }
 }
 
@@ -107,10 +105,7 @@ struct LockedDirectory {
 /// Locks a directory, or says who has it.
 pub(crate) fn lock(what: Lockable, kind: LockKind) -> Result<LockGuard> {
     let failed = |source| Error::new("lock", &what.path, source);
-    let locked_by = |holder| Error::Locked {
-        path: what.path.clone(),
-        holder,
-    };
+    let locked_by = |holder| Error::Locked { path: what.path.clone(), holder };
     let identity = identify(what.anchor(), &what.path).map_err(failed)?;
 
     let mut held = HELD.lock();
@@ -138,11 +133,7 @@ pub(crate) fn lock(what: Lockable, kind: LockKind) -> Result<LockGuard> {
     held.insert(identity.clone(), holding);
     drop(held);
     let process = std::process::id();
-    Ok(LockGuard::until_dropped(LockedDirectory {
-        what,
-        identity,
-        process,
-    }))
+    Ok(LockGuard::until_dropped(LockedDirectory { what, identity, process }))
 }
 
 impl Drop for LockedDirectory {
@@ -200,11 +191,7 @@ mod tests {
 
     /// A lock file alone, as systems have it that cannot lock a directory.
     fn lockable(file: fs::File) -> Lockable {
-        Lockable {
-            file,
-            directory: None,
-            path: "LOCK".into(),
-        }
+        Lockable { file, directory: None, path: "LOCK".into() }
     }
 
     /// Between the moment a process is forked and the moment its program runs, it holds a copy of
@@ -213,13 +200,7 @@ mod tests {
     #[test]
     fn a_copy_of_the_handle_does_not_keep_the_lock() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let open = || {
-            fs::File::options()
-                .read(true)
-                .write(true)
-                .open(file.path())
-                .unwrap()
-        };
+        let open = || fs::File::options().read(true).write(true).open(file.path()).unwrap();
         let handle = open();
         let copy = handle.try_clone().unwrap();
         drop(lock(lockable(handle), LockKind::Exclusive).unwrap());

@@ -82,11 +82,7 @@ impl OsDisk {
     }
 
     fn full(&self, path: &Path) -> PathBuf {
-        if path.as_os_str().is_empty() {
-            self.root.clone()
-        } else {
-            self.root.join(path)
-        }
+        if path.as_os_str().is_empty() { self.root.clone() } else { self.root.join(path) }
     }
 
     /// Sorts an error, and says so where the real reason is that the whole root is gone.
@@ -94,19 +90,13 @@ impl OsDisk {
         let gone = source.kind() == io::ErrorKind::NotFound
             && self.directory.is_deleted().unwrap_or(false);
         if gone {
-            return Error::Removed {
-                path: self.root.clone(),
-            };
+            return Error::Removed { path: self.root.clone() };
         }
         Error::new(doing, &self.full(path), source)
     }
 
     fn file(&self, path: &Path, file: fs::File) -> Arc<dyn File> {
-        Arc::new(OsFile {
-            path: self.full(path),
-            file,
-            directory: Arc::clone(&self.directory),
-        })
+        Arc::new(OsFile { path: self.full(path), file, directory: Arc::clone(&self.directory) })
     }
 }
 
@@ -193,14 +183,9 @@ impl Disk for OsDisk {
 
     fn create(&self, path: &Path) -> Result<(Arc<dyn File>, PendingDirSync)> {
         check_name(path, Empty::IsRefused)?;
-        let file = self
-            .directory
-            .create(path)
-            .map_err(|source| self.failed("create", path, source))?;
-        Ok((
-            self.file(path, file),
-            PendingDirSync::of_parent(&self.root, path),
-        ))
+        let file =
+            self.directory.create(path).map_err(|source| self.failed("create", path, source))?;
+        Ok((self.file(path, file), PendingDirSync::of_parent(&self.root, path)))
     }
 
     fn open(&self, path: &Path, access: Access) -> Result<Arc<dyn File>> {
@@ -208,9 +193,7 @@ impl Disk for OsDisk {
         let failed = |source| self.failed("open", path, source);
         let file = self.directory.open(path, access).map_err(failed)?;
         if !file.metadata().map_err(failed)?.is_file() {
-            return Err(Error::NotAFile {
-                path: self.full(path),
-            });
+            return Err(Error::NotAFile { path: self.full(path) });
         }
         Ok(self.file(path, file))
     }
@@ -218,9 +201,7 @@ impl Disk for OsDisk {
     fn rename(&self, from: &Path, to: &Path) -> Result<PendingDirSync> {
         check_name(from, Empty::IsRefused)?;
         check_name(to, Empty::IsRefused)?;
-        self.directory
-            .rename(from, to)
-            .map_err(|source| self.failed("rename", from, source))?;
+        self.directory.rename(from, to).map_err(|source| self.failed("rename", from, source))?;
         // The new name first: were the old one's loss durable before it, a crash could leave none.
         let to = PendingDirSync::of_parent(&self.root, to);
         Ok(to.and(PendingDirSync::of_parent(&self.root, from)))
@@ -228,9 +209,7 @@ impl Disk for OsDisk {
 
     fn remove(&self, path: &Path) -> Result<PendingDirSync> {
         check_name(path, Empty::IsRefused)?;
-        self.directory
-            .remove(path)
-            .map_err(|source| self.failed("remove", path, source))?;
+        self.directory.remove(path).map_err(|source| self.failed("remove", path, source))?;
         Ok(PendingDirSync::of_parent(&self.root, path))
     }
 
@@ -244,10 +223,7 @@ impl Disk for OsDisk {
 
     fn list(&self, dir: &Path) -> Result<Vec<Entry>> {
         check_name(dir, Empty::IsTheRoot)?;
-        let listed = self
-            .directory
-            .list(dir)
-            .map_err(|source| self.failed("list", dir, source));
+        let listed = self.directory.list(dir).map_err(|source| self.failed("list", dir, source));
         let mut entries = listed?;
         entries.sort();
         Ok(entries)
@@ -255,14 +231,10 @@ impl Disk for OsDisk {
 
     fn sync_dir(&self, dir: &Path) -> Result<()> {
         check_name(dir, Empty::IsTheRoot)?;
-        self.directory
-            .sync(dir)
-            .map_err(|source| match source.kind() {
-                io::ErrorKind::NotFound => Error::Removed {
-                    path: self.full(dir),
-                },
-                _ => Error::new("sync", &self.full(dir), source),
-            })
+        self.directory.sync(dir).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => Error::Removed { path: self.full(dir) },
+            _ => Error::new("sync", &self.full(dir), source),
+        })
     }
 
     fn lock(&self, kind: LockKind) -> Result<LockGuard> {
@@ -274,14 +246,7 @@ impl Disk for OsDisk {
             return Err(Error::NotAFile { path });
         }
         let directory = self.directory.lockable().map_err(failed)?;
-        lock::lock(
-            Lockable {
-                file,
-                directory,
-                path,
-            },
-            kind,
-        )
+        lock::lock(Lockable { file, directory, path }, kind)
     }
 
     fn random(&self) -> Result<[u8; 16]> {
@@ -313,9 +278,7 @@ impl OsFile {
     /// Bytes of a file without a name are stored and lost: that is no success.
     fn refuse_if_deleted(&self) -> Result<()> {
         match lock::is_deleted(&self.file).map_err(|source| self.failed("sync", source))? {
-            true => Err(Error::Removed {
-                path: self.path.clone(),
-            }),
+            true => Err(Error::Removed { path: self.path.clone() }),
             false => Ok(()),
         }
     }
@@ -327,44 +290,27 @@ impl File for OsFile {
     }
 
     fn size(&self) -> Result<u64> {
-        let metadata = self
-            .file
-            .metadata()
-            .map_err(|source| self.failed("inspect", source))?;
+        let metadata = self.file.metadata().map_err(|source| self.failed("inspect", source))?;
         Ok(metadata.len())
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
         let wanted = buffer.len() as u64;
-        let past_end = |found| Error::PastEnd {
-            path: self.path.clone(),
-            offset,
-            wanted,
-            found,
-        };
+        let past_end = |found| Error::PastEnd { path: self.path.clone(), offset, wanted, found };
         // No file reaches that far, and the operating system would call it a wrong argument.
-        if offset
-            .checked_add(wanted)
-            .is_none_or(|end| i64::try_from(end).is_err())
-        {
+        if offset.checked_add(wanted).is_none_or(|end| i64::try_from(end).is_err()) {
             return Err(past_end(self.size()?.saturating_sub(offset)));
         }
         let found = read_full(offset, buffer, |buffer, offset| {
             positioned::read_at(&self.file, buffer, offset)
         });
         let found = found.map_err(|source| self.failed("read", source))? as u64;
-        if found < wanted {
-            Err(past_end(found))
-        } else {
-            Ok(())
-        }
+        if found < wanted { Err(past_end(found)) } else { Ok(()) }
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
-        write_full(offset, bytes, |bytes, offset| {
-            positioned::write_at(&self.file, bytes, offset)
-        })
-        .map_err(|source| self.failed("write", source))
+        write_full(offset, bytes, |bytes, offset| positioned::write_at(&self.file, bytes, offset))
+            .map_err(|source| self.failed("write", source))
     }
 
     fn reserve(&self, size: u64) -> Result<()> {

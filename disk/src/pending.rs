@@ -22,10 +22,7 @@ impl PendingDirSync {
     /// What is owed after the entry `path` changed in its directory.
     pub(crate) fn of_parent(root: &Path, path: &Path) -> Self {
         let dir = path.parent().unwrap_or(Path::new(""));
-        PendingDirSync {
-            root: root.into(),
-            dirs: vec![dir.into()],
-        }
+        PendingDirSync { root: root.into(), dirs: vec![dir.into()] }
     }
 
     /// The directories, in the order in which they are synced.
@@ -39,10 +36,7 @@ impl PendingDirSync {
     /// # Panics
     /// If they are of different disks: one of them would never be synced.
     pub fn and(mut self, other: PendingDirSync) -> Self {
-        assert_eq!(
-            self.root, other.root,
-            "names of two disks can't be synced as one"
-        );
+        assert_eq!(self.root, other.root, "names of two disks can't be synced as one");
         for dir in other.dirs {
             if !self.dirs.contains(&dir) {
                 self.dirs.push(dir);
@@ -59,11 +53,7 @@ impl PendingDirSync {
     /// # Panics
     /// If the names are of another disk.
     pub fn sync(self, disk: &dyn Disk) -> Result<()> {
-        assert_eq!(
-            self.root,
-            disk.root(),
-            "names can only be synced on their own disk"
-        );
+        assert_eq!(self.root, disk.root(), "names can only be synced on their own disk");
         self.dirs.iter().try_for_each(|dir| disk.sync_dir(dir))
     }
 

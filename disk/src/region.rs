@@ -12,10 +12,7 @@
 //! program cuts the file short, touching that page ends the process by a signal (SIGBUS). The
 //! store's lock keeps well-behaved programs out; recovery and verification read by position.
 
-#![expect(
-    unsafe_code,
-    reason = "mapping a file and lending its bytes; each block has its proof"
-)]
+#![expect(unsafe_code, reason = "mapping a file and lending its bytes; each block has its proof")]
 
 #[cfg(target_endian = "big")]
 compile_error!("arrwDB reads little-endian floats in place: big-endian machines are not supported");
@@ -76,10 +73,7 @@ impl dyn Region + '_ {
         let bytes = unsafe {
             std::slice::from_raw_parts(self.pointer().wrapping_add(range.start), range.len())
         };
-        Some(Borrowed {
-            bytes,
-            _tracked: tracked,
-        })
+        Some(Borrowed { bytes, _tracked: tracked })
     }
 }
 
@@ -113,9 +107,7 @@ impl Tracked {
 
     /// Drops `note` when the borrow ends.
     pub fn until_dropped(note: impl Any + Send + Sync) -> Self {
-        Tracked {
-            _note: Some(Box::new(note)),
-        }
+        Tracked { _note: Some(Box::new(note)) }
     }
 }
 
@@ -152,12 +144,7 @@ pub(crate) fn map(file: &fs::File, path: &Path, size: u64) -> Result<Arc<dyn Reg
     let failed = |source| Error::new("map", path, source);
     let found = file.metadata().map_err(failed)?.len();
     if found < size {
-        return Err(Error::PastEnd {
-            path: path.into(),
-            offset: 0,
-            wanted: size,
-            found,
-        });
+        return Err(Error::PastEnd { path: path.into(), offset: 0, wanted: size, found });
     }
     let Some(size) = usize::try_from(size).ok().filter(|size| *size > 0) else {
         let why = "a region must have at least one byte and fit the address space";
@@ -200,6 +187,15 @@ pub(crate) mod tests {
         Some(borrowed.to_vec())
     }
 
+    /// Writes to a simulated region as nobody should: a `!` at this offset.
+    pub(crate) fn store_through(region: &dyn Region, offset: usize) {
+        assert!(offset < region.size());
+        let byte = region.pointer().cast_mut().wrapping_add(offset);
+        // SAFETY: the byte lies within the region (checked above), whose pages are in cells when it is
+        // simulated, as callers see to; nobody reads or writes meanwhile.
+        unsafe { *byte = b'!' };
+    }
+
     #[test]
     fn a_region_shows_the_file_and_every_later_write() {
         let file = file_of(b"before the write");
@@ -223,11 +219,7 @@ pub(crate) mod tests {
         assert_eq!(region.size(), 64);
         assert_eq!(copy(&*region, 63..64).unwrap(), [7]);
         assert_eq!(copy(&*region, 64..64).unwrap(), []);
-        assert_eq!(
-            copy(&*region, 0..65),
-            None,
-            "inside the file, but outside the region"
-        );
+        assert_eq!(copy(&*region, 0..65), None, "inside the file, but outside the region");
         assert_eq!(copy(&*region, 65..65), None);
         let (start, end) = (2, 1);
         assert_eq!(copy(&*region, start..end), None);
@@ -237,17 +229,7 @@ pub(crate) mod tests {
     #[test]
     fn a_file_shorter_than_the_region_is_refused() {
         let refused = mapped(&file_of(b"short"), 4096).unwrap_err();
-        assert!(
-            matches!(
-                refused,
-                Error::PastEnd {
-                    wanted: 4096,
-                    found: 5,
-                    ..
-                }
-            ),
-            "{refused}"
-        );
+        assert!(matches!(refused, Error::PastEnd { wanted: 4096, found: 5, .. }), "{refused}");
     }
 
     #[test]

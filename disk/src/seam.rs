@@ -113,9 +113,7 @@ impl Recovering {
 
     /// Drops `note` when the recovery is over.
     pub fn until_dropped(note: impl Any + Send + Sync) -> Self {
-        Recovering {
-            _note: Some(Box::new(note)),
-        }
+        Recovering { _note: Some(Box::new(note)) }
     }
 }
 
@@ -226,17 +224,9 @@ pub enum EntryKind {
 /// for directories only.
 pub(crate) fn check_name(path: &Path, empty: Empty) -> Result<()> {
     use std::path::Component;
-    let plain = path
-        .components()
-        .all(|part| matches!(part, Component::Normal(_)));
+    let plain = path.components().all(|part| matches!(part, Component::Normal(_)));
     let named = empty == Empty::IsTheRoot || path.file_name().is_some();
-    if plain && named {
-        Ok(())
-    } else {
-        Err(Error::Outside {
-            path: PathBuf::from(path),
-        })
-    }
+    if plain && named { Ok(()) } else { Err(Error::Outside { path: PathBuf::from(path) }) }
 }
 
 /// What the empty path means to a call.
@@ -252,25 +242,12 @@ mod tests {
 
     #[test]
     fn names_that_lead_out_of_the_root_are_refused() {
-        for name in [
-            "/etc/passwd",
-            "../other",
-            "wal/../../other",
-            "",
-            ".",
-            "./wal",
-        ] {
+        for name in ["/etc/passwd", "../other", "wal/../../other", "", ".", "./wal"] {
             let refused = check_name(Path::new(name), Empty::IsRefused);
-            assert!(
-                matches!(refused, Err(Error::Outside { .. })),
-                "{name:?} was let through"
-            );
+            assert!(matches!(refused, Err(Error::Outside { .. })), "{name:?} was let through");
         }
         for name in ["LOCK", "wal/1", "a/b/c"] {
-            assert!(
-                check_name(Path::new(name), Empty::IsRefused).is_ok(),
-                "{name:?} was refused"
-            );
+            assert!(check_name(Path::new(name), Empty::IsRefused).is_ok(), "{name:?} was refused");
         }
         assert!(check_name(Path::new(""), Empty::IsTheRoot).is_ok());
     }

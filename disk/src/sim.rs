@@ -17,7 +17,8 @@
 //!  * On request: unreadable sectors, a full device, lost and misdirected writes, too many open files.
 //!
 //! Maps see writes at once. A write to bytes that are lent panics, as does a map that was written
-//! through, a mapped file that is cut, and reading through a map while the store says it recovers.
+//! through (at the next sync, if the map still lives), a mapped file that is cut, and lending bytes of a
+//! map while the store says it recovers. Bytes read through a bare pointer pass unseen.
 //!
 //! Everything follows from the seed: the same calls give the same disk.
 
@@ -26,9 +27,9 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use event::{Event, Note};
+use event::{Event, Note, SyncsName};
 use platter::Platter;
-use state::{Limits, State, SyncsName};
+use state::{Limits, State};
 
 mod bytes;
 mod calls;
@@ -81,11 +82,7 @@ impl SimDisk {
 
     /// The defaults of [`SimDisk::new`], to be changed one by one.
     pub fn options(seed: u64) -> SimOptions {
-        let limits = Limits {
-            bytes: u64::MAX,
-            open_files: usize::MAX,
-            sync_all: SyncsName::No,
-        };
+        let limits = Limits { bytes: u64::MAX, open_files: usize::MAX, sync_all: SyncsName::No };
         SimOptions {
             start: Platter::new(&Image::new()),
             progress: Progress::default(),
@@ -104,17 +101,22 @@ impl SimDisk {
         self.state.lock().progress
     }
 
-    /// What is found after the process dies now and the power stays on: all that reads saw.
-    pub fn after_kill(&self) -> Image {
-        self.state.lock().platter.after_kill()
+    /// What reads see now: all that was written, durable or not.
+    pub fn contents(&self) -> Image {
+        self.state.lock().platter.contents()
+    }
+
+    /// The disk as the next process finds it if this one dies now and the power stays on: all that was
+    /// written is seen, and what was not synced can still be lost.
+    pub fn after_kill(&self, seed: u64) -> SimDisk {
+        let state = self.state.lock();
+        let options = SimDisk::options(seed).limits(state.limits).progress(state.progress);
+        options.start(state.platter.clone()).build()
     }
 
     /// What is found if the power fails now and no change survives that was not synced.
     pub fn after_power_loss(&self) -> Image {
-        self.state
-            .lock()
-            .platter
-            .after_crash(&|_| take::Take::Nothing)
+        self.state.lock().platter.after_crash(&|_| take::Take::Nothing)
     }
 
     /// What is found if the power fails now and each unsynced change survives, vanishes or is torn by
@@ -150,10 +152,13 @@ impl SimDisk {
     }
 
     /// Notes that the first `step` steps are safe: every crash from here on must find them.
+    ///
+    /// # Panics
+    /// If one of them has not begun.
     pub fn acknowledge(&self, step: u64) {
-        self.state
-            .lock()
-            .record(Event::Note(Note::Acknowledged(step)));
+        let begun = self.progress().begun;
+        assert!(step <= begun, "step {step} is acknowledged, and only {begun} have begun");
+        self.state.lock().record(Event::Note(Note::Acknowledged(step)));
     }
 }
 
@@ -172,6 +177,11 @@ impl SimOptions {
     /// How far the workload was, where the disk takes up after a crash.
     pub fn progress(mut self, progress: Progress) -> Self {
         self.progress = progress;
+        self
+    }
+
+    fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
         self
     }
 
@@ -197,10 +207,7 @@ impl SimOptions {
     /// Builds the disk.
     pub fn build(self) -> SimDisk {
         let state = State::new(self.start, self.progress, self.seed, self.limits);
-        SimDisk {
-            state: Arc::new(Mutex::new(state)),
-            root: PathBuf::from("sim"),
-        }
+        SimDisk { state: Arc::new(Mutex::new(state)), root: PathBuf::from("sim") }
     }
 }
 

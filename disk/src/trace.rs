@@ -34,10 +34,7 @@ pub struct Trace {
 impl Trace {
     /// Puts a recorder in front of a disk; gives the recorded disk, and the trace to read.
     pub fn record(disk: Arc<dyn Disk>, recorded: Recorded) -> (Arc<dyn Disk>, Arc<Trace>) {
-        let trace = Arc::new(Trace {
-            recorded,
-            lines: Mutex::new(String::new()),
-        });
+        let trace = Arc::new(Trace { recorded, lines: Mutex::new(String::new()) });
         let hook: Arc<dyn Hook> = Arc::clone(&trace) as _;
         (Arc::new(Hooked::new(disk, hook)), trace)
     }
@@ -71,40 +68,23 @@ impl Hook for Trace {
 fn line_of(call: &Call<'_>) -> String {
     let (verb, arguments) = match *call {
         Call::Create { path } => ("create", name(path)),
-        Call::Open {
-            path,
-            access: Access::Read,
-        } => ("open", name(path) + " to read"),
-        Call::Open {
-            path,
-            access: Access::ReadWrite,
-        } => ("open", name(path) + " to write"),
+        Call::Open { path, access: Access::Read } => ("open", name(path) + " to read"),
+        Call::Open { path, access: Access::ReadWrite } => ("open", name(path) + " to write"),
         Call::Rename { from, to } => ("rename", format!("{} -> {}", name(from), name(to))),
         Call::Remove { path } => ("remove", name(path)),
         Call::CreateDir { path } => ("create-dir", name(path)),
         Call::List { dir } => ("list", name(dir)),
         Call::SyncDir { dir } => ("sync-dir", name(dir)),
-        Call::Lock {
-            kind: LockKind::Exclusive,
-        } => ("lock", "to write".into()),
-        Call::Lock {
-            kind: LockKind::Shared,
-        } => ("lock", "to read".into()),
+        Call::Lock { kind: LockKind::Exclusive } => ("lock", "to write".into()),
+        Call::Lock { kind: LockKind::Shared } => ("lock", "to read".into()),
         Call::Random => ("random", String::new()),
         Call::Size { path } => ("size", name(path)),
-        Call::ReadAt {
-            path,
-            offset,
-            bytes,
-        } => ("read", format!("{} @{offset} +{bytes}", name(path))),
-        Call::WriteAt {
-            path,
-            offset,
-            bytes,
-        } => (
-            "write",
-            format!("{} @{offset} +{}", name(path), bytes.len()),
-        ),
+        Call::ReadAt { path, offset, bytes } => {
+            ("read", format!("{} @{offset} +{bytes}", name(path)))
+        }
+        Call::WriteAt { path, offset, bytes } => {
+            ("write", format!("{} @{offset} +{}", name(path), bytes.len()))
+        }
         Call::Reserve { path, size } => ("reserve", format!("{} {size}", name(path))),
         Call::SetSize { path, size } => ("set-size", format!("{} {size}", name(path))),
         Call::SyncData { path } => ("sync-data", name(path)),

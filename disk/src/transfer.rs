@@ -55,15 +55,9 @@ pub(crate) fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::R
 
 /// The offset after `done` bytes.
 fn position(offset: u64, done: usize) -> io::Result<u64> {
-    u64::try_from(done)
-        .ok()
-        .and_then(|done| offset.checked_add(done))
-        .ok_or_else(|| {
-            io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "the offset is beyond what a file can have",
-            )
-        })
+    u64::try_from(done).ok().and_then(|done| offset.checked_add(done)).ok_or_else(|| {
+        io::Error::new(io::ErrorKind::InvalidInput, "the offset is beyond what a file can have")
+    })
 }
 
 #[cfg(test)]

@@ -31,34 +31,21 @@ pub fn check(sources: &[Text], list: &Text) -> Vec<String> {
     let (listed, mut complaints) = parse_list(list);
     let measured: Vec<_> = sources.iter().flat_map(measure).collect();
     let above: Vec<_> = measured.iter().filter(|it| it.lines > it.ceiling).collect();
-    for Measured {
-        name,
-        lines,
-        ceiling,
-    } in &above
-    {
+    for Measured { name, lines, ceiling } in &above {
         match listed.iter().find(|(listed, _)| listed == name) {
             Some((_, most)) if lines > most => {
-                complaints.push(format!(
-                    "{name}: grew from {most} to {lines} lines; split it"
-                ));
+                complaints.push(format!("{name}: grew from {most} to {lines} lines; split it"));
             }
             Some((_, most)) if lines < most => {
-                complaints.push(format!(
-                    "{name}: shrank from {most} to {lines} lines; list it so"
-                ));
+                complaints.push(format!("{name}: shrank from {most} to {lines} lines; list it so"));
             }
             Some(_) => {}
-            None => complaints.push(format!(
-                "{name}: {lines} lines, at most {ceiling}; split it"
-            )),
+            None => complaints.push(format!("{name}: {lines} lines, at most {ceiling}; split it")),
         }
     }
     for (name, _) in listed {
         if !above.iter().any(|it| it.name == name) {
-            complaints.push(format!(
-                "{name}: below its ceiling now; take it off the list"
-            ));
+            complaints.push(format!("{name}: below its ceiling now; take it off the list"));
         }
     }
     complaints.extend(sources.iter().filter_map(check_inline_tests));
@@ -69,10 +56,7 @@ fn parse_list(list: &Text) -> (Vec<(String, usize)>, Vec<String>) {
     let (mut listed, mut complaints) = (Vec::new(), Vec::new());
     let lines = list.text.lines().map(str::trim);
     for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
-        match line
-            .rsplit_once(' ')
-            .map(|(name, lines)| (name, lines.parse()))
-        {
+        match line.rsplit_once(' ').map(|(name, lines)| (name, lines.parse())) {
             Some((name, Ok(lines))) => listed.push((name.to_owned(), lines)),
             _ => complaints.push(format!("{}: not a name and a number: {line}", list.path)),
         }
@@ -83,15 +67,8 @@ fn parse_list(list: &Text) -> (Vec<(String, usize)>, Vec<String>) {
 fn measure(source: &Text) -> Vec<Measured> {
     let syntax = parse(source);
     let lines = source.text.lines().count() - inline_test_lines(&syntax.items);
-    let file = Measured {
-        name: source.path.clone(),
-        lines,
-        ceiling: FILE_LINES_MAX,
-    };
-    let mut functions = Functions {
-        path: &source.path,
-        found: vec![file],
-    };
+    let file = Measured { name: source.path.clone(), lines, ceiling: FILE_LINES_MAX };
+    let mut functions = Functions { path: &source.path, found: vec![file] };
     functions.visit_file(&syntax);
     functions.found
 }
@@ -143,11 +120,7 @@ impl Functions<'_> {
     fn add(&mut self, signature: &Signature, block: &Block) {
         let lines = lines(signature.fn_token.span, block.brace_token.span.close());
         let name = format!("{}::{}", self.path, signature.ident);
-        self.found.push(Measured {
-            name,
-            lines,
-            ceiling: FUNCTION_LINES_MAX,
-        });
+        self.found.push(Measured { name, lines, ceiling: FUNCTION_LINES_MAX });
     }
 }
 
@@ -185,10 +158,7 @@ mod tests {
     #[test]
     fn what_stays_below_its_ceiling_is_left_alone() {
         assert_eq!(complaints(&function(FUNCTION_LINES_MAX), ""), [""; 0]);
-        assert_eq!(
-            complaints(&"// a line\n".repeat(FILE_LINES_MAX), ""),
-            [""; 0]
-        );
+        assert_eq!(complaints(&"// a line\n".repeat(FILE_LINES_MAX), ""), [""; 0]);
     }
 
     #[test]
@@ -204,17 +174,12 @@ mod tests {
         for text in places {
             let complaints = complaints(&text, "");
             assert!(
-                complaints
-                    .iter()
-                    .any(|it| it == "a.rs::long: 71 lines, at most 70; split it"),
+                complaints.iter().any(|it| it == "a.rs::long: 71 lines, at most 70; split it"),
                 "{complaints:?}"
             );
         }
         let file = "// a line\n".repeat(FILE_LINES_MAX + 1);
-        assert_eq!(
-            complaints(&file, ""),
-            ["a.rs: 501 lines, at most 500; split it"]
-        );
+        assert_eq!(complaints(&file, ""), ["a.rs: 501 lines, at most 500; split it"]);
     }
 
     #[test]
@@ -233,22 +198,15 @@ mod tests {
             complaints(&function(70), "a.rs::long 80"),
             ["a.rs::long: below its ceiling now; take it off the list"]
         );
-        assert_eq!(
-            complaints("", "a.rs"),
-            ["ratchet.txt: not a name and a number: a.rs"]
-        );
+        assert_eq!(complaints("", "a.rs"), ["ratchet.txt: not a name and a number: a.rs"]);
     }
 
     #[test]
     fn inline_tests_do_not_count_but_may_not_outgrow_the_code() {
         // The attribute of the test module is a line of the file.
         let code = "// a line\n".repeat(FILE_LINES_MAX - 1);
-        let tests = |lines| {
-            format!(
-                "#[cfg(test)]\nmod tests {{\n{}}}\n",
-                "// a test\n".repeat(lines)
-            )
-        };
+        let tests =
+            |lines| format!("#[cfg(test)]\nmod tests {{\n{}}}\n", "// a test\n".repeat(lines));
         assert_eq!(complaints(&format!("{code}{}", tests(100)), ""), [""; 0]);
         let complaints = complaints(&format!("{code}{}", tests(FILE_LINES_MAX)), "");
         assert_eq!(

@@ -10,10 +10,7 @@ pub fn check(documents: &[Text], exists: impl Fn(&str) -> bool) -> Vec<String> {
     let mut complaints = Vec::new();
     for document in documents {
         for (at, line) in document.text.lines().enumerate() {
-            for path in linked(line)
-                .chain(quoted(line))
-                .filter(|path| !exists(path))
-            {
+            for path in linked(line).chain(quoted(line)).filter(|path| !exists(path)) {
                 complaints.push(format!("{}:{}: names {path}", document.path, at + 1));
             }
         }
@@ -23,10 +20,7 @@ pub fn check(documents: &[Text], exists: impl Fn(&str) -> bool) -> Vec<String> {
 
 /// Targets of links that lead to a file, less the part behind `#`.
 fn linked(line: &str) -> impl Iterator<Item = &str> {
-    let targets = line
-        .split("](")
-        .skip(1)
-        .filter_map(|rest| rest.split(')').next());
+    let targets = line.split("](").skip(1).filter_map(|rest| rest.split(')').next());
     let paths = targets.filter_map(|target| target.split('#').next());
     paths.filter(|path| !path.is_empty() && !path.contains("://"))
 }
@@ -53,10 +47,7 @@ mod tests {
         let complaints = check(&[Text::new("README.md", text)], exists);
         assert_eq!(
             complaints,
-            [
-                "README.md:1: names disk/src/gone.rs",
-                "README.md:3: names GONE.md"
-            ]
+            ["README.md:1: names disk/src/gone.rs", "README.md:3: names GONE.md"]
         );
     }
 }

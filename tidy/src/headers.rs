@@ -3,9 +3,8 @@
 use crate::tree::Text;
 
 /// Names that say nothing: what is in such a file has a better one.
-const EMPTY_NAMES: &[&str] = &[
-    "utils", "util", "helpers", "common", "misc", "manager", "types", "core",
-];
+const EMPTY_NAMES: &[&str] =
+    &["utils", "util", "helpers", "common", "misc", "manager", "types", "core"];
 
 /// A header shorter than this says nothing either.
 const FEWEST_BYTES: usize = 30;
@@ -19,27 +18,14 @@ pub fn check(sources: &[Text]) -> Vec<String> {
 fn check_source(source: &Text) -> Vec<String> {
     let path = &source.path;
     let mut complaints = Vec::new();
-    let header: Vec<_> = source
-        .text
-        .lines()
-        .map_while(|line| line.strip_prefix("//!"))
-        .collect();
-    let paragraph: Vec<_> = header
-        .iter()
-        .map(|line| line.trim())
-        .take_while(|line| !line.is_empty())
-        .collect();
+    let header: Vec<_> = source.text.lines().map_while(|line| line.strip_prefix("//!")).collect();
+    let paragraph: Vec<_> =
+        header.iter().map(|line| line.trim()).take_while(|line| !line.is_empty()).collect();
     let first = paragraph.join(" ");
     if first.len() < FEWEST_BYTES || !first.ends_with(['.', ':']) {
-        complaints.push(format!(
-            "{path}: must begin with a //! sentence that says what it is for"
-        ));
+        complaints.push(format!("{path}: must begin with a //! sentence that says what it is for"));
     }
-    let stem = path
-        .rsplit('/')
-        .next()
-        .and_then(|name| name.strip_suffix(".rs"))
-        .unwrap_or(path);
+    let stem = path.rsplit('/').next().and_then(|name| name.strip_suffix(".rs")).unwrap_or(path);
     if EMPTY_NAMES.contains(&stem) {
         complaints.push(format!("{path}: the name says nothing; find the noun"));
     }
@@ -65,21 +51,10 @@ mod tests {
 
     #[test]
     fn files_without_a_sentence_are_named() {
-        let no_header = [
-            "fn f() {}\n",
-            "//! Log.\n",
-            "",
-            "// Replays the log after a shutdown.\n",
-        ];
-        for text in no_header
-            .into_iter()
-            .chain(["//! the log and everything about it, somehow\n"])
+        let no_header = ["fn f() {}\n", "//! Log.\n", "", "// Replays the log after a shutdown.\n"];
+        for text in no_header.into_iter().chain(["//! the log and everything about it, somehow\n"])
         {
-            assert_eq!(
-                check(&[Text::new("wal/src/replay.rs", text)]).len(),
-                1,
-                "{text:?}"
-            );
+            assert_eq!(check(&[Text::new("wal/src/replay.rs", text)]).len(), 1, "{text:?}");
         }
     }
 
@@ -88,9 +63,6 @@ mod tests {
         assert_eq!(check(&[Text::new("wal/src/utils.rs", GOOD)]).len(), 1);
         let foreign = format!("{GOOD}// \u{fc}\n");
         let complaints = check(&[Text::new("wal/src/replay.rs", &foreign)]);
-        assert_eq!(
-            complaints,
-            ["wal/src/replay.rs:4: a character outside ASCII"]
-        );
+        assert_eq!(complaints, ["wal/src/replay.rs:4: a character outside ASCII"]);
     }
 }

@@ -14,18 +14,12 @@ const LAYERS: &[Layer] = &[
     ("segments", "arrwdb-segments", &["base", "disk"]),
     ("snapshot", "arrwdb-snapshot", &["base", "disk"]),
     ("indexes", "arrwdb-indexes", &["base"]),
-    (
-        "engine",
-        "arrwdb",
-        &["base", "disk", "wal", "segments", "snapshot", "indexes"],
-    ),
+    ("engine", "arrwdb", &["base", "disk", "wal", "segments", "snapshot", "indexes"]),
     ("cli", "arrwdb-cli", &["base", "disk", "engine"]),
     (
         "benches",
         "arrwdb-benches",
-        &[
-            "base", "disk", "wal", "segments", "snapshot", "indexes", "engine",
-        ],
+        &["base", "disk", "wal", "segments", "snapshot", "indexes", "engine"],
     ),
     ("tidy", "arrwdb-tidy", &["base"]),
 ];
@@ -36,22 +30,14 @@ const APART: &[&str] = &["benches/compare", "fuzz"];
 /// Complains of every arrow that is not in the table, tests' arrows included.
 pub fn check(workspace: &Workspace) -> Vec<String> {
     let mut complaints = Vec::new();
-    let folders: Vec<_> = workspace
-        .crates
-        .iter()
-        .map(|found| found.folder.as_str())
-        .collect();
+    let folders: Vec<_> = workspace.crates.iter().map(|found| found.folder.as_str()).collect();
     let expected: Vec<_> = LAYERS.iter().map(|(folder, _, _)| *folder).collect();
     if folders != expected {
-        complaints.push(format!(
-            "Cargo.toml: members are {folders:?}, the layers {expected:?}"
-        ));
+        complaints.push(format!("Cargo.toml: members are {folders:?}, the layers {expected:?}"));
     }
     let apart = names(&workspace.root, "exclude");
     if apart != APART {
-        complaints.push(format!(
-            "Cargo.toml: excludes {apart:?}, and should {APART:?}"
-        ));
+        complaints.push(format!("Cargo.toml: excludes {apart:?}, and should {APART:?}"));
     }
     for found in &workspace.crates {
         complaints.extend(check_crate(found));
@@ -62,41 +48,25 @@ pub fn check(workspace: &Workspace) -> Vec<String> {
 fn check_crate(found: &Crate) -> Vec<String> {
     let folder = &found.folder;
     let Some((_, package, allowed)) = LAYERS.iter().find(|(name, _, _)| name == folder) else {
-        return vec![format!(
-            "{folder}: not in the table of layers (tidy/src/layers.rs)"
-        )];
+        return vec![format!("{folder}: not in the table of layers (tidy/src/layers.rs)")];
     };
     let mut complaints = Vec::new();
     if found.package != *package {
-        complaints.push(format!(
-            "{folder}: its package is {}, not {package}",
-            found.package
-        ));
+        complaints.push(format!("{folder}: its package is {}, not {package}", found.package));
     }
     for (other, package, _) in LAYERS {
-        let named = found
-            .dependencies
-            .iter()
-            .any(|found| found.package == *package);
+        let named = found.dependencies.iter().any(|found| found.package == *package);
         if named && !allowed.contains(other) {
             complaints.push(format!("{folder}: must not depend on {other}"));
         }
     }
     for key in ["version", "edition", "rust-version", "license", "publish"] {
-        let value = found
-            .manifest
-            .get("package")
-            .and_then(|package| package.get(key));
+        let value = found.manifest.get("package").and_then(|package| package.get(key));
         if value.and_then(|value| value.get("workspace")).is_none() {
             complaints.push(format!("{folder}: {key}.workspace = true is missing"));
         }
     }
-    if found
-        .manifest
-        .get("lints")
-        .and_then(|lints| lints.get("workspace"))
-        .is_none()
-    {
+    if found.manifest.get("lints").and_then(|lints| lints.get("workspace")).is_none() {
         complaints.push(format!("{folder}: [lints] workspace = true is missing"));
     }
     complaints
@@ -138,11 +108,7 @@ mod tests {
             "[target.'cfg(unix)'.dependencies]\narrwdb-segments.path = \"../segments\"",
         ];
         for violation in planted {
-            assert_eq!(
-                complaints(violation),
-                ["wal: must not depend on segments"],
-                "{violation}"
-            );
+            assert_eq!(complaints(violation), ["wal: must not depend on segments"], "{violation}");
         }
         let up = "[dependencies]\narrwdb.path = \"../engine\"";
         assert_eq!(complaints(up), ["wal: must not depend on engine"]);

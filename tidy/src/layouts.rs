@@ -15,10 +15,7 @@ const HEADING: &str = "## Layout hashes";
 /// that belongs to no file.
 pub fn check(document: &Text, sources: &[Text]) -> Vec<String> {
     let Some((_, hashes)) = document.text.split_once(HEADING) else {
-        return vec![format!(
-            "{}: the section \"{HEADING}\" is missing",
-            document.path
-        )];
+        return vec![format!("{}: the section \"{HEADING}\" is missing", document.path)];
     };
     // A row of the table: a path and its hash, each in backticks.
     let listed: Vec<_> = hashes
@@ -35,10 +32,9 @@ pub fn check(document: &Text, sources: &[Text]) -> Vec<String> {
         let hash = format!("{:016x}", Xxh3::of(source.text.as_bytes()));
         let row = format!("| `{}` | `{hash}` |", source.path);
         match listed.iter().find(|(path, _)| *path == source.path) {
-            None => complaints.push(format!(
-                "{}: specify it in FORMAT.md and add {row}",
-                source.path
-            )),
+            None => {
+                complaints.push(format!("{}: specify it in FORMAT.md and add {row}", source.path))
+            }
             Some((_, known)) if *known != hash => complaints.push(format!(
                 "{}: changed; bring FORMAT.md up to date, then its hash: {row}",
                 source.path
@@ -71,15 +67,9 @@ mod tests {
         let (_, row) = complaints[0].split_once("add ").unwrap();
         assert_eq!(check(&document(row), &sources), [""; 0]);
 
-        let changed = [Text::new(
-            "wal/src/format.rs",
-            "pub const SIZE: usize = 56;\n",
-        )];
+        let changed = [Text::new("wal/src/format.rs", "pub const SIZE: usize = 56;\n")];
         let complaints = check(&document(row), &changed);
-        assert!(
-            complaints[0].starts_with("wal/src/format.rs: changed"),
-            "{complaints:?}"
-        );
+        assert!(complaints[0].starts_with("wal/src/format.rs: changed"), "{complaints:?}");
         assert_eq!(check(&document(row), &[]).len(), 1, "the file was deleted");
     }
 

@@ -41,9 +41,7 @@ impl Crate {
     /// # Panics
     /// If it is not a valid manifest of a package.
     pub fn read(folder: &str, text: &str, shared: &Table) -> Crate {
-        let manifest: Table = text
-            .parse()
-            .unwrap_or_else(|error| panic!("{folder}: {error}"));
+        let manifest: Table = text.parse().unwrap_or_else(|error| panic!("{folder}: {error}"));
         let package = manifest
             .get("package")
             .and_then(|package| package.get("name"))
@@ -52,19 +50,11 @@ impl Crate {
             .to_owned();
         let mut dependencies = Vec::new();
         let targets = manifest.get("target").and_then(Value::as_table);
-        let for_targets = targets
-            .into_iter()
-            .flat_map(Table::values)
-            .filter_map(Value::as_table);
+        let for_targets = targets.into_iter().flat_map(Table::values).filter_map(Value::as_table);
         for section in std::iter::once(&manifest).chain(for_targets) {
             collect(section, shared, &mut dependencies);
         }
-        Crate {
-            folder: folder.into(),
-            package,
-            dependencies,
-            manifest,
-        }
+        Crate { folder: folder.into(), package, dependencies, manifest }
     }
 
     /// Whether the crate depends on this package for its code or, if `Tests`, for anything.
@@ -88,16 +78,9 @@ fn collect(section: &Table, shared: &Table, into: &mut Vec<Dependency>) {
         };
         for (key, value) in table {
             let is_shared = value.get("workspace").and_then(Value::as_bool) == Some(true);
-            let value = if is_shared {
-                shared.get(key).unwrap_or(value)
-            } else {
-                value
-            };
+            let value = if is_shared { shared.get(key).unwrap_or(value) } else { value };
             let package = value.get("package").and_then(Value::as_str).unwrap_or(key);
-            into.push(Dependency {
-                package: package.into(),
-                kind,
-            });
+            into.push(Dependency { package: package.into(), kind });
         }
     }
 }
@@ -118,9 +101,7 @@ impl Workspace {
     /// If a manifest is missing or invalid.
     pub fn read() -> Workspace {
         let Text { text, .. } = tree::file("Cargo.toml");
-        let root: Table = text
-            .parse()
-            .unwrap_or_else(|error| panic!("Cargo.toml: {error}"));
+        let root: Table = text.parse().unwrap_or_else(|error| panic!("Cargo.toml: {error}"));
         let shared = shared_dependencies(&root);
         let crates = names(&root, "members")
             .iter()
@@ -135,20 +116,13 @@ impl Workspace {
 
 /// The root's `workspace.dependencies`.
 pub fn shared_dependencies(root: &Table) -> Table {
-    let workspace = root
-        .get("workspace")
-        .and_then(|workspace| workspace.get("dependencies"));
-    workspace
-        .and_then(Value::as_table)
-        .cloned()
-        .unwrap_or_default()
+    let workspace = root.get("workspace").and_then(|workspace| workspace.get("dependencies"));
+    workspace.and_then(Value::as_table).cloned().unwrap_or_default()
 }
 
 /// The names the root lists under this key of `workspace`.
 pub fn names(root: &Table, key: &str) -> Vec<String> {
-    let list = root
-        .get("workspace")
-        .and_then(|workspace| workspace.get(key));
+    let list = root.get("workspace").and_then(|workspace| workspace.get(key));
     let list = list.and_then(Value::as_array).into_iter().flatten();
     list.filter_map(Value::as_str).map(str::to_owned).collect()
 }
@@ -159,9 +133,7 @@ mod tests {
 
     #[test]
     fn every_way_to_name_a_dependency_is_seen() {
-        let shared = "d = { package = \"real-d\", version = \"1\" }"
-            .parse()
-            .unwrap();
+        let shared = "d = { package = \"real-d\", version = \"1\" }".parse().unwrap();
         let text = r#"
             [package]
             name = "a"
@@ -179,17 +151,12 @@ mod tests {
             version = "1"
         "#;
         let read = Crate::read("a", text, &shared);
-        let mut seen: Vec<_> = read
-            .dependencies
-            .iter()
-            .map(|found| (found.package.as_str(), found.kind))
-            .collect();
+        let mut seen: Vec<_> =
+            read.dependencies.iter().map(|found| (found.package.as_str(), found.kind)).collect();
         seen.sort_by_key(|(package, _)| *package);
         let code = ["b", "c", "f", "g", "real-d"].map(|package| (package, Kind::Code));
-        let mut expected: Vec<_> = code
-            .into_iter()
-            .chain(["e", "h"].map(|package| (package, Kind::Tests)))
-            .collect();
+        let mut expected: Vec<_> =
+            code.into_iter().chain(["e", "h"].map(|package| (package, Kind::Tests))).collect();
         expected.sort_by_key(|(package, _)| *package);
         assert_eq!(seen, expected);
     }

@@ -21,69 +21,15 @@ struct Job {
 const JOBS: &[Job] = &[
     job("memmap2", "disk", Kind::Code, "maps", "src/region"),
     job("parking_lot", "disk", Kind::Code, "locks", "src/lock"),
-    job(
-        "tempfile",
-        "disk",
-        Kind::Tests,
-        "tests on the real disk",
-        "src/os",
-    ),
-    job(
-        "crc32fast",
-        "base",
-        Kind::Code,
-        "short sums",
-        "src/checksum",
-    ),
-    job(
-        "xxhash-rust",
-        "base",
-        Kind::Code,
-        "long sums",
-        "src/checksum",
-    ),
-    job(
-        "crossbeam",
-        "wal",
-        Kind::Code,
-        "the commit queue",
-        "src/commit",
-    ),
-    job(
-        "loom",
-        "wal",
-        Kind::Code,
-        "models of the commit queue",
-        "src/commit",
-    ),
-    job(
-        "loom",
-        "segments",
-        Kind::Code,
-        "models of pins and reuse",
-        "src/slots",
-    ),
-    job(
-        "rkyv",
-        "segments",
-        Kind::Code,
-        "payload values",
-        "src/payload",
-    ),
-    job(
-        "rkyv",
-        "snapshot",
-        Kind::Code,
-        "manifest and catalogue bodies",
-        "src/manifest",
-    ),
-    job(
-        "crossbeam",
-        "indexes",
-        Kind::Code,
-        "reclamation",
-        "src/hnsw",
-    ),
+    job("tempfile", "disk", Kind::Tests, "tests on the real disk", "src/os"),
+    job("crc32fast", "base", Kind::Code, "short sums", "src/checksum"),
+    job("xxhash-rust", "base", Kind::Code, "long sums", "src/checksum"),
+    job("crossbeam", "wal", Kind::Code, "the commit queue", "src/commit"),
+    job("loom", "wal", Kind::Code, "models of the commit queue", "src/commit"),
+    job("loom", "segments", Kind::Code, "models of pins and reuse", "src/slots"),
+    job("rkyv", "segments", Kind::Code, "payload values", "src/payload"),
+    job("rkyv", "snapshot", Kind::Code, "manifest and catalogue bodies", "src/manifest"),
+    job("crossbeam", "indexes", Kind::Code, "reclamation", "src/hnsw"),
     job("parking_lot", "engine", Kind::Code, "locks", "src/store"),
 ];
 
@@ -94,30 +40,16 @@ const fn job(
     what: &'static str,
     due: &'static str,
 ) -> Job {
-    Job {
-        package,
-        folder,
-        kind,
-        what,
-        due,
-    }
+    Job { package, folder, kind, what, due }
 }
 
 /// Complains of every job that is due and that its package does not do.
 pub fn check(workspace: &Workspace, sources: &[Text]) -> Vec<String> {
-    JOBS.iter()
-        .filter_map(|job| check_job(job, workspace, sources))
-        .collect()
+    JOBS.iter().filter_map(|job| check_job(job, workspace, sources)).collect()
 }
 
 fn check_job(job: &Job, workspace: &Workspace, sources: &[Text]) -> Option<String> {
-    let Job {
-        package,
-        folder,
-        kind,
-        what,
-        due,
-    } = job;
+    let Job { package, folder, kind, what, due } = job;
     let module = format!("{folder}/{due}");
     let is_due = |source: &Text| {
         let of_engine =
@@ -132,17 +64,11 @@ fn check_job(job: &Job, workspace: &Workspace, sources: &[Text]) -> Option<Strin
         .iter()
         .any(|source| source.path.starts_with(&of_crate) && uses(&source.text, package));
     // `crossbeam` is a family: its members may be taken one by one.
-    let user = workspace
-        .crates
-        .iter()
-        .find(|found| found.folder == *folder);
+    let user = workspace.crates.iter().find(|found| found.folder == *folder);
     let in_manifest = user.is_some_and(|user| {
         user.dependencies.iter().any(|used| {
             let same = used.package == *package
-                || used
-                    .package
-                    .strip_prefix(package)
-                    .is_some_and(|rest| rest.starts_with('-'));
+                || used.package.strip_prefix(package).is_some_and(|rest| rest.starts_with('-'));
             same && (used.kind == Kind::Code || *kind == Kind::Tests)
         })
     });
@@ -157,20 +83,16 @@ fn check_job(job: &Job, workspace: &Workspace, sources: &[Text]) -> Option<Strin
 /// Whether a line that is no comment names the package as a path.
 fn uses(text: &str, package: &str) -> bool {
     let name = package.replace('-', "_");
-    text.lines()
-        .map(str::trim_start)
-        .filter(|line| !line.starts_with("//"))
-        .any(|line| {
-            line.match_indices(&name).any(|(at, _)| {
-                let before = line.get(..at).and_then(|before| before.chars().next_back());
-                let starts = before.is_none_or(|it| !it.is_alphanumeric() && it != '_');
-                // The family's members are named `crossbeam_queue::`, the others `memmap2::`.
-                let rest = line.get(at..).unwrap_or_default();
-                let end = rest.find(|it: char| !it.is_alphanumeric() && it != '_');
-                starts
-                    && end.is_some_and(|end| rest.get(end..).unwrap_or_default().starts_with("::"))
-            })
+    text.lines().map(str::trim_start).filter(|line| !line.starts_with("//")).any(|line| {
+        line.match_indices(&name).any(|(at, _)| {
+            let before = line.get(..at).and_then(|before| before.chars().next_back());
+            let starts = before.is_none_or(|it| !it.is_alphanumeric() && it != '_');
+            // The family's members are named `crossbeam_queue::`, the others `memmap2::`.
+            let rest = line.get(at..).unwrap_or_default();
+            let end = rest.find(|it: char| !it.is_alphanumeric() && it != '_');
+            starts && end.is_some_and(|end| rest.get(end..).unwrap_or_default().starts_with("::"))
         })
+    })
 }
 
 #[cfg(test)]
@@ -184,31 +106,18 @@ mod tests {
     fn complaint(dependency: &str, sources: &[Text]) -> Option<String> {
         let manifest = format!("[package]\nname = \"arrwdb-wal\"\n[dependencies]\n{dependency}");
         let crates = vec![Crate::read("wal", &manifest, &Table::new())];
-        check_job(
-            &QUEUE,
-            &Workspace {
-                root: Table::new(),
-                crates,
-            },
-            sources,
-        )
+        check_job(&QUEUE, &Workspace { root: Table::new(), crates }, sources)
     }
 
     #[test]
     fn a_job_is_not_due_before_its_module_is_there() {
-        let early = [
-            Text::new("wal/src/lib.rs", ""),
-            Text::new("engine/src/lib.rs", ""),
-        ];
+        let early = [Text::new("wal/src/lib.rs", ""), Text::new("engine/src/lib.rs", "")];
         assert_eq!(complaint("", &early), None);
     }
 
     #[test]
     fn a_module_without_its_package_is_named() {
-        let module = [Text::new(
-            "wal/src/commit/queue.rs",
-            "use crossbeam_queue::SegQueue;",
-        )];
+        let module = [Text::new("wal/src/commit/queue.rs", "use crossbeam_queue::SegQueue;")];
         assert_eq!(complaint("crossbeam-queue = \"0.3\"", &module), None);
         let missing = complaint("", &module).unwrap();
         assert!(missing.ends_with("is not a dependency"), "{missing}");

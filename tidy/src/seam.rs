@@ -53,9 +53,7 @@ pub fn check(folders: &[&str], pattern: &Text, files: &[Text]) -> Vec<String> {
     let root = parse(pattern);
     for (key, banned) in [(METHODS, BANNED_METHODS), (TYPES, BANNED_TYPES)] {
         let present = paths(&root, key);
-        let missing = banned
-            .iter()
-            .filter(|path| !present.iter().any(|it| it == *path));
+        let missing = banned.iter().filter(|path| !present.iter().any(|it| it == *path));
         complaints.extend(missing.map(|path| format!("clippy.toml: {key} lacks {path}")));
     }
     for folder in folders {
@@ -66,9 +64,7 @@ pub fn check(folders: &[&str], pattern: &Text, files: &[Text]) -> Vec<String> {
         };
         let own = parse(file);
         if thresholds(&own) != thresholds(&root) {
-            complaints.push(format!(
-                "{path}: its thresholds are not those of the root's"
-            ));
+            complaints.push(format!("{path}: its thresholds are not those of the root's"));
         }
         let exempt = EXEMPT.contains(folder);
         for key in [METHODS, TYPES] {
@@ -88,20 +84,13 @@ pub fn check_sources(folders: &[&str], sources: &[Text]) -> Vec<String> {
     let guarded = folders.iter().filter(|folder| !EXEMPT.contains(folder));
     let guarded: Vec<_> = guarded.map(|folder| format!("{folder}/")).collect();
     let of_guarded = |source: &&Text| guarded.iter().any(|it| source.path.starts_with(it));
-    let opens = |source: &&Text| {
-        lifted(source)
-            .iter()
-            .any(|it| GUARDS.contains(&it.as_str()))
-    };
+    let opens = |source: &&Text| lifted(source).iter().any(|it| GUARDS.contains(&it.as_str()));
     let open = sources.iter().filter(of_guarded).filter(opens);
-    open.map(|source| format!("{}: lifts the bans that keep the seam shut", source.path))
-        .collect()
+    open.map(|source| format!("{}: lifts the bans that keep the seam shut", source.path)).collect()
 }
 
 fn parse(file: &Text) -> Table {
-    file.text
-        .parse()
-        .unwrap_or_else(|error| panic!("{}: {error}", file.path))
+    file.text.parse().unwrap_or_else(|error| panic!("{}: {error}", file.path))
 }
 
 /// All settings but the bans.
@@ -114,11 +103,7 @@ fn thresholds(file: &Table) -> Table {
 
 /// The paths a list of bans names.
 fn paths(file: &Table, key: &str) -> Vec<String> {
-    let list = file
-        .get(key)
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten();
+    let list = file.get(key).and_then(Value::as_array).into_iter().flatten();
     let path = |ban: &Value| ban.get("path").and_then(Value::as_str).map(str::to_owned);
     list.filter_map(path).collect()
 }
@@ -129,10 +114,8 @@ mod tests {
 
     fn pattern() -> String {
         let bans = |paths: &[&str]| {
-            let bans: Vec<_> = paths
-                .iter()
-                .map(|path| format!("{{ path = \"{path}\" }}"))
-                .collect();
+            let bans: Vec<_> =
+                paths.iter().map(|path| format!("{{ path = \"{path}\" }}")).collect();
             bans.join(", ")
         };
         let (methods, types) = (bans(BANNED_METHODS), bans(BANNED_TYPES));
@@ -156,10 +139,7 @@ mod tests {
         assert_eq!(none, ["wal/clippy.toml is missing: copy the root's"]);
         let laxer = pattern().replace("70", "700");
         assert_eq!(complaints("wal", &laxer).len(), 1);
-        assert_eq!(
-            complaints("disk", "too-many-lines-threshold = 700").len(),
-            1
-        );
+        assert_eq!(complaints("disk", "too-many-lines-threshold = 700").len(), 1);
         let lifted = pattern().replace("{ path = \"std::fs::write\" }, ", "");
         assert_eq!(complaints("wal", &lifted).len(), 1);
         assert_eq!(complaints("wal", "too-many-lines-threshold = 70").len(), 2);
@@ -182,9 +162,6 @@ mod tests {
         let lifted = pattern().replace("{ path = \"std::fs::write\" }, ", "");
         let file = Text::new("wal/clippy.toml", &lifted);
         let complaints = check(&["wal"], &Text::new("clippy.toml", &lifted), &[file]);
-        assert_eq!(
-            complaints,
-            ["clippy.toml: disallowed-methods lacks std::fs::write"]
-        );
+        assert_eq!(complaints, ["clippy.toml: disallowed-methods lacks std::fs::write"]);
     }
 }

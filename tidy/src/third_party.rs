@@ -7,78 +7,18 @@ type Use = (&'static str, &'static str, Kind, &'static str);
 
 /// A crate that needs another package adds a row, with what the package replaces.
 const USES: &[Use] = &[
-    (
-        "crc32fast",
-        "base",
-        Kind::Code,
-        "CRC-32 by the processor's own instructions, at 50 GB/s",
-    ),
-    (
-        "xxhash-rust",
-        "base",
-        Kind::Code,
-        "XXH3, streaming and one-shot",
-    ),
-    (
-        "proptest",
-        "base",
-        Kind::Tests,
-        "random inputs that shrink to the shortest that fails",
-    ),
-    (
-        "getrandom",
-        "disk",
-        Kind::Code,
-        "random bytes of the operating system, on each of them",
-    ),
-    (
-        "memmap2",
-        "disk",
-        Kind::Code,
-        "maps on Linux, macOS and Windows",
-    ),
-    (
-        "parking_lot",
-        "disk",
-        Kind::Code,
-        "locks that do not poison, and are made at compile time",
-    ),
-    (
-        "rustix",
-        "disk",
-        Kind::Code,
-        "the Linux calls the standard library lacks, memory-safe",
-    ),
-    (
-        "proptest",
-        "disk",
-        Kind::Tests,
-        "random sequences of calls against a model",
-    ),
-    (
-        "tempfile",
-        "disk",
-        Kind::Tests,
-        "directories on the real disk that vanish after the test",
-    ),
-    (
-        "proc-macro2",
-        "tidy",
-        Kind::Code,
-        "line numbers of what syn has parsed",
-    ),
-    (
-        "syn",
-        "tidy",
-        Kind::Code,
-        "finds functions and test modules as the compiler would",
-    ),
-    (
-        "toml",
-        "tidy",
-        Kind::Code,
-        "reads manifests and clippy.toml as cargo does",
-    ),
+    ("crc32fast", "base", Kind::Code, "CRC-32 by the processor's own instructions, at 50 GB/s"),
+    ("xxhash-rust", "base", Kind::Code, "XXH3, streaming and one-shot"),
+    ("proptest", "base", Kind::Tests, "random inputs that shrink to the shortest that fails"),
+    ("getrandom", "disk", Kind::Code, "random bytes of the operating system, on each of them"),
+    ("memmap2", "disk", Kind::Code, "maps on Linux, macOS and Windows"),
+    ("parking_lot", "disk", Kind::Code, "locks that do not poison, and are made at compile time"),
+    ("rustix", "disk", Kind::Code, "the Linux calls the standard library lacks, memory-safe"),
+    ("proptest", "disk", Kind::Tests, "random sequences of calls against a model"),
+    ("tempfile", "disk", Kind::Tests, "directories on the real disk that vanish after the test"),
+    ("proc-macro2", "tidy", Kind::Code, "line numbers of what syn has parsed"),
+    ("syn", "tidy", Kind::Code, "finds functions and test modules as the compiler would"),
+    ("toml", "tidy", Kind::Code, "reads manifests and clippy.toml as cargo does"),
 ];
 
 /// Complains of every package that is used without a row, and of every row without a use.
@@ -88,16 +28,9 @@ pub fn check(workspace: &Workspace) -> Vec<String> {
 
 fn check_against(workspace: &Workspace, uses: &[Use]) -> Vec<String> {
     let mut complaints = Vec::new();
-    let ours: Vec<_> = workspace
-        .crates
-        .iter()
-        .map(|found| found.package.as_str())
-        .collect();
+    let ours: Vec<_> = workspace.crates.iter().map(|found| found.package.as_str()).collect();
     for found in &workspace.crates {
-        let outside = found
-            .dependencies
-            .iter()
-            .filter(|it| !ours.contains(&it.package.as_str()));
+        let outside = found.dependencies.iter().filter(|it| !ours.contains(&it.package.as_str()));
         for used in outside {
             let allowed = uses.iter().any(|(package, folder, kind, _)| {
                 *package == used.package
@@ -113,23 +46,13 @@ fn check_against(workspace: &Workspace, uses: &[Use]) -> Vec<String> {
         }
     }
     for (package, folder, kind, _) in uses {
-        let user = workspace
-            .crates
-            .iter()
-            .find(|found| found.folder == *folder);
+        let user = workspace.crates.iter().find(|found| found.folder == *folder);
         if !user.is_some_and(|user| user.depends_on(package, *kind)) {
-            complaints.push(format!(
-                "{folder}: no longer uses {package}; remove its row"
-            ));
+            complaints.push(format!("{folder}: no longer uses {package}; remove its row"));
         }
     }
     for key in shared_dependencies(&workspace.root).keys() {
-        let used = |kind| {
-            workspace
-                .crates
-                .iter()
-                .any(|found| found.depends_on(key, kind))
-        };
+        let used = |kind| workspace.crates.iter().any(|found| found.depends_on(key, kind));
         if !used(Kind::Tests) && !ours.contains(&key.as_str()) {
             complaints.push(format!("Cargo.toml: nobody uses {key}"));
         }
@@ -146,10 +69,7 @@ mod tests {
     fn workspace(dependencies: &str) -> Workspace {
         let manifest = format!("[package]\nname = \"arrwdb-wal\"\n{dependencies}");
         let crates = vec![Crate::read("wal", &manifest, &Table::new())];
-        Workspace {
-            root: Table::new(),
-            crates,
-        }
+        Workspace { root: Table::new(), crates }
     }
 
     const ROW: &[Use] = &[("memmap2", "wal", Kind::Code, "a test")];
@@ -160,17 +80,9 @@ mod tests {
         assert_eq!(check_against(&planted, ROW), [""; 0]);
         assert_eq!(check_against(&planted, &[]).len(), 1);
         let elsewhere = &[("memmap2", "disk", Kind::Code, "a test")];
-        assert_eq!(
-            check_against(&planted, elsewhere).len(),
-            2,
-            "a row is for one crate only"
-        );
+        assert_eq!(check_against(&planted, elsewhere).len(), 2, "a row is for one crate only");
         let for_tests = &[("memmap2", "wal", Kind::Tests, "a test")];
-        assert_eq!(
-            check_against(&planted, for_tests).len(),
-            1,
-            "tests do not cover code"
-        );
+        assert_eq!(check_against(&planted, for_tests).len(), 1, "tests do not cover code");
     }
 
     #[test]

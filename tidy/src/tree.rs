@@ -15,10 +15,7 @@ pub struct Text {
 impl Text {
     /// A file made up for a test of a check.
     pub fn new(path: &str, text: &str) -> Self {
-        Text {
-            path: path.into(),
-            text: text.into(),
-        }
+        Text { path: path.into(), text: text.into() }
     }
 }
 
@@ -28,9 +25,7 @@ impl Text {
 /// If this crate is not in a folder of it.
 pub fn root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent()
-        .expect("a crate lies in a folder of the workspace")
-        .to_path_buf()
+    here.parent().expect("a crate lies in a folder of the workspace").to_path_buf()
 }
 
 /// Every file below the root whose name ends so, sorted by path; what is built or hidden is left
@@ -47,11 +42,7 @@ pub fn files(ending: &str) -> Vec<Text> {
             fs::read_dir(&dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
         for entry in entries {
             let path = entry.expect("a directory that opens can be listed").path();
-            let name = path
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if path.is_dir() {
                 if name != "target" && !name.starts_with('.') {
                     waiting.push(path);
@@ -62,10 +53,7 @@ pub fn files(ending: &str) -> Vec<Text> {
         }
     }
     found.sort_by(|a, b| a.path.cmp(&b.path));
-    assert!(
-        !found.is_empty(),
-        "no file ends in {ending}: the check would be blind"
-    );
+    assert!(!found.is_empty(), "no file ends in {ending}: the check would be blind");
     found
 }
 
@@ -83,10 +71,7 @@ fn read(root: &Path, path: &Path) -> Text {
         fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let relative = path.strip_prefix(root).unwrap_or(path);
     let parts: Vec<_> = relative.iter().map(|part| part.to_string_lossy()).collect();
-    Text {
-        path: parts.join("/"),
-        text,
-    }
+    Text { path: parts.join("/"), text }
 }
 
 /// The syntax of a source file.

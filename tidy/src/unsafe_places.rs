@@ -15,31 +15,20 @@ pub fn check(folders: &[&str], sources: &[Text]) -> Vec<String> {
     let mut complaints = Vec::new();
     for source in sources {
         let named = PLACES.iter().any(|(path, _)| *path == source.path);
-        match (
-            lifted(source).iter().any(|lint| lint == "unsafe_code"),
-            named,
-        ) {
+        match (lifted(source).iter().any(|lint| lint == "unsafe_code"), named) {
             (true, false) => complaints.push(format!(
                 "{}: lifts the ban on unsafe code without being named in tidy/src/unsafe_places.rs",
                 source.path
             )),
             (false, true) => {
-                complaints.push(format!(
-                    "{}: needs no unsafe code; remove its name",
-                    source.path
-                ));
+                complaints.push(format!("{}: needs no unsafe code; remove its name", source.path));
             }
             _ => {}
         }
     }
     for folder in folders.iter().filter(|folder| !CRATES.contains(folder)) {
-        let firsts = [
-            format!("{folder}/src/lib.rs"),
-            format!("{folder}/src/main.rs"),
-        ];
-        let of_crate = sources
-            .iter()
-            .filter(|source| firsts.contains(&source.path));
+        let firsts = [format!("{folder}/src/lib.rs"), format!("{folder}/src/main.rs")];
+        let of_crate = sources.iter().filter(|source| firsts.contains(&source.path));
         for source in of_crate.filter(|source| !forbids(source)) {
             complaints.push(format!("{}: must say #![forbid(unsafe_code)]", source.path));
         }
@@ -48,10 +37,7 @@ pub fn check(folders: &[&str], sources: &[Text]) -> Vec<String> {
 }
 
 fn forbids(source: &Text) -> bool {
-    source
-        .text
-        .lines()
-        .any(|line| line == "#![forbid(unsafe_code)]")
+    source.text.lines().any(|line| line == "#![forbid(unsafe_code)]")
 }
 
 #[cfg(test)]
@@ -71,27 +57,18 @@ mod tests {
             assert_eq!(complaints.len(), 1, "{text}");
         }
         let talk = "// #[allow(unsafe_code)]\n#![forbid(unsafe_code)]\n";
-        assert_eq!(
-            check(&["wal"], &[Text::new("wal/src/lib.rs", talk)]),
-            [""; 0]
-        );
+        assert_eq!(check(&["wal"], &[Text::new("wal/src/lib.rs", talk)]), [""; 0]);
     }
 
     #[test]
     fn a_crate_that_does_not_forbid_it_is_named() {
         let complaints = check(&["wal", "disk"], &[Text::new("wal/src/lib.rs", "mod log;")]);
-        assert_eq!(
-            complaints,
-            ["wal/src/lib.rs: must say #![forbid(unsafe_code)]"]
-        );
+        assert_eq!(complaints, ["wal/src/lib.rs: must say #![forbid(unsafe_code)]"]);
     }
 
     #[test]
     fn a_name_that_is_no_longer_needed_is_named() {
         let complaints = check(&[], &[Text::new("disk/src/region.rs", "fn f() {}")]);
-        assert_eq!(
-            complaints,
-            ["disk/src/region.rs: needs no unsafe code; remove its name"]
-        );
+        assert_eq!(complaints, ["disk/src/region.rs: needs no unsafe code; remove its name"]);
     }
 }

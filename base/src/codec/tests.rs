@@ -120,10 +120,7 @@ proptest! {
 #[test]
 fn numbers_are_little_endian() {
     let mut bytes = Vec::new();
-    Encoder::new(&mut bytes)
-        .u16(0x0102)
-        .u32(0x0304_0506)
-        .f32(1.0);
+    Encoder::new(&mut bytes).u16(0x0102).u32(0x0304_0506).f32(1.0);
     assert_eq!(bytes, [2, 1, 6, 5, 4, 3, 0, 0, 0x80, 0x3f]);
 }
 
@@ -132,10 +129,7 @@ fn a_refusal_names_the_field_its_offset_and_what_was_missing() {
     let mut decoder = Decoder::new(&[1, 2, 3]);
     assert_eq!(decoder.u8("kind"), Ok(1));
     let refused = decoder.u32("length").unwrap_err();
-    assert_eq!(
-        refused.to_string(),
-        "length at byte 1 takes 4 bytes, 2 are left"
-    );
+    assert_eq!(refused.to_string(), "length at byte 1 takes 4 bytes, 2 are left");
 }
 
 #[test]
@@ -143,29 +137,17 @@ fn a_length_above_its_limit_is_refused_before_anything_is_read() {
     let mut bytes = Vec::new();
     Encoder::new(&mut bytes).u32(u32::MAX).bytes(b"short");
     let refused = Decoder::new(&bytes).prefixed(16, "name").unwrap_err();
-    assert_eq!(
-        refused.problem,
-        Problem::TooLong {
-            limit: 16,
-            found: u32::MAX as usize
-        }
-    );
+    assert_eq!(refused.problem, Problem::TooLong { limit: 16, found: u32::MAX as usize });
 }
 
 #[test]
 fn reserved_bytes_and_leftovers_are_refused() {
     let mut decoder = Decoder::new(&[0, 0, 7, 9]);
     let refused = decoder.zeros(3, "reserved").unwrap_err();
-    assert_eq!(
-        refused.to_string(),
-        "reserved at byte 0 must be zero and is not"
-    );
+    assert_eq!(refused.to_string(), "reserved at byte 0 must be zero and is not");
     decoder.bytes(3, "reserved").unwrap();
     let refused = decoder.finish("reserved").unwrap_err();
-    assert_eq!(
-        refused.to_string(),
-        "bytes are left over behind reserved, from byte 3"
-    );
+    assert_eq!(refused.to_string(), "bytes are left over behind reserved, from byte 3");
 }
 
 #[test]
@@ -186,9 +168,7 @@ fn alignment_counts_from_where_the_encoding_began() {
 #[test]
 fn the_worked_example_of_the_format_document_holds() {
     let document = include_str!("../../../FORMAT.md");
-    let (_, example) = document
-        .split_once("Worked example: the fields u16")
-        .unwrap();
+    let (_, example) = document.split_once("Worked example: the fields u16").unwrap();
     let (_, line) = example.split_once("bytes ").unwrap();
     let expected: Vec<u8> = line
         .lines()
@@ -199,11 +179,7 @@ fn the_worked_example_of_the_format_document_holds() {
         .collect();
 
     let mut bytes = Vec::new();
-    Encoder::new(&mut bytes)
-        .u16(0x0102)
-        .text("idx")
-        .align(8)
-        .u32(7);
+    Encoder::new(&mut bytes).u16(0x0102).text("idx").align(8).u32(7);
     assert_eq!(bytes, expected);
 
     let mut decoder = Decoder::new(&expected);

@@ -13,8 +13,9 @@ use crate::sim::{Progress, Recording};
 /// A sync that was skipped, and what came of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Elision {
-    /// Where it is called: the kind of sync, and the name it is for with all numbers masked as `#`,
-    /// so that all files of a kind are one site.
+    /// What it is called for: the kind of sync, and the name with all numbers masked as `#`, so that
+    /// all files of a kind are one site. Two places in the code that sync the same are one site too:
+    /// look at `missed`, which has each call.
     pub site: String,
     /// Whether each sync of this site is missed on its own: skipped, some crash leaves the recovery
     /// with something wrong. In the order they were called.
@@ -34,11 +35,15 @@ impl Elision {
 ///
 /// # Errors
 /// If the run does not even hold with all its syncs.
+///
+/// # Panics
+/// If a sync failed in it: had one before been skipped, reads could have answered otherwise.
 pub fn elide_syncs<Found: PartialEq + Debug>(
     config: &Config,
     recording: &Recording,
     recover: impl Fn(&SimDisk, Progress) -> Result<Found, String>,
 ) -> Result<Vec<Elision>, Failure> {
+    assert!(!recording.has_failed_syncs(), "only a run without failed syncs can be elided");
     crash_everywhere(config, recording, &recover)?;
     let is_missed =
         |elided: &[usize]| crash_everywhere(config, &recording.without(elided), &recover).is_err();

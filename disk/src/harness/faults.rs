@@ -2,83 +2,76 @@
 
 use std::fmt::Debug;
 
-use super::{Config, Failure, Report, unpanicked};
+use super::{Config, Failure, Report, Run, unpanicked};
 use crate::SimDisk;
-use crate::sim::{Fault, FaultKind, Image, Lasting};
+use crate::sim::{Fault, FaultKind, Lasting, Progress, SimOptions};
 
-/// How many crashes by chance follow each failed run.
-const RANDOM_CRASHES: u64 = 4;
-
-/// For each kind of fault: runs the workload with the first call failing that can fail so, then with
-/// the second, until one run meets no fault any more; once each, and once from that call on.
+/// For each kind of fault: runs the workload on the disk that `start` builds, with the first call
+/// failing that can fail so, then with the second, until one run meets no fault any more; once each,
+/// and once from that call on.
 ///
-/// After each run the disk is healed and recovered from: as the process left it, without all that was
-/// not synced, and after a few crashes by chance. The workload must not panic; it says by
-/// [`SimDisk::acknowledge`] what it still promises. Only faults the disk reports can be asked for
-/// ([`FaultKind::is_reported`]): of the others no caller can know.
+/// After each run the disk is healed and crashed in every way, at the point where the workload stopped,
+/// and recovered from as in [`crash_everywhere`](super::crash_everywhere). The workload must not panic.
+/// What it still promises it says by [`SimDisk::acknowledge`], and by what it returns, which the
+/// recovery is given: which steps were refused, say. To make the calls of a recovery fail, let it be the
+/// workload, on a disk that a crash has left.
+///
+/// Only faults the disk reports can be asked for ([`FaultKind::is_reported`]): of the others no caller
+/// can know.
 ///
 /// # Errors
 /// The first failure.
 ///
 /// # Panics
 /// If a kind is asked for that is not reported.
-pub fn fail_every_call<Found: PartialEq + Debug>(
+pub fn fail_every_call<Told, Found: PartialEq + Debug>(
     config: &Config,
     kinds: &[FaultKind],
-    workload: impl Fn(&SimDisk),
-    recover: impl Fn(&SimDisk, crate::sim::Progress) -> Result<Found, String>,
+    start: &SimOptions,
+    workload: impl Fn(&SimDisk) -> Told,
+    recover: impl Fn(&SimDisk, Progress, &Told) -> Result<Found, String>,
 ) -> Result<Report, Failure> {
     let mut report = Report::default();
     for kind in kinds {
-        assert!(
-            kind.is_reported(),
-            "{kind:?} is not reported: no promise can outlive it"
-        );
+        assert!(kind.is_reported(), "{kind:?} is not reported: no promise can outlive it");
         for lasting in [Lasting::Once, Lasting::FromThenOn] {
             for nth in 0.. {
-                let disk = SimDisk::new(config.seed);
-                let fault = Fault {
-                    kind: *kind,
-                    nth,
-                    lasting,
-                };
+                let disk = start.clone().build();
+                let fault = Fault { kind: *kind, nth, lasting };
                 disk.inject(fault);
-                let failed = |what: String| Failure {
-                    what,
-                    crashes: vec![format!("{fault:?}")],
-                    trace: disk.recording().lines(usize::MAX, super::TRACE_LINES),
-                    seed: config.seed,
+                let named = |mut failure: Failure| {
+                    failure.crashes.insert(0, format!("{fault:?}"));
+                    failure
                 };
+                let mut told = None;
                 let ran = unpanicked(|| {
-                    workload(&disk);
+                    told = Some(workload(&disk));
                     Ok(())
                 });
-                ran.map_err(failed)?;
+                let mut run = Run::new(config, |again: &SimDisk, progress| match &told {
+                    Some(told) => recover(again, progress, told),
+                    None => Err("the workload did not end".into()),
+                });
+                ran.map_err(|what| named(run.failure(what)))?;
                 if disk.faults_struck() == 0 {
                     break;
                 }
-                report.points += 1;
                 disk.heal();
-                for image in images_of(&disk, config.seed) {
-                    report.built += 1;
-                    report.images += 1;
-                    report.recoveries += 1;
-                    let progress = disk.progress();
-                    let again = SimDisk::options(config.seed)
-                        .image(&image)
-                        .progress(progress)
-                        .build();
-                    unpanicked(|| recover(&again, progress)).map_err(failed)?;
-                }
+                let recording = disk.recording();
+                let last = recording.last_point(&config.density, config.seed);
+                run.crash_at(&last, &recording, config.depth).map_err(named)?;
+                report.add(run.report);
             }
         }
     }
     Ok(report)
 }
 
-/// What may be found after the process ended.
-fn images_of(disk: &SimDisk, seed: u64) -> Vec<Image> {
-    let mut images = vec![disk.after_kill(), disk.after_power_loss()];
-    images.extend((0..RANDOM_CRASHES).map(|more| disk.after_random_crash(seed ^ more)));
-    images
+impl Report {
+    fn add(&mut self, more: Report) {
+        self.points += more.points;
+        self.built += more.built;
+        self.images += more.images;
+        self.recoveries += more.recoveries;
+    }
 }

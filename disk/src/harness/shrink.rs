@@ -40,11 +40,7 @@ mod tests {
         let steps: Vec<u32> = (0..100).collect();
         let fails = |steps: &[u32]| steps.contains(&17) && steps.contains(&71);
         assert_eq!(shrink(&steps, fails), [17, 71]);
-        let order = |steps: &[u32]| {
-            steps
-                .windows(2)
-                .any(|pair| pair[0] % 7 == 3 && pair[1] > 50)
-        };
+        let order = |steps: &[u32]| steps.windows(2).any(|pair| pair[0] % 7 == 3 && pair[1] > 50);
         assert_eq!(shrink(&steps, order).len(), 2);
     }
 

@@ -59,20 +59,14 @@ impl LinuxDirectory {
     }
 
     fn open_dir(&self, dir: &Path) -> io::Result<OwnedFd> {
-        let dir = if dir.as_os_str().is_empty() {
-            Path::new(".")
-        } else {
-            dir
-        };
+        let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
         self.open_at(dir, OFlags::RDONLY | OFlags::DIRECTORY)
     }
 }
 
 impl Directory for LinuxDirectory {
     fn create(&self, path: &Path) -> io::Result<fs::File> {
-        Ok(self
-            .open_at(path, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL)?
-            .into())
+        Ok(self.open_at(path, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL)?.into())
     }
 
     fn open(&self, path: &Path, access: Access) -> io::Result<fs::File> {
@@ -129,10 +123,7 @@ impl Directory for LinuxDirectory {
                 FileType::Directory => EntryKind::Directory,
                 _ => EntryKind::Other,
             };
-            entries.push(Entry {
-                name: name.to_owned(),
-                kind,
-            });
+            entries.push(Entry { name: name.to_owned(), kind });
         }
         Ok(entries)
     }
@@ -146,11 +137,7 @@ impl Directory for LinuxDirectory {
             below.as_fd()
         };
         uninterrupted(|| Ok(rustix::fs::fsync(dir)?))?;
-        if is_unnamed(dir)? {
-            Err(io::ErrorKind::NotFound.into())
-        } else {
-            Ok(())
-        }
+        if is_unnamed(dir)? { Err(io::ErrorKind::NotFound.into()) } else { Ok(()) }
     }
 
     fn is_deleted(&self) -> io::Result<bool> {
@@ -166,14 +153,8 @@ impl Directory for LinuxDirectory {
         if size == 0 {
             return Ok(());
         }
-        let reserved = uninterrupted(|| {
-            Ok(rustix::fs::fallocate(
-                file,
-                FallocateFlags::empty(),
-                0,
-                size,
-            )?)
-        });
+        let reserved =
+            uninterrupted(|| Ok(rustix::fs::fallocate(file, FallocateFlags::empty(), 0, size)?));
         match reserved {
             Err(error) if CANNOT_RESERVE.map(Some).contains(&error.raw_os_error()) => {
                 zeros::append(file, size)

@@ -34,19 +34,9 @@ mod tests {
     fn network_file_systems_are_told_from_local_ones() {
         assert_eq!(kind_of(0x6969), Some("NFS"));
         assert_eq!(kind_of(0xff53_4d42), Some("CIFS"));
-        assert_eq!(
-            kind_of(0xffff_ffff_ff53_4d42),
-            Some("CIFS"),
-            "with its sign extended"
-        );
-        let local = [
-            ("ext4", 0xef53),
-            ("xfs", 0x5846_5342),
-            ("btrfs", 0x9123_683e),
-        ];
-        for (name, magic) in local
-            .into_iter()
-            .chain([("tmpfs", 0x0102_1994), ("zfs", 0x2fc1_2fc1)])
+        assert_eq!(kind_of(0xffff_ffff_ff53_4d42), Some("CIFS"), "with its sign extended");
+        let local = [("ext4", 0xef53), ("xfs", 0x5846_5342), ("btrfs", 0x9123_683e)];
+        for (name, magic) in local.into_iter().chain([("tmpfs", 0x0102_1994), ("zfs", 0x2fc1_2fc1)])
         {
             assert_eq!(kind_of(magic), None, "{name}");
         }

@@ -27,29 +27,18 @@ impl PortableDirectory {
     }
 
     fn full(&self, path: &Path) -> PathBuf {
-        if path.as_os_str().is_empty() {
-            self.root.clone()
-        } else {
-            self.root.join(path)
-        }
+        if path.as_os_str().is_empty() { self.root.clone() } else { self.root.join(path) }
     }
 }
 
 impl Directory for PortableDirectory {
     fn create(&self, path: &Path) -> io::Result<fs::File> {
-        fs::OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .open(self.full(path))
+        fs::OpenOptions::new().read(true).write(true).create_new(true).open(self.full(path))
     }
 
     fn open(&self, path: &Path, access: Access) -> io::Result<fs::File> {
         let writes = access == Access::ReadWrite;
-        fs::OpenOptions::new()
-            .read(true)
-            .write(writes)
-            .open(self.full(path))
+        fs::OpenOptions::new().read(true).write(writes).open(self.full(path))
     }
 
     fn open_lock(&self, path: &Path, kind: LockKind) -> io::Result<fs::File> {
@@ -86,10 +75,7 @@ impl Directory for PortableDirectory {
                     kind if kind.is_dir() => EntryKind::Directory,
                     _ => EntryKind::Other,
                 };
-                Ok(Entry {
-                    name: found.file_name(),
-                    kind,
-                })
+                Ok(Entry { name: found.file_name(), kind })
             })
             .collect()
     }
@@ -104,11 +90,7 @@ impl Directory for PortableDirectory {
 
     fn lockable(&self) -> io::Result<Option<fs::File>> {
         // Windows opens no directory this way.
-        if cfg!(unix) {
-            fs::File::open(&self.root).map(Some)
-        } else {
-            Ok(None)
-        }
+        if cfg!(unix) { fs::File::open(&self.root).map(Some) } else { Ok(None) }
     }
 
     fn reserve(&self, file: &fs::File, size: u64) -> io::Result<()> {

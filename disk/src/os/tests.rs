@@ -30,10 +30,7 @@ fn bytes_of(disk: &OsDisk, name: &str) -> Vec<u8> {
 
 fn names(disk: &OsDisk, dir: &str) -> Vec<(String, EntryKind)> {
     let entries = disk.list(Path::new(dir)).unwrap();
-    entries
-        .into_iter()
-        .map(|entry| (entry.name.into_string().unwrap(), entry.kind))
-        .collect()
+    entries.into_iter().map(|entry| (entry.name.into_string().unwrap(), entry.kind)).collect()
 }
 
 #[test]
@@ -46,11 +43,7 @@ fn a_file_keeps_what_is_written_at_any_offset() {
         assert_eq!(bytes_of(disk, "file"), b"firstlater");
         file.write_at(12, b"!").unwrap();
         file.sync_all().unwrap();
-        assert_eq!(
-            bytes_of(disk, "file"),
-            b"firstlater\0\0!",
-            "a gap reads as zeros"
-        );
+        assert_eq!(bytes_of(disk, "file"), b"firstlater\0\0!", "a gap reads as zeros");
     });
 }
 
@@ -60,13 +53,7 @@ fn a_read_past_the_end_says_how_much_there_was() {
         let file = create(disk, "file");
         file.write_at(0, b"0123456789").unwrap();
         let refused = file.read_at(4, &mut [0; 8]).unwrap_err();
-        let Error::PastEnd {
-            path,
-            offset: 4,
-            wanted: 8,
-            found: 6,
-        } = &refused
-        else {
+        let Error::PastEnd { path, offset: 4, wanted: 8, found: 6 } = &refused else {
             panic!("{refused}");
         };
         assert!(path.ends_with("file"));
@@ -99,20 +86,13 @@ fn reserved_space_is_really_taken_from_the_device() {
         file.reserve(1 << 20).unwrap();
         file.sync_all().unwrap();
         let metadata = fs::metadata(disk.root().join("file")).unwrap();
-        assert!(
-            metadata.blocks() * 512 >= 1 << 20,
-            "{} blocks",
-            metadata.blocks()
-        );
+        assert!(metadata.blocks() * 512 >= 1 << 20, "{} blocks", metadata.blocks());
 
         let sparse = create(disk, "sparse");
         sparse.set_size(1 << 20).unwrap();
         sparse.sync_all().unwrap();
         let metadata = fs::metadata(disk.root().join("sparse")).unwrap();
-        assert!(
-            metadata.blocks() * 512 < 1 << 20,
-            "the check above could not fail"
-        );
+        assert!(metadata.blocks() * 512 < 1 << 20, "the check above could not fail");
     });
 }
 
@@ -153,17 +133,7 @@ fn a_map_shows_every_later_write() {
         assert_eq!(region.size(), 8192);
         assert_eq!(&read, b"visible");
         let refused = file.map(8193).unwrap_err();
-        assert!(
-            matches!(
-                refused,
-                Error::PastEnd {
-                    wanted: 8193,
-                    found: 8192,
-                    ..
-                }
-            ),
-            "{refused}"
-        );
+        assert!(matches!(refused, Error::PastEnd { wanted: 8193, found: 8192, .. }), "{refused}");
     });
 }
 
@@ -187,9 +157,7 @@ fn a_rename_replaces_and_owes_the_sync_of_both_directories() {
         create(disk, "to/file").write_at(0, b"old").unwrap();
         let (_, expected) = disk.create(Path::new("from/x")).unwrap();
         let (_, other) = disk.create(Path::new("to/x")).unwrap();
-        let pending = disk
-            .rename(Path::new("from/new"), Path::new("to/file"))
-            .unwrap();
+        let pending = disk.rename(Path::new("from/new"), Path::new("to/file")).unwrap();
         assert_eq!(pending, other.and(expected), "the new name is synced first");
         pending.sync(disk).unwrap();
         assert_eq!(bytes_of(disk, "to/file"), b"new");
@@ -203,10 +171,7 @@ fn a_listing_is_sorted_and_tells_files_from_directories() {
         for name in ["b", "a", "c"] {
             create(disk, name);
         }
-        disk.create_dir(Path::new("bb"))
-            .unwrap()
-            .sync(disk)
-            .unwrap();
+        disk.create_dir(Path::new("bb")).unwrap().sync(disk).unwrap();
         let file = |name: &str| (name.to_owned(), EntryKind::File);
         let dir = ("bb".to_owned(), EntryKind::Directory);
         assert_eq!(names(disk, ""), [file("a"), file("b"), dir, file("c")]);
@@ -233,10 +198,7 @@ fn syncs_reach_the_operating_system() {
     let file = disk.open(Path::new("stat"), Access::Read).unwrap();
     file.sync_data().unwrap_err();
     file.sync_all().unwrap_err();
-    let refused = OsDisk::options()
-        .create_missing()
-        .open("/proc/self/task")
-        .unwrap_err();
+    let refused = OsDisk::options().create_missing().open("/proc/self/task").unwrap_err();
     assert_eq!(
         refused.path(),
         Path::new("/proc/self"),

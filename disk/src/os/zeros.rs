@@ -17,9 +17,7 @@ pub(crate) fn append(file: &fs::File, size: u64) -> io::Result<()> {
     while at < size {
         let left = usize::try_from(size - at).unwrap_or(usize::MAX);
         let chunk = zeros.get(..left).unwrap_or(&zeros);
-        write_full(at, chunk, |bytes, offset| {
-            positioned::write_at(file, bytes, offset)
-        })?;
+        write_full(at, chunk, |bytes, offset| positioned::write_at(file, bytes, offset))?;
         at += chunk.len() as u64;
     }
     Ok(())
@@ -33,18 +31,11 @@ mod tests {
     fn zeros_go_behind_what_is_there_up_to_the_size_and_no_further() {
         let file = tempfile::tempfile().unwrap();
         let size = 3 * CHUNK_BYTES as u64 + 17;
-        write_full(0, b"kept", |bytes, offset| {
-            positioned::write_at(&file, bytes, offset)
-        })
-        .unwrap();
+        write_full(0, b"kept", |bytes, offset| positioned::write_at(&file, bytes, offset)).unwrap();
         append(&file, size).unwrap();
         assert_eq!(file.metadata().unwrap().len(), size);
         append(&file, 9).unwrap();
-        assert_eq!(
-            file.metadata().unwrap().len(),
-            size,
-            "a smaller size changes nothing"
-        );
+        assert_eq!(file.metadata().unwrap().len(), size, "a smaller size changes nothing");
 
         let mut bytes = vec![0xee; 3 * CHUNK_BYTES + 17];
         let read = crate::transfer::read_full(0, &mut bytes, |buffer, offset| {

@@ -41,6 +41,19 @@ struct Borrows {
     live: BTreeMap<u64, Range<usize>>,
 }
 
+impl Borrows {
+    /// # Panics
+    /// If any of these bytes are borrowed.
+    fn check(&self, written: Range<usize>) {
+        for range in self.live.values() {
+            assert!(
+                range.end <= written.start || written.end <= range.start || written.is_empty(),
+                "a write to bytes {written:?} of a mapped file, while {range:?} are borrowed"
+            );
+        }
+    }
+}
+
 /// Ends its borrow when it is dropped.
 struct Borrow {
     number: u64,
@@ -62,15 +75,8 @@ impl HeapRegion {
     /// A region that holds these bytes; there must be at least one.
     pub(crate) fn new(bytes: &[u8], on_read: OnRead) -> Self {
         let page = || Page(UnsafeCell::new([0; PAGE_BYTES]));
-        let pages = std::iter::repeat_with(page)
-            .take(bytes.len().div_ceil(PAGE_BYTES))
-            .collect();
-        let region = HeapRegion {
-            pages,
-            size: bytes.len(),
-            borrows: Arc::default(),
-            on_read,
-        };
+        let pages = std::iter::repeat_with(page).take(bytes.len().div_ceil(PAGE_BYTES)).collect();
+        let region = HeapRegion { pages, size: bytes.len(), borrows: Arc::default(), on_read };
         region.store(0, bytes);
         region
     }
@@ -85,12 +91,7 @@ impl HeapRegion {
             return;
         };
         let borrows = self.borrows.lock();
-        for range in borrows.live.values() {
-            assert!(
-                range.end <= offset || end <= range.start || bytes.is_empty(),
-                "a write to bytes {offset}..{end} of a mapped file, while {range:?} are borrowed"
-            );
-        }
+        borrows.check(offset..end);
         let to = self.pointer().cast_mut().wrapping_add(offset);
         // SAFETY: `offset..end` lies within `size`, and so within the pages. They are in cells, so
         // they may be written through a shared reference. No borrow overlaps (checked above) nor
@@ -98,6 +99,14 @@ impl HeapRegion {
         // is a borrow of ordinary memory and no part of the pages, which are only lent by `slice`.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len()) };
         drop(borrows);
+    }
+
+    /// Refuses a write before anything is changed.
+    ///
+    /// # Panics
+    /// If someone has borrowed any of the bytes.
+    pub(crate) fn check_unborrowed(&self, offset: usize, count: usize) {
+        self.borrows.lock().check(offset..offset.saturating_add(count));
     }
 
     /// Whether the region still holds what the file begins with. If not, someone wrote through the
@@ -131,10 +140,7 @@ unsafe impl Region for HeapRegion {
         let number = borrows.next;
         borrows.next += 1;
         borrows.live.insert(number, range.clone());
-        Tracked::until_dropped(Borrow {
-            number,
-            borrows: Arc::clone(&self.borrows),
-        })
+        Tracked::until_dropped(Borrow { number, borrows: Arc::clone(&self.borrows) })
     }
 }
 

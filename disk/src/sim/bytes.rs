@@ -22,27 +22,17 @@ pub(super) struct FileNode {
 
 impl State {
     pub(super) fn size(&self, inode: Inode) -> u64 {
-        self.files
-            .get(&inode)
-            .map_or(0, |node| node.bytes.len() as u64)
+        self.files.get(&inode).map_or(0, |node| node.bytes.len() as u64)
     }
 
     pub(super) fn bytes(&self, inode: Inode) -> &[u8] {
-        self.files
-            .get(&inode)
-            .map_or(&[], |node| node.bytes.as_slice())
+        self.files.get(&inode).map_or(&[], |node| node.bytes.as_slice())
     }
 
     /// Whether the device cannot read any of these bytes.
     pub(super) fn is_unreadable(&self, inode: Inode, range: &Range<u64>) -> bool {
-        let parts = self
-            .files
-            .get(&inode)
-            .into_iter()
-            .flat_map(|node| &node.unreadable);
-        parts
-            .into_iter()
-            .any(|part| part.start < range.end && range.start < part.end)
+        let parts = self.files.get(&inode).into_iter().flat_map(|node| &node.unreadable);
+        parts.into_iter().any(|part| part.start < range.end && range.start < part.end)
     }
 
     /// Writes bytes, all of them; the device makes of it what it will.
@@ -56,14 +46,13 @@ impl State {
         if bytes.is_empty() {
             return Ok(());
         }
-        let end = offset
-            .checked_add(bytes.len() as u64)
-            .ok_or(io::ErrorKind::InvalidInput)?;
+        let end = offset.checked_add(bytes.len() as u64).ok_or(io::ErrorKind::InvalidInput)?;
         self.take_space(inode, end)?;
         let start = usize::try_from(offset).map_err(|_| io::ErrorKind::FileTooLarge)?;
         let Some(node) = self.files.get_mut(&inode) else {
             return Ok(());
         };
+        node.regions().for_each(|region| region.check_unborrowed(start, bytes.len()));
         let size = node.bytes.len().max(start + bytes.len());
         node.bytes.resize(size, 0);
         if let Some(to) = node.bytes.get_mut(start..start + bytes.len()) {
@@ -71,24 +60,14 @@ impl State {
         }
         node.show(start, bytes);
         // A sector that is written again can be read again.
-        node.unreadable
-            .retain(|part| part.end <= offset || end <= part.start);
-        self.record(Event::Write {
-            inode,
-            offset,
-            bytes: bytes.into(),
-            device,
-        });
+        node.unreadable.retain(|part| part.end <= offset || end <= part.start);
+        self.record(Event::Write { inode, offset, bytes: bytes.into(), device });
         Ok(())
     }
 
     pub(super) fn reserve(&mut self, inode: Inode, size: u64) -> io::Result<()> {
         self.take_space(inode, size)?;
-        if size > self.size(inode) {
-            self.set_size(inode, size)
-        } else {
-            Ok(())
-        }
+        if size > self.size(inode) { self.set_size(inode, size) } else { Ok(()) }
     }
 
     pub(super) fn set_size(&mut self, inode: Inode, to: u64) -> io::Result<()> {
@@ -97,22 +76,10 @@ impl State {
         let Some(node) = self.files.get_mut(&inode) else {
             return Ok(());
         };
-        node.regions.retain(|region| region.strong_count() > 0);
-        let mapped = node.regions.iter().filter_map(Weak::upgrade);
-        let mapped = mapped
-            .map(|region| crate::Region::size(&*region))
-            .max()
-            .unwrap_or(0);
-        assert!(
-            size >= mapped,
-            "a file of which {mapped} bytes are mapped is cut to {size}"
-        );
+        let mapped = node.mapped();
+        assert!(size >= mapped, "a file of which {mapped} bytes are mapped is cut to {size}");
         node.bytes.resize(size, 0);
-        node.taken = if to < from {
-            node.taken.min(to)
-        } else {
-            node.taken
-        };
+        node.taken = if to < from { node.taken.min(to) } else { node.taken };
         if from != to {
             self.record(Event::SetSize { inode, from, to });
         }
@@ -126,10 +93,7 @@ impl State {
             return;
         };
         for region in node.regions.iter().filter_map(Weak::upgrade) {
-            assert!(
-                region.is_same_as(&node.bytes),
-                "a file was written through its map"
-            );
+            assert!(region.is_same_as(&node.bytes), "a file was written through its map");
         }
     }
 
@@ -162,10 +126,29 @@ impl State {
 
 impl FileNode {
     /// Lets every region see a write.
-    pub(super) fn show(&mut self, offset: usize, bytes: &[u8]) {
+    fn show(&mut self, offset: usize, bytes: &[u8]) {
         self.regions.retain(|region| region.strong_count() > 0);
-        for region in self.regions.iter().filter_map(Weak::upgrade) {
-            region.store(offset, bytes);
+        self.regions().for_each(|region| region.store(offset, bytes));
+    }
+
+    /// The maps that live.
+    fn regions(&self) -> impl Iterator<Item = Arc<HeapRegion>> {
+        self.regions.iter().filter_map(Weak::upgrade)
+    }
+
+    /// How many bytes of the file are mapped.
+    pub(super) fn mapped(&self) -> usize {
+        self.regions().map(|region| crate::Region::size(&*region)).max().unwrap_or(0)
+    }
+
+    /// Gives the file other bytes; maps see those that differ.
+    pub(super) fn replace(&mut self, bytes: Vec<u8>) {
+        let old = std::mem::replace(&mut self.bytes, bytes);
+        let differing =
+            old.iter().zip(&self.bytes).enumerate().filter(|(_, (old, new))| old != new);
+        let differing: Vec<_> = differing.map(|(at, (_, new))| (at, *new)).collect();
+        for (at, new) in differing {
+            self.show(at, &[new]);
         }
     }
 }

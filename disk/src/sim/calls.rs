@@ -20,11 +20,7 @@ use crate::{
 
 impl SimDisk {
     fn full(&self, path: &Path) -> PathBuf {
-        if path.as_os_str().is_empty() {
-            self.root.clone()
-        } else {
-            self.root.join(path)
-        }
+        if path.as_os_str().is_empty() { self.root.clone() } else { self.root.join(path) }
     }
 
     /// Makes a call that needs nothing but the state, after the faults had their say.
@@ -37,9 +33,11 @@ impl SimDisk {
     ) -> Result<T> {
         let mut state = self.state.lock();
         let fault = state.strike(call);
+        let is_sync = matches!(call, Call::SyncDir { .. });
         let outcome = match fault {
-            Some(FaultKind::Full { .. }) => Err(io::ErrorKind::StorageFull.into()),
+            Some(FaultKind::Full { .. }) if !is_sync => Err(io::ErrorKind::StorageFull.into()),
             Some(FaultKind::TooManyFiles) => Err(too_many_files()),
+            Some(FaultKind::Call) => Err(io::Error::other("simulated: the call failed")),
             _ => make(&mut state, fault),
         };
         drop(state);
@@ -50,13 +48,7 @@ impl SimDisk {
         state.open_handle(inode);
         let name = path.to_path_buf();
         let path = self.full(path);
-        Arc::new(SimFile {
-            disk: self.clone(),
-            name,
-            path,
-            inode,
-            access,
-        })
+        Arc::new(SimFile { disk: self.clone(), name, path, inode, access })
     }
 }
 
@@ -99,29 +91,22 @@ impl Disk for SimDisk {
     fn rename(&self, from: &Path, to: &Path) -> Result<PendingDirSync> {
         check_name(from, Empty::IsRefused)?;
         check_name(to, Empty::IsRefused)?;
-        self.call("rename", from, &Call::Rename { from, to }, |state, _| {
-            state.rename(from, to)
-        })?;
+        self.call("rename", from, &Call::Rename { from, to }, |state, _| state.rename(from, to))?;
         let to = PendingDirSync::of_parent(&self.root, to);
         Ok(to.and(PendingDirSync::of_parent(&self.root, from)))
     }
 
     fn remove(&self, path: &Path) -> Result<PendingDirSync> {
         check_name(path, Empty::IsRefused)?;
-        self.call("remove", path, &Call::Remove { path }, |state, _| {
-            state.remove(path)
-        })?;
+        self.call("remove", path, &Call::Remove { path }, |state, _| state.remove(path))?;
         Ok(PendingDirSync::of_parent(&self.root, path))
     }
 
     fn create_dir(&self, path: &Path) -> Result<PendingDirSync> {
         check_name(path, Empty::IsRefused)?;
-        self.call(
-            "create directory",
-            path,
-            &Call::CreateDir { path },
-            |state, _| state.create_dir(path),
-        )?;
+        self.call("create directory", path, &Call::CreateDir { path }, |state, _| {
+            state.create_dir(path)
+        })?;
         Ok(PendingDirSync::of_parent(&self.root, path))
     }
 
@@ -144,22 +129,17 @@ impl Disk for SimDisk {
 
     fn lock(&self, kind: LockKind) -> Result<LockGuard> {
         let path = Path::new(LOCK_NAME);
-        let mut state = self.state.lock();
-        if let Err(source) = state.create(path)
-            && source.kind() != io::ErrorKind::AlreadyExists
-        {
-            return Err(Error::new("lock", &self.full(path), source));
+        let locked = self.call("lock", path, &Call::Lock { kind }, |state, _| {
+            match state.create(path) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                _ => {}
+            }
+            Ok(state.lock(kind))
+        })?;
+        if !locked {
+            return Err(Error::Locked { path: self.full(path), holder: Holder::ThisProcess });
         }
-        if !state.lock(kind) {
-            return Err(Error::Locked {
-                path: self.full(path),
-                holder: Holder::ThisProcess,
-            });
-        }
-        drop(state);
-        Ok(LockGuard::until_dropped(AtEnd::of(self, move |state| {
-            state.unlock(kind)
-        })))
+        Ok(LockGuard::until_dropped(AtEnd::of(self, move |state| state.unlock(kind))))
     }
 
     fn random(&self) -> Result<[u8; 16]> {
@@ -168,10 +148,7 @@ impl Disk for SimDisk {
         drop(state);
         let mut bytes = [0; 16];
         let drawn = halves.iter().flat_map(|half| half.to_le_bytes());
-        bytes
-            .iter_mut()
-            .zip(drawn)
-            .for_each(|(byte, drawn)| *byte = drawn);
+        bytes.iter_mut().zip(drawn).for_each(|(byte, drawn)| *byte = drawn);
         Ok(bytes)
     }
 
@@ -189,10 +166,7 @@ struct AtEnd<F: FnOnce(&mut State)> {
 
 impl<F: FnOnce(&mut State)> AtEnd<F> {
     fn of(disk: &SimDisk, then: F) -> Self {
-        AtEnd {
-            state: Arc::clone(&disk.state),
-            then: Some(then),
-        }
+        AtEnd { state: Arc::clone(&disk.state), then: Some(then) }
     }
 }
 

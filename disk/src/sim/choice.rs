@@ -1,8 +1,10 @@
 //! Chooses what a crash takes of each pending change: every way that matters, or one by chance.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::event::Inode;
 use super::history::{ChangeId, What};
 use super::image::Image;
 use super::platter::{Pending, Platter};
@@ -23,6 +25,8 @@ pub struct Density {
     pub tears: usize,
     /// Of the last write, at most this many bytes at which it is cut short.
     pub cuts: usize,
+    /// At each point, at most this many crashes, by chance if there are more.
+    pub images: usize,
     /// What trashing harms.
     pub neighbours: Neighbours,
 }
@@ -35,6 +39,7 @@ impl Default for Density {
             crossed_up_to: 3,
             tears: 16,
             cuts: 16,
+            images: 4096,
             neighbours: Neighbours::Spared,
         }
     }
@@ -48,6 +53,7 @@ impl Density {
             subsets: 6,
             tears: 2,
             cuts: 2,
+            images: 64,
             ..Density::default()
         }
     }
@@ -57,8 +63,8 @@ impl Density {
 #[derive(Clone, Debug)]
 pub(crate) struct Choice {
     others: Others,
-    pub(crate) taken: Vec<(ChangeId, Take)>,
-    class: &'static str,
+    pub(crate) taken: BTreeMap<ChangeId, Take>,
+    pub(crate) class: &'static str,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -69,22 +75,15 @@ pub(crate) enum Others {
 
 impl Choice {
     fn new(others: Others, class: &'static str, taken: Vec<(ChangeId, Take)>) -> Self {
-        Choice {
-            others,
-            taken,
-            class,
-        }
+        Choice { others, taken: taken.into_iter().collect(), class }
     }
 
     /// The disk that this leaves.
     pub(crate) fn image(&self, platter: &Platter) -> Image {
-        platter.after_crash(&|id| {
-            let found = self.taken.iter().find(|(taken, _)| *taken == id);
-            match (found, self.others) {
-                (Some((_, take)), _) => take.clone(),
-                (None, Others::Kept) => Take::All,
-                (None, Others::Dropped) => Take::Nothing,
-            }
+        platter.after_crash(&|id| match (self.taken.get(&id), self.others) {
+            (Some(take), _) => take.clone(),
+            (None, Others::Kept) => Take::All,
+            (None, Others::Dropped) => Take::Nothing,
         })
     }
 
@@ -102,18 +101,16 @@ impl Choice {
             Others::Dropped => "all others dropped",
         };
         let (class, count) = (self.class, pending.len());
-        format!(
-            "the power failed: {class} ({}; {rest}, of {count} pending)",
-            taken.join(", ")
-        )
+        format!("the power failed: {class} ({}; {rest}, of {count} pending)", taken.join(", "))
     }
 }
 
-/// Every way to crash that is worth a try with these changes pending.
+/// Every way to crash that is worth a try with these changes pending. `written` is all that was
+/// written so far, the newest last.
 pub(crate) fn choices(
     platter: &Platter,
     density: &Density,
-    stale: &Fill,
+    written: &[Written],
     random: &mut Random,
 ) -> Vec<Choice> {
     let pending = platter.pending();
@@ -124,51 +121,80 @@ pub(crate) fn choices(
     }
     choices.push(Choice::new(Others::Kept, "all written", Vec::new()));
     subsets(&ids, density, random, &mut choices);
-    let last_write = pending
-        .iter()
-        .rev()
-        .find_map(|change| Some(write_of(change)?.0));
-    for (id, offset, length) in pending.iter().filter_map(write_of) {
-        let others: Vec<_> = ids.iter().copied().filter(|other| *other != id).collect();
-        let mut both = |class, take: Take| {
-            for others in combinations(&others, density.crossed_up_to) {
-                let mut taken = vec![(id, take.clone())];
-                taken.extend(others.1);
-                choices.push(Choice::new(others.0, class, taken));
-            }
-        };
-        for sector in [512, 4096] {
-            let cuts = inner_boundaries(offset, length, sector, density.tears, random);
-            for (before, after) in cuts {
-                both("torn, first part", only(0..before));
-                both("torn, last part", only(before..length));
-                both(
-                    "torn, a sector lost",
-                    Take::Parts(vec![0..before, after..length]),
-                );
-                both("torn, a sector kept", only(before..after));
-            }
-        }
-        if last_write == Some(id) {
-            for cut in inner_bytes(length, density.cuts, random) {
-                both("cut short", only(0..cut));
-            }
-        }
-        for fill in [Fill::Zeros, Fill::Garbage(id.0), stale.clone()] {
-            both("size without bytes", Take::SizeOnly(fill));
-        }
-        for parts in trashed_parts(offset, length, density.tears, random) {
-            let neighbours = density.neighbours;
-            both(
-                "trashed",
-                Take::Trashed {
-                    parts: vec![parts],
-                    neighbours,
-                },
-            );
+    let last_write = pending.iter().rev().find_map(write_of).map(|write| write.id);
+    for write in pending.iter().filter_map(write_of) {
+        let others: Vec<_> = ids.iter().copied().filter(|other| *other != write.id).collect();
+        let combinations = combinations(&others, density.crossed_up_to);
+        let cuts = if last_write == Some(write.id) { density.cuts } else { 0 };
+        let density = Density { cuts, ..density.clone() };
+        for (class, take) in torn(&write, &density, written, random) {
+            choices.extend(combinations.iter().map(|(others, kept)| {
+                let taken = kept.iter().cloned().chain([(write.id, take.clone())]);
+                Choice::new(*others, class, taken.collect())
+            }));
         }
     }
-    choices
+    random.some_of(choices, density.images)
+}
+
+/// A pending write.
+struct Write<'a> {
+    id: ChangeId,
+    offset: u64,
+    bytes: &'a Arc<[u8]>,
+}
+
+/// Something that was written, and to what.
+pub(crate) type Written = (Inode, Arc<[u8]>);
+
+/// Every way in which one write can reach the device in part, or in a wrong way. The density says at how
+/// many bytes it is cut short: only the last write is.
+fn torn(
+    write: &Write<'_>,
+    density: &Density,
+    written: &[Written],
+    random: &mut Random,
+) -> Vec<(&'static str, Take)> {
+    let (offset, length) = (write.offset, write.bytes.len());
+    let fills = fills(write, written);
+    let mut takes = Vec::new();
+    for sector in [512, 4096] {
+        for (before, after) in inner_boundaries(offset, length, sector, density.tears, random) {
+            takes.push(("torn, first part", only(0..before)));
+            takes.push(("torn, last part", only(before..length)));
+            takes.push(("torn, a sector lost", Take::Parts(vec![0..before, after..length])));
+            takes.push(("torn, a sector kept", only(before..after)));
+            takes.extend(fills.iter().map(|fill| {
+                let head = std::iter::once(0..before).collect();
+                ("torn, first part at full size", Take::Sized(head, fill.clone()))
+            }));
+        }
+    }
+    let cuts = inner_bytes(length, density.cuts, random);
+    takes.extend(cuts.into_iter().map(|cut| ("cut short", only(0..cut))));
+    takes.extend(fills.into_iter().map(|fill| ("size without bytes", Take::Sized(vec![], fill))));
+    takes.extend(trashed_parts(offset, length, density.tears, random).into_iter().map(|part| {
+        let neighbours = density.neighbours;
+        ("trashed", Take::Trashed { parts: std::iter::once(part).collect(), neighbours })
+    }));
+    takes
+}
+
+/// What can stand where a write has the size but not the bytes: zeros, garbage, what was written to
+/// this file before it, and what was last written to another.
+fn fills(write: &Write<'_>, written: &[Written]) -> Vec<Fill> {
+    let mut fills = vec![Fill::Zeros, Fill::Garbage(write.id.0)];
+    let Some(at) = written.iter().rposition(|(_, bytes)| Arc::ptr_eq(bytes, write.bytes)) else {
+        return fills;
+    };
+    let before = written.get(..at).unwrap_or_default().iter().rev();
+    let this = written.get(at).map(|(inode, _)| *inode);
+    let of_this = before.clone().find(|(inode, _)| Some(*inode) == this);
+    let of_others = written.iter().rev().find(|(inode, _)| Some(*inode) != this);
+    fills.extend(
+        [of_this, of_others].into_iter().flatten().map(|(_, old)| Fill::Stale(Arc::clone(old))),
+    );
+    fills
 }
 
 /// Prefixes, each one alone kept or dropped, and all or some of the other subsets.
@@ -176,10 +202,7 @@ fn subsets(ids: &[ChangeId], density: &Density, random: &mut Random, choices: &m
     let keep = |ids: &[ChangeId]| ids.iter().map(|id| (*id, Take::All)).collect::<Vec<_>>();
     if ids.len() <= density.exhaustive_up_to as usize {
         for mask in 1..(1_u64 << ids.len()) - 1 {
-            let kept = ids
-                .iter()
-                .enumerate()
-                .filter(|(bit, _)| mask >> bit & 1 == 1);
+            let kept = ids.iter().enumerate().filter(|(bit, _)| mask >> bit & 1 == 1);
             let kept: Vec<_> = kept.map(|(_, id)| *id).collect();
             choices.push(Choice::new(Others::Dropped, "a subset", keep(&kept)));
         }
@@ -191,23 +214,11 @@ fn subsets(ids: &[ChangeId], density: &Density, random: &mut Random, choices: &m
     }
     for id in ids {
         choices.push(Choice::new(Others::Dropped, "one kept", keep(&[*id])));
-        choices.push(Choice::new(
-            Others::Kept,
-            "one dropped",
-            vec![(*id, Take::Nothing)],
-        ));
+        choices.push(Choice::new(Others::Kept, "one dropped", vec![(*id, Take::Nothing)]));
     }
     for _ in 0..density.subsets {
-        let kept: Vec<_> = ids
-            .iter()
-            .copied()
-            .filter(|_| random.below(2) == 0)
-            .collect();
-        choices.push(Choice::new(
-            Others::Dropped,
-            "a subset by chance",
-            keep(&kept),
-        ));
+        let kept: Vec<_> = ids.iter().copied().filter(|_| random.below(2) == 0).collect();
+        choices.push(Choice::new(Others::Dropped, "a subset by chance", keep(&kept)));
     }
 }
 
@@ -222,22 +233,18 @@ fn combinations(others: &[ChangeId], crossed_up_to: u32) -> Vec<(Others, Vec<(Ch
         return vec![(Others::Kept, Vec::new()), (Others::Dropped, Vec::new())];
     }
     let kept = |mask: u64| {
-        let kept = others
-            .iter()
-            .enumerate()
-            .filter(move |(bit, _)| mask >> bit & 1 == 1);
+        let kept = others.iter().enumerate().filter(move |(bit, _)| mask >> bit & 1 == 1);
         kept.map(|(_, id)| (*id, Take::All)).collect()
     };
-    (0..1 << others.len())
-        .map(|mask| (Others::Dropped, kept(mask)))
-        .collect()
+    (0..1 << others.len()).map(|mask| (Others::Dropped, kept(mask))).collect()
 }
 
-/// Number, offset and length of a pending write.
-fn write_of(pending: &Pending<'_>) -> Option<(ChangeId, u64, usize)> {
+fn write_of<'a>(pending: &Pending<'a>) -> Option<Write<'a>> {
     match pending {
         Pending::File(change) => match &change.what {
-            What::Write { offset, bytes, .. } => Some((change.id, *offset, bytes.len())),
+            What::Write { offset, bytes, .. } => {
+                Some(Write { id: change.id, offset: *offset, bytes })
+            }
             What::SetSize { .. } => None,
         },
         Pending::Name(_) => None,
@@ -270,20 +277,12 @@ fn inner_boundaries(
     if parts.len() < 2 {
         return Vec::new();
     }
-    random
-        .some_of(parts, most)
-        .into_iter()
-        .map(|part| (part.start, part.end))
-        .collect()
+    random.some_of(parts, most).into_iter().map(|part| (part.start, part.end)).collect()
 }
 
 /// Bytes at which a write can be cut short.
 fn inner_bytes(length: usize, most: usize, random: &mut Random) -> Vec<usize> {
-    if length <= most {
-        (1..length).collect()
-    } else {
-        random.some_of((1..length).collect(), most)
-    }
+    if length <= most { (1..length).collect() } else { random.some_of((1..length).collect(), most) }
 }
 
 /// What of a write can come out as garbage: all of it, or one of its sectors.
@@ -294,11 +293,7 @@ fn trashed_parts(
     random: &mut Random,
 ) -> Vec<Range<usize>> {
     let parts = sectors(offset, length, 512);
-    let mut trashed = if parts.len() < 2 {
-        Vec::new()
-    } else {
-        random.some_of(parts, most)
-    };
+    let mut trashed = if parts.len() < 2 { Vec::new() } else { random.some_of(parts, most) };
     trashed.push(0..length);
     trashed
 }
@@ -312,24 +307,16 @@ pub(crate) fn random_image(platter: &Platter, seed: u64) -> Image {
     for pending in platter.pending() {
         let kept = random.below(8) < odds;
         let take = match (write_of(&pending), random.below(8)) {
-            (Some((_, offset, length)), 0) => {
-                let parts = sectors(offset, length, 512);
+            (Some(write), 0) => {
+                let parts = sectors(write.offset, write.bytes.len(), 512);
                 let kept = parts.into_iter().filter(|_| random.below(2) == 0).collect();
                 Take::Parts(kept)
             }
-            (Some((id, ..)), 1) => Take::SizeOnly(Fill::Garbage(id.0)),
+            (Some(write), 1) => Take::Sized(Vec::new(), Fill::Garbage(write.id.0)),
             _ if kept => Take::All,
             _ => Take::Nothing,
         };
         taken.push((pending.id(), take));
     }
     Choice::new(Others::Dropped, "by chance", taken).image(platter)
-}
-
-/// Bytes that were written at some time, to stand where nothing was written yet.
-pub(crate) fn stale_bytes(written: Option<&Arc<[u8]>>) -> Fill {
-    match written {
-        Some(bytes) if !bytes.is_empty() => Fill::Stale(Arc::clone(bytes)),
-        _ => Fill::Garbage(0),
-    }
 }

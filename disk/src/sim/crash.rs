@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
-use super::SimDisk;
-use super::choice::{Choice, choices, stale_bytes};
+use super::choice::{Choice, Written, choices};
 use super::event::{Event, Note, Progress, Recording};
 use super::image::Image;
 use super::platter::Platter;
 use super::random::Random;
+use super::state::Limits;
+use super::{SimDisk, SimOptions};
 
 pub use super::choice::Density;
 
@@ -20,6 +21,8 @@ pub struct CrashPoints<'a> {
     random: Random,
     platter: Platter,
     progress: Progress,
+    /// All that was written so far.
+    written: Vec<Written>,
     /// How many events have happened. `None` before the first point.
     happened: Option<usize>,
 }
@@ -32,6 +35,7 @@ pub struct CrashPoint {
     /// How far the workload was.
     pub progress: Progress,
     platter: Platter,
+    limits: Limits,
     choices: Vec<Choice>,
 }
 
@@ -53,8 +57,19 @@ impl Recording {
             random: Random::new(seed),
             platter: self.start.clone(),
             progress: self.progress,
+            written: Vec::new(),
             happened: None,
         }
+    }
+
+    /// The point behind the last event.
+    pub fn last_point(&self, density: &Density, seed: u64) -> CrashPoint {
+        let mut points = self.crash_points(density, seed);
+        let mut happened = 0;
+        while let Some(next) = points.step(happened) {
+            happened = next;
+        }
+        points.point(happened)
     }
 
     /// Every durable version a file of this name has had, the oldest first: what a disk that serves
@@ -87,41 +102,35 @@ impl Iterator for CrashPoints<'_> {
             Some(happened) => self.step(happened)?,
         };
         // Where a step just begins, the disk is that of the point before, held to less.
-        while let Some(Event::Note(Note::Begun(_))) = happened
-            .checked_sub(1)
-            .and_then(|last| self.recording.events.get(last))
+        while let Some(Event::Note(Note::Begun(_))) =
+            happened.checked_sub(1).and_then(|last| self.recording.events.get(last))
         {
             happened = self.step(happened)?;
         }
         self.happened = Some(happened);
-        let before = self.recording.events.get(..happened).unwrap_or_default();
-        let written = before.iter().filter_map(|event| match event {
-            Event::Write { bytes, .. } => Some(bytes),
-            _ => None,
-        });
-        let written: Vec<_> = written.collect();
-        let earlier = written
-            .len()
-            .checked_sub(2)
-            .and_then(|at| written.get(at))
-            .copied();
-        let stale = stale_bytes(earlier);
-        let choices = choices(&self.platter, &self.density, &stale, &mut self.random);
-        Some(CrashPoint {
-            events: happened,
-            progress: self.progress,
-            platter: self.platter.clone(),
-            choices,
-        })
+        Some(self.point(happened))
     }
 }
 
 impl CrashPoints<'_> {
+    /// The point at which the run is.
+    fn point(&mut self, events: usize) -> CrashPoint {
+        CrashPoint {
+            events,
+            progress: self.progress,
+            choices: choices(&self.platter, &self.density, &self.written, &mut self.random),
+            limits: self.recording.limits,
+            platter: self.platter.clone(),
+        }
+    }
+
     /// Lets the next event happen; `None` if there is none.
     fn step(&mut self, happened: usize) -> Option<usize> {
         let event = self.recording.events.get(happened)?;
-        if let Event::Note(note) = event {
-            self.progress.note(*note);
+        match event {
+            Event::Note(note) => self.progress.note(*note),
+            Event::Write { inode, bytes, .. } => self.written.push((*inode, Arc::clone(bytes))),
+            _ => {}
         }
         self.platter.step(event);
         Some(happened + 1)
@@ -132,20 +141,24 @@ impl CrashPoint {
     /// The disk as a process finds it that starts after another died here, with the power on all the
     /// time: all that was written is seen, and what was not synced can still be lost.
     pub fn after_kill(&self, seed: u64) -> SimDisk {
-        let platter = self.platter.clone();
-        SimDisk::options(seed)
-            .progress(self.progress)
-            .start(platter)
-            .build()
+        self.options(seed).start(self.platter.clone()).build()
+    }
+
+    /// The disk that one of the images makes, as the next process finds it.
+    pub fn after_power_loss(&self, crash: &CrashImage, seed: u64) -> SimDisk {
+        self.options(seed).image(&crash.image).build()
+    }
+
+    fn options(&self, seed: u64) -> SimOptions {
+        SimDisk::options(seed).limits(self.limits).progress(self.progress)
     }
 
     /// Every disk that a power failure here could leave, as far as the density goes. Some are the
     /// same: see [`Image::sum`].
     pub fn images(&self) -> impl Iterator<Item = CrashImage> {
-        self.choices.iter().map(|choice| CrashImage {
-            image: choice.image(&self.platter),
-            choice: choice.clone(),
-        })
+        self.choices
+            .iter()
+            .map(|choice| CrashImage { image: choice.image(&self.platter), choice: choice.clone() })
     }
 
     /// How a crash led to this image, in words.

@@ -51,8 +51,7 @@ impl Image {
             parent.as_os_str().is_empty() || self.names.get(parent) == Some(&Named::Directory);
         if self.content(path).is_none() && has_parent && !self.names.contains_key(path) {
             self.files.push(Content::default());
-            self.names
-                .insert(path.into(), Named::File(self.files.len() - 1));
+            self.names.insert(path.into(), Named::File(self.files.len() - 1));
         }
         self.edit(path, |old| *old = bytes.to_vec())
     }

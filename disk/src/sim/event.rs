@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::platter::Platter;
+use super::state::Limits;
 
 /// A file or directory of a simulated disk, whatever names it has; never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -52,15 +53,13 @@ pub(crate) enum Event {
     SyncData {
         inode: Inode,
     },
+    /// Of a file; on some disks its names too.
     SyncAll {
         inode: Inode,
+        names: SyncsName,
     },
     SyncDir {
         dir: Inode,
-    },
-    /// A sync of a file that made its names durable too.
-    SyncNames {
-        inode: Inode,
     },
     /// A sync that lost what it should have made durable, while the cache still shows it.
     Dropped {
@@ -72,6 +71,13 @@ pub(crate) enum Event {
     },
     /// The workload began its `n`-th step, or was told that `n` steps are safe.
     Note(Note),
+}
+
+/// Whether syncing all of a new file makes its name durable.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum SyncsName {
+    No,
+    Yes,
 }
 
 /// What a device makes of a write it was given.
@@ -114,6 +120,7 @@ impl Progress {
 #[derive(Clone, Debug)]
 pub struct Recording {
     pub(crate) start: Platter,
+    pub(crate) limits: Limits,
     /// How far the workload was when it began.
     pub(crate) progress: Progress,
     pub(crate) events: Vec<Event>,
@@ -125,45 +132,33 @@ impl Recording {
         self.events.len()
     }
 
+    /// Whether a sync failed in this run.
+    pub(crate) fn has_failed_syncs(&self) -> bool {
+        let failed =
+            |event: &Event| matches!(event, Event::Dropped { .. } | Event::Reverted { .. });
+        self.events.iter().any(failed)
+    }
+
     /// Numbers of the events that are syncs which worked.
     pub(crate) fn syncs(&self) -> Vec<usize> {
         let is_sync = |event: &Event| {
-            matches!(
-                event,
-                Event::SyncData { .. } | Event::SyncAll { .. } | Event::SyncDir { .. }
-            )
+            matches!(event, Event::SyncData { .. } | Event::SyncAll { .. } | Event::SyncDir { .. })
         };
         let numbered = self.events.iter().enumerate();
-        numbered
-            .filter(|(_, event)| is_sync(event))
-            .map(|(at, _)| at)
-            .collect()
+        numbered.filter(|(_, event)| is_sync(event)).map(|(at, _)| at).collect()
     }
 
     /// The same run, had these syncs answered "done" without doing anything.
     pub(crate) fn without(&self, elided: &[usize]) -> Recording {
-        let kept = self
-            .events
-            .iter()
-            .enumerate()
-            .filter(|(at, _)| !elided.contains(at));
+        let kept = self.events.iter().enumerate().filter(|(at, _)| !elided.contains(at));
         let events = kept.map(|(_, event)| event.clone()).collect();
-        Recording {
-            start: self.start.clone(),
-            progress: self.progress,
-            events,
-        }
+        Recording { events, ..self.clone() }
     }
 
     /// The events as lines of text; the last `most` of the first `count`, for messages.
     pub fn lines(&self, count: usize, most: usize) -> Vec<String> {
         let mut names = Names::of(&self.start);
-        let lines: Vec<_> = self
-            .events
-            .iter()
-            .take(count)
-            .map(|event| names.line(event))
-            .collect();
+        let lines: Vec<_> = self.events.iter().take(count).map(|event| names.line(event)).collect();
         let first = lines.len().saturating_sub(most);
         lines.into_iter().skip(first).collect()
     }
@@ -196,45 +191,28 @@ impl Names {
         let (verb, what) = match event {
             Event::Create { dir, name, inode } => ("create", self.named(*dir, name, *inode)),
             Event::CreateDir { dir, name, inode } => ("create-dir", self.named(*dir, name, *inode)),
-            Event::Rename {
-                to: (dir, name),
-                inode,
-                ..
-            } => {
+            Event::Rename { to: (dir, name), inode, .. } => {
                 let from = self.of_inode(*inode);
-                (
-                    "rename",
-                    format!("{from} -> {}", self.named(*dir, name, *inode)),
-                )
+                ("rename", format!("{from} -> {}", self.named(*dir, name, *inode)))
             }
             Event::Remove { dir, name } => {
                 let path = self.0.get(dir).cloned().unwrap_or_default().join(name);
                 ("remove", path.display().to_string())
             }
-            Event::Write {
-                inode,
-                offset,
-                bytes,
-                device,
-            } => {
+            Event::Write { inode, offset, bytes, device } => {
                 let odd = match device {
                     Device::Writes => String::new(),
                     Device::Loses => " (lost by the device)".into(),
                     Device::WritesAt(offset) => format!(" (misdirected to @{offset})"),
                 };
-                (
-                    "write",
-                    format!("{} @{offset} +{}{odd}", self.of_inode(*inode), bytes.len()),
-                )
+                ("write", format!("{} @{offset} +{}{odd}", self.of_inode(*inode), bytes.len()))
             }
-            Event::SetSize { inode, from, to } => (
-                "set-size",
-                format!("{} {from} -> {to}", self.of_inode(*inode)),
-            ),
+            Event::SetSize { inode, from, to } => {
+                ("set-size", format!("{} {from} -> {to}", self.of_inode(*inode)))
+            }
             Event::SyncData { inode } => ("sync-data", self.of_inode(*inode)),
-            Event::SyncAll { inode } => ("sync-all", self.of_inode(*inode)),
+            Event::SyncAll { inode, .. } => ("sync-all", self.of_inode(*inode)),
             Event::SyncDir { dir } => ("sync-dir", self.of_inode(*dir)),
-            Event::SyncNames { inode } => ("sync names", self.of_inode(*inode)),
             Event::Dropped { inode } => ("sync lost", self.of_inode(*inode)),
             Event::Reverted { inode } => ("sync lost", self.of_inode(*inode) + ", cache reverted"),
             Event::Note(Note::Begun(step)) => ("--", format!("step {step} begins")),
@@ -250,7 +228,7 @@ impl Names {
     fn site(&self, event: &Event) -> String {
         let (verb, inode) = match event {
             Event::SyncData { inode } => ("sync-data", inode),
-            Event::SyncAll { inode } => ("sync-all", inode),
+            Event::SyncAll { inode, .. } => ("sync-all", inode),
             Event::SyncDir { dir } => ("sync-dir", dir),
             _ => return String::new(),
         };

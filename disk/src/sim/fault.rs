@@ -2,7 +2,7 @@
 //!
 //! A fault waits for the calls it applies to, counts them, and strikes at the one it was set for.
 
-use crate::hook::Call;
+use crate::hook::{Call, Effect};
 
 /// A way a disk can fail.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -15,7 +15,9 @@ pub enum FaultKind {
     Read,
     /// A write fails, and nothing of it is written.
     Write,
-    /// A call that needs space finds none; a write has written this many bytes before.
+    /// A call that neither reads, writes nor syncs fails, and has done nothing.
+    Call,
+    /// A call that needs space finds none, or a sync; a write has written this many bytes before.
     Full {
         /// How many bytes a write manages first.
         after: usize,
@@ -86,6 +88,7 @@ impl FaultKind {
         FaultKind::Sync(LostSync::ReportedLate),
         FaultKind::Read,
         FaultKind::Write,
+        FaultKind::Call,
         FaultKind::Full { after: 0 },
         FaultKind::Full { after: 7 },
         FaultKind::Short,
@@ -110,23 +113,22 @@ impl FaultKind {
     fn applies_to(&self, call: &Call<'_>) -> bool {
         match self {
             FaultKind::Sync(_) => {
-                matches!(
-                    call,
-                    Call::SyncData { .. } | Call::SyncAll { .. } | Call::SyncDir { .. }
-                )
+                matches!(call, Call::SyncData { .. } | Call::SyncAll { .. } | Call::SyncDir { .. })
             }
             FaultKind::Read => matches!(call, Call::ReadAt { .. }),
             FaultKind::Write | FaultKind::LostWrite | FaultKind::MisdirectedWrite { .. } => {
                 matches!(call, Call::WriteAt { .. })
             }
-            FaultKind::Full { .. } => matches!(
+            FaultKind::Call => !matches!(
                 call,
-                Call::WriteAt { .. }
-                    | Call::Reserve { .. }
-                    | Call::Create { .. }
-                    | Call::CreateDir { .. }
-                    | Call::Rename { .. }
+                Call::ReadAt { .. }
+                    | Call::WriteAt { .. }
+                    | Call::SyncData { .. }
+                    | Call::SyncAll { .. }
+                    | Call::SyncDir { .. }
+                    | Call::Random
             ),
+            FaultKind::Full { .. } => call.effect() != Effect::Looks,
             FaultKind::Short | FaultKind::Interrupted => {
                 matches!(call, Call::WriteAt { .. } | Call::ReadAt { .. })
             }
@@ -159,24 +161,20 @@ impl Faults {
     /// Counts a call, and says how it is to fail if one of the faults waited for it.
     pub(crate) fn strike(&mut self, call: &Call<'_>) -> Option<FaultKind> {
         let mut hit = None;
-        for fault in self
-            .waiting
-            .iter_mut()
-            .filter(|fault| fault.kind.applies_to(call))
-        {
+        for (at, fault) in self.waiting.iter_mut().enumerate() {
+            if !fault.kind.applies_to(call) {
+                continue;
+            }
             match fault.nth.checked_sub(1) {
                 Some(nth) => fault.nth = nth,
-                None => hit = hit.or(Some((fault.kind, fault.lasting))),
+                None => hit = hit.or(Some(at)),
             }
         }
-        let (kind, lasting) = hit?;
-        if lasting == Lasting::Once {
-            // The one that struck: of its kind, and due.
-            let due = |fault: &Fault| fault.kind == kind && fault.nth == 0;
-            let at = self.waiting.iter().position(due);
-            at.map(|at| self.waiting.remove(at));
+        let fault = *self.waiting.get(hit?)?;
+        if fault.lasting == Lasting::Once {
+            hit.map(|at| self.waiting.remove(at));
         }
         self.struck += 1;
-        Some(kind)
+        Some(fault.kind)
     }
 }

@@ -52,14 +52,26 @@ impl SimFile {
     fn sync(&self, call: &Call<'_>, event: Event) -> Result<()> {
         let mut state = self.state();
         let fault = state.strike(call);
-        state
-            .sync(self.inode, event, fault)
-            .map_err(|source| match source.kind() {
-                io::ErrorKind::NotFound => Error::Removed {
-                    path: self.path.clone(),
-                },
-                _ => self.failed("sync", source),
-            })
+        state.sync(self.inode, event, fault).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => Error::Removed { path: self.path.clone() },
+            _ => self.failed("sync", source),
+        })
+    }
+
+    /// Makes a call that needs nothing but the state, after the faults had their say.
+    fn call<T>(
+        &self,
+        doing: &'static str,
+        call: &Call<'_>,
+        make: impl FnOnce(&mut State) -> io::Result<T>,
+    ) -> Result<T> {
+        let mut state = self.state();
+        let outcome = match state.strike(call) {
+            Some(FaultKind::Full { .. }) => Err(io::ErrorKind::StorageFull.into()),
+            Some(FaultKind::Call) => Err(io::Error::other("simulated: the call failed")),
+            _ => make(&mut state),
+        };
+        outcome.map_err(|source| self.failed(doing, source))
     }
 
     /// One system call's worth of writing.
@@ -77,7 +89,8 @@ impl SimFile {
                 return Err(io::Error::other("simulated: the device could not write it"));
             }
             Some(FaultKind::Full { after }) => {
-                let head = bytes.get(..after).unwrap_or(bytes);
+                let most = after.min(bytes.len().saturating_sub(1));
+                let head = bytes.get(..most).unwrap_or_default();
                 state.write(self.inode, offset, head, device)?;
                 return Err(io::ErrorKind::StorageFull.into());
             }
@@ -130,104 +143,70 @@ impl File for SimFile {
     }
 
     fn size(&self) -> Result<u64> {
-        Ok(self.state().size(self.inode))
+        self.call("inspect", &Call::Size { path: &self.name }, |state| Ok(state.size(self.inode)))
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
         let bytes = buffer.len();
-        let mut fault = self.state().strike(&Call::ReadAt {
-            path: &self.name,
-            offset,
-            bytes,
-        });
+        let mut fault = self.state().strike(&Call::ReadAt { path: &self.name, offset, bytes });
         if fault == Some(FaultKind::Read) {
             return Err(self.failed("read", bad_sector()));
         }
-        let found = read_full(offset, buffer, |buffer, offset| {
-            self.read_some(offset, buffer, &mut fault)
-        });
+        let found =
+            read_full(offset, buffer, |buffer, offset| self.read_some(offset, buffer, &mut fault));
         let found = found.map_err(|source| self.failed("read", source))?;
         if found < bytes {
             let (wanted, found) = (bytes as u64, found as u64);
-            return Err(Error::PastEnd {
-                path: self.path.clone(),
-                offset,
-                wanted,
-                found,
-            });
+            return Err(Error::PastEnd { path: self.path.clone(), offset, wanted, found });
         }
         Ok(())
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
-        let mut fault = self.state().strike(&Call::WriteAt {
-            path: &self.name,
-            offset,
-            bytes,
-        });
+        let mut fault = self.state().strike(&Call::WriteAt { path: &self.name, offset, bytes });
         let written = self.check_writable().and_then(|()| {
-            write_full(offset, bytes, |bytes, offset| {
-                self.write_some(offset, bytes, &mut fault)
-            })
+            write_full(offset, bytes, |bytes, offset| self.write_some(offset, bytes, &mut fault))
         });
         written.map_err(|source| self.failed("write", source))
     }
 
     fn reserve(&self, size: u64) -> Result<()> {
-        let mut state = self.state();
-        let fault = state.strike(&Call::Reserve {
-            path: &self.name,
-            size,
-        });
-        let reserved = match fault {
-            Some(FaultKind::Full { .. }) => Err(io::ErrorKind::StorageFull.into()),
-            _ => self
-                .check_writable()
-                .and_then(|()| state.reserve(self.inode, size)),
-        };
-        reserved.map_err(|source| self.failed("reserve space for", source))
+        self.call("reserve space for", &Call::Reserve { path: &self.name, size }, |state| {
+            self.check_writable()?;
+            state.reserve(self.inode, size)
+        })
     }
 
     fn set_size(&self, size: u64) -> Result<()> {
-        let set = match self.access {
-            Access::ReadWrite => self.state().set_size(self.inode, size),
-            // Linux says that of this call, where of all others it says that the handle is wrong.
-            Access::Read => Err(io::ErrorKind::InvalidInput.into()),
-        };
-        set.map_err(|source| self.failed("set the size of", source))
+        self.call("set the size of", &Call::SetSize { path: &self.name, size }, |state| {
+            match self.access {
+                Access::ReadWrite => state.set_size(self.inode, size),
+                // Linux says that of this call, where of all others it says that the handle is wrong.
+                Access::Read => Err(io::ErrorKind::InvalidInput.into()),
+            }
+        })
     }
 
     fn sync_data(&self) -> Result<()> {
-        self.sync(
-            &Call::SyncData { path: &self.name },
-            Event::SyncData { inode: self.inode },
-        )
+        self.sync(&Call::SyncData { path: &self.name }, Event::SyncData { inode: self.inode })
     }
 
     fn sync_all(&self) -> Result<()> {
-        self.sync(
-            &Call::SyncAll { path: &self.name },
-            Event::SyncAll { inode: self.inode },
-        )
+        let names = self.state().limits.sync_all;
+        let event = Event::SyncAll { inode: self.inode, names };
+        self.sync(&Call::SyncAll { path: &self.name }, event)
     }
 
     fn map(&self, size: u64) -> Result<Arc<dyn Region>> {
+        self.call("map", &Call::Map { path: &self.name, size }, |_| Ok(()))?;
         let mut state = self.state();
         let found = state.size(self.inode);
         if found < size {
             let path = self.path.clone();
-            return Err(Error::PastEnd {
-                path,
-                offset: 0,
-                wanted: size,
-                found,
-            });
+            return Err(Error::PastEnd { path, offset: 0, wanted: size, found });
         }
         let count = usize::try_from(size).unwrap_or(usize::MAX);
-        let bytes = state
-            .bytes(self.inode)
-            .get(..count)
-            .filter(|bytes| !bytes.is_empty());
+        let bytes = state.bytes(self.inode).get(..count).filter(|bytes| !bytes.is_empty());
         let Some(bytes) = bytes else {
             return Err(self.failed("map", io::ErrorKind::InvalidInput.into()));
         };
@@ -240,21 +219,13 @@ impl File for SimFile {
 impl SimFile {
     /// Panics where a read through a map would be a fatal signal, or is against the store's word.
     fn on_map_read(&self) -> OnRead {
-        let (disk, name, path, inode) = (
-            self.disk.clone(),
-            self.name.clone(),
-            self.path.clone(),
-            self.inode,
-        );
+        let (disk, name, path, inode) =
+            (self.disk.clone(), self.name.clone(), self.path.clone(), self.inode);
         Box::new(move |range| {
             let mut state = disk.state.lock();
             let recovering = state.recovering;
             let (offset, end) = (range.start as u64, range.end as u64);
-            let call = Call::ReadAt {
-                path: &name,
-                offset,
-                bytes: range.len(),
-            };
+            let call = Call::ReadAt { path: &name, offset, bytes: range.len() };
             let is_bad = state.is_unreadable(inode, &(offset..end))
                 || state.strike(&call) == Some(FaultKind::Read);
             drop(state);
@@ -264,10 +235,7 @@ impl SimFile {
                 path.display()
             );
             if is_bad {
-                std::panic::panic_any(BusError {
-                    path: path.clone(),
-                    offset,
-                });
+                std::panic::panic_any(BusError { path: path.clone(), offset });
             }
         })
     }

@@ -6,13 +6,15 @@
 //! device will never have it).
 //!
 //! Promises
-//!  1. Where two writes touch the same sector, the later one never survives without the earlier:
-//!     the device is given whole sectors of the cache, which holds both.
+//!  1. Where two changes touch the same sector, the later one never survives without the earlier:
+//!     the device is given whole sectors of the cache, which holds both. That goes for writes that a
+//!     failed sync forgot too, and for the zeros behind a cut.
 //!  2. A write changes no byte that it does not cover, torn or not (power-safe overwrite), unless
 //!     it is trashed without that assumption.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::event::Device;
 use super::take::{Fill, Take, Taken};
@@ -33,15 +35,8 @@ pub(crate) enum Fate {
 
 #[derive(Clone, Debug)]
 pub(crate) enum What {
-    Write {
-        offset: u64,
-        bytes: Arc<[u8]>,
-        device: Device,
-    },
-    SetSize {
-        from: u64,
-        to: u64,
-    },
+    Write { offset: u64, bytes: Arc<[u8]>, device: Device },
+    SetSize { from: u64, to: u64 },
 }
 
 #[derive(Clone, Debug)]
@@ -56,6 +51,8 @@ pub(crate) struct Change {
 pub(crate) struct FileHistory {
     /// What is durable whatever happens.
     base: Arc<Vec<u8>>,
+    /// Sum of the base, once someone has asked for it.
+    base_sum: Arc<OnceLock<u128>>,
     /// What happened since, the oldest first. Invariant: the first is not durable, or it is one
     /// that the device has changed, and what the cache shows differs from what is durable.
     changes: Vec<Change>,
@@ -64,25 +61,16 @@ pub(crate) struct FileHistory {
 impl FileHistory {
     /// A file that holds these bytes durably.
     pub(crate) fn durable(base: Arc<Vec<u8>>) -> Self {
-        FileHistory {
-            base,
-            changes: Vec::new(),
-        }
+        FileHistory { base, ..FileHistory::default() }
     }
 
     pub(crate) fn push(&mut self, id: ChangeId, what: What) {
-        self.changes.push(Change {
-            id,
-            what,
-            fate: Fate::Pending,
-        });
+        self.changes.push(Change { id, what, fate: Fate::Pending });
     }
 
     /// The changes a crash would decide about.
     pub(crate) fn pending(&self) -> impl Iterator<Item = &Change> {
-        self.changes
-            .iter()
-            .filter(|change| change.fate == Fate::Pending)
+        self.changes.iter().filter(|change| change.fate == Fate::Pending)
     }
 
     /// Makes pending changes durable: all, or all but those that cut the file.
@@ -96,10 +84,7 @@ impl FileHistory {
         let settled = self.changes.iter().take_while(|change| {
             let as_asked = !matches!(
                 change.what,
-                What::Write {
-                    device: Device::Loses | Device::WritesAt(_),
-                    ..
-                }
+                What::Write { device: Device::Loses | Device::WritesAt(_), .. }
             );
             change.fate == Fate::Durable && as_asked
         });
@@ -107,6 +92,7 @@ impl FileHistory {
         if settled > 0 {
             let changes: Vec<_> = self.changes.drain(..settled).collect();
             // Moved out where nobody else holds it, so that no copy is made.
+            self.base_sum = Arc::default();
             let base = Arc::make_mut(&mut self.base);
             for change in &changes {
                 apply(base, &change.what, &Taken::all(&change.what));
@@ -116,11 +102,7 @@ impl FileHistory {
 
     /// Forgets pending changes, as a failed sync does; the cache goes on showing them.
     pub(crate) fn lose(&mut self) {
-        for change in self
-            .changes
-            .iter_mut()
-            .filter(|change| change.fate == Fate::Pending)
-        {
+        for change in self.changes.iter_mut().filter(|change| change.fate == Fate::Pending) {
             change.fate = Fate::Lost;
         }
     }
@@ -128,6 +110,11 @@ impl FileHistory {
     /// Forgets pending changes, and the cache shows what is durable again.
     pub(crate) fn revert(&mut self) {
         self.changes.retain(|change| change.fate != Fate::Pending);
+    }
+
+    /// Where the sum of these bytes, which this made, is kept.
+    pub(crate) fn sum_of(&self, bytes: &Arc<Vec<u8>>) -> Arc<OnceLock<u128>> {
+        if Arc::ptr_eq(bytes, &self.base) { Arc::clone(&self.base_sum) } else { Arc::default() }
     }
 
     /// What reads see: every change as it was asked for.
@@ -162,26 +149,8 @@ impl FileHistory {
         let taken = close_over_sectors(&self.changes, takes);
         let mut bytes = Vec::clone(&self.base);
         for (change, taken) in self.changes.iter().zip(&taken) {
-            match &change.what {
-                What::Write {
-                    device: Device::Loses,
-                    ..
-                } => {}
-                What::Write {
-                    device: Device::WritesAt(offset),
-                    bytes: written,
-                    ..
-                } => {
-                    let written = Arc::clone(written);
-                    let elsewhere = What::Write {
-                        offset: *offset,
-                        bytes: written,
-                        device: Device::Writes,
-                    };
-                    apply(&mut bytes, &elsewhere, taken);
-                }
-                what => apply(&mut bytes, what, taken),
-            }
+            misplace(&mut bytes, &change.what, taken);
+            apply(&mut bytes, &change.what, taken);
         }
         Arc::new(bytes)
     }
@@ -194,26 +163,30 @@ pub(crate) enum Cuts {
     No,
 }
 
-/// Adds to what is taken of each write whatever a later one drags along: the part in sectors that
-/// the later one touches (promise 1).
+/// Adds to what is taken of each change whatever a later one drags along: the part in sectors that the
+/// later one gives to the device, as the cache has it (promise 1).
 fn close_over_sectors(changes: &[Change], takes: Vec<Take>) -> Vec<Taken> {
-    let mut touched: Vec<Range<u64>> = Vec::new();
+    let mut given = Sectors::default();
     let mut taken: Vec<_> = Vec::with_capacity(changes.len());
     for (change, take) in changes.iter().zip(takes).rev() {
         let mut this = Taken::of(&change.what, &take);
-        if let What::Write { offset, bytes, .. } = &change.what {
-            if change.fate == Fate::Pending && !matches!(take, Take::All) {
-                let whole = *offset..*offset + bytes.len() as u64;
-                this.add(
-                    *offset,
-                    touched.iter().filter_map(|range| overlap(range, &whole)),
-                );
+        match &change.what {
+            What::Write { offset, bytes, device } => {
+                let own: Vec<_> = this.data.iter().chain(&this.trash).cloned().collect();
+                let is_odd = *device != Device::Writes;
+                if is_odd || !matches!(take, Take::All) {
+                    let whole = *offset..*offset + bytes.len() as u64;
+                    this.drag(*offset, given.within(&whole), *device);
+                }
+                // What the device lost or misplaced, it was not given here.
+                for part in own.into_iter().filter(|_| !is_odd) {
+                    given.add(offset + part.start as u64..offset + part.end as u64);
+                }
             }
-            touched.extend(this.data.iter().chain(&this.trash).map(|part| {
-                let start = (offset + part.start as u64) / SECTOR_BYTES * SECTOR_BYTES;
-                let end = (offset + part.end as u64).next_multiple_of(SECTOR_BYTES);
-                start..end
-            }));
+            What::SetSize { from, to } if to < from && !this.changes_size() => {
+                this.zeroed = given.within(&(*to..*from));
+            }
+            What::SetSize { .. } => {}
         }
         taken.push(this);
     }
@@ -221,9 +194,56 @@ fn close_over_sectors(changes: &[Change], takes: Vec<Take>) -> Vec<Taken> {
     taken
 }
 
+/// Sectors that later changes give to the device: disjoint ranges, by where they begin.
+#[derive(Default)]
+struct Sectors(BTreeMap<u64, u64>);
+
+impl Sectors {
+    /// Adds the sectors that a range touches.
+    fn add(&mut self, range: Range<u64>) {
+        if range.is_empty() {
+            return;
+        }
+        let mut start = range.start / SECTOR_BYTES * SECTOR_BYTES;
+        let mut end = range.end.next_multiple_of(SECTOR_BYTES);
+        while let Some((first, last)) =
+            self.0.range(..=end).next_back().map(|(first, last)| (*first, *last))
+            && last >= start
+        {
+            self.0.remove(&first);
+            start = start.min(first);
+            end = end.max(last);
+        }
+        self.0.insert(start, end);
+    }
+
+    /// The parts of a range that lie in them.
+    fn within(&self, range: &Range<u64>) -> Vec<Range<u64>> {
+        let begun_before = self.0.range(..range.end).rev();
+        let parts = begun_before
+            .map(|(start, end)| *start..*end)
+            .take_while(|sectors| sectors.end > range.start)
+            .filter_map(|sectors| overlap(&sectors, range));
+        parts.collect()
+    }
+}
+
 fn overlap(a: &Range<u64>, b: &Range<u64>) -> Option<Range<u64>> {
     let both = a.start.max(b.start)..a.end.min(b.end);
     (!both.is_empty()).then_some(both)
+}
+
+/// What a device makes elsewhere of a write that it misdirects: it never makes the file longer.
+fn misplace(bytes: &mut [u8], what: &What, taken: &Taken) {
+    let What::Write { device: Device::WritesAt(offset), bytes: written, .. } = what else {
+        return;
+    };
+    if taken.changes_size() {
+        let start = usize::try_from(*offset).unwrap_or(usize::MAX);
+        for (byte, written) in bytes.iter_mut().skip(start).zip(written.iter()) {
+            *byte = *written;
+        }
+    }
 }
 
 /// Puts what is taken of a change on top of the bytes before it.
@@ -231,12 +251,15 @@ fn apply(bytes: &mut Vec<u8>, what: &What, taken: &Taken) {
     let size = |size: u64| usize::try_from(size).unwrap_or(usize::MAX);
     match what {
         What::SetSize { to, .. } if taken.changes_size() => bytes.resize(size(*to), 0),
-        What::SetSize { .. } => {}
-        What::Write {
-            offset,
-            bytes: written,
-            ..
-        } => {
+        What::SetSize { .. } => {
+            for part in &taken.zeroed {
+                let end = size(part.end).min(bytes.len());
+                if let Some(part) = bytes.get_mut(size(part.start)..end) {
+                    part.fill(0);
+                }
+            }
+        }
+        What::Write { offset, bytes: written, .. } => {
             let start = size(*offset);
             if let Some(end) = taken.end
                 && bytes.len() < start + end
@@ -260,9 +283,7 @@ fn apply(bytes: &mut Vec<u8>, what: &What, taken: &Taken) {
                     start + part.start
                 };
                 let last = if taken.neighbours {
-                    (start + part.end)
-                        .next_multiple_of(SECTOR_BYTES as usize)
-                        .min(bytes.len())
+                    (start + part.end).next_multiple_of(SECTOR_BYTES as usize).min(bytes.len())
                 } else {
                     start + part.end
                 };

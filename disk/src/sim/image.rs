@@ -36,27 +36,31 @@ pub(crate) struct Content {
     pub(crate) bytes: Arc<Vec<u8>>,
     /// Parts the device can no longer read.
     pub(crate) unreadable: Vec<Range<u64>>,
+    /// Sum of the bytes, once someone has asked for it.
     sum: Arc<OnceLock<u128>>,
 }
 
 impl Content {
     pub(crate) fn new(bytes: Arc<Vec<u8>>, unreadable: Vec<Range<u64>>) -> Self {
-        Content {
-            bytes,
-            unreadable,
-            sum: Arc::default(),
-        }
+        Self::with_sum(bytes, unreadable, Arc::default())
+    }
+
+    /// With the place where the sum of just these bytes is kept.
+    pub(crate) fn with_sum(
+        bytes: Arc<Vec<u8>>,
+        unreadable: Vec<Range<u64>>,
+        sum: Arc<OnceLock<u128>>,
+    ) -> Self {
+        Content { bytes, unreadable, sum }
     }
 
     fn sum(&self) -> u128 {
-        *self.sum.get_or_init(|| {
-            let mut sum = Xxh3::of_128(&self.bytes);
-            for part in &self.unreadable {
-                let ends = [part.start.to_le_bytes(), part.end.to_le_bytes()].concat();
-                sum = sum.rotate_left(1) ^ Xxh3::of_128(&ends);
-            }
-            sum
-        })
+        let mut sum = *self.sum.get_or_init(|| Xxh3::of_128(&self.bytes));
+        for part in &self.unreadable {
+            let ends = [part.start.to_le_bytes(), part.end.to_le_bytes()].concat();
+            sum = sum.rotate_left(1) ^ Xxh3::of_128(&ends);
+        }
+        sum
     }
 }
 
@@ -68,26 +72,19 @@ impl Image {
 
     /// The names of all files, sorted.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
-        let files = self
-            .names
-            .iter()
-            .filter(|(_, named)| **named != Named::Directory);
+        let files = self.names.iter().filter(|(_, named)| **named != Named::Directory);
         files.map(|(path, _)| path.as_path())
     }
 
     /// The names of all directories but the root, sorted.
     pub fn directories(&self) -> impl Iterator<Item = &Path> {
-        let dirs = self
-            .names
-            .iter()
-            .filter(|(_, named)| **named == Named::Directory);
+        let dirs = self.names.iter().filter(|(_, named)| **named == Named::Directory);
         dirs.map(|(path, _)| path.as_path())
     }
 
     /// The bytes of a file; `None` where there is none of that name.
     pub fn bytes(&self, path: impl AsRef<Path>) -> Option<&[u8]> {
-        self.content(path.as_ref())
-            .map(|content| content.bytes.as_slice())
+        self.content(path.as_ref()).map(|content| content.bytes.as_slice())
     }
 
     /// A sum over all names and bytes: the same for the same disk, however it came about.
@@ -129,9 +126,7 @@ impl Image {
                     dirs - 1
                 }
             };
-            inodes
-                .entry(Inode(number as u32 + 1))
-                .or_insert_with(|| path.clone());
+            inodes.entry(Inode(number as u32 + 1)).or_insert_with(|| path.clone());
         }
         inodes
     }

@@ -24,21 +24,13 @@ impl State {
             let names = self.dirs.get(&at).ok_or(io::ErrorKind::NotADirectory)?;
             at = *names.get(name).ok_or(io::ErrorKind::NotFound)?;
         }
-        if self.dirs.contains_key(&at) {
-            Ok(at)
-        } else {
-            Err(io::ErrorKind::NotADirectory.into())
-        }
+        if self.dirs.contains_key(&at) { Ok(at) } else { Err(io::ErrorKind::NotADirectory.into()) }
     }
 
     pub(super) fn find(&self, path: &Path) -> io::Result<Found> {
         let dir = self.dir(path.parent().unwrap_or(Path::new("")))?;
         let name = path.file_name().unwrap_or_default().to_owned();
-        let inode = self
-            .dirs
-            .get(&dir)
-            .and_then(|names| names.get(&name))
-            .copied();
+        let inode = self.dirs.get(&dir).and_then(|names| names.get(&name)).copied();
         Ok(Found { dir, name, inode })
     }
 
@@ -52,13 +44,7 @@ impl State {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         let inode = self.new_inode();
-        self.files.insert(
-            inode,
-            FileNode {
-                names: 1,
-                ..FileNode::default()
-            },
-        );
+        self.files.insert(inode, FileNode { names: 1, ..FileNode::default() });
         self.names(dir).insert(name.clone(), inode);
         self.record(Event::Create { dir, name, inode });
         Ok(inode)
@@ -102,11 +88,7 @@ impl State {
         }
         self.names(from.dir).remove(&from.name);
         self.names(to.dir).insert(to.name.clone(), inode);
-        self.record(Event::Rename {
-            from: (from.dir, from.name),
-            to: (to.dir, to.name),
-            inode,
-        });
+        self.record(Event::Rename { from: (from.dir, from.name), to: (to.dir, to.name), inode });
         Ok(())
     }
 
@@ -126,15 +108,8 @@ impl State {
         let dir = self.dir(path)?;
         let names = self.dirs.get(&dir).into_iter().flatten();
         let entry = |(name, inode): (&OsString, &Inode)| {
-            let kind = if self.is_dir(*inode) {
-                EntryKind::Directory
-            } else {
-                EntryKind::File
-            };
-            Entry {
-                name: name.clone(),
-                kind,
-            }
+            let kind = if self.is_dir(*inode) { EntryKind::Directory } else { EntryKind::File };
+            Entry { name: name.clone(), kind }
         };
         Ok(names.map(entry).collect())
     }

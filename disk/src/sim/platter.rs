@@ -15,7 +15,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::event::{Event, Inode, ROOT};
+use super::event::{Event, Inode, ROOT, SyncsName};
 use super::history::{Change, ChangeId, Cuts, Fate, FileHistory, What};
 use super::image::{Content, Image, Named};
 use super::take::Take;
@@ -96,9 +96,7 @@ impl Platter {
         }
         for (number, content) in image.files.iter().enumerate() {
             let inode = Inode(number as u32 + 1);
-            platter
-                .files
-                .insert(inode, FileHistory::durable(Arc::clone(&content.bytes)));
+            platter.files.insert(inode, FileHistory::durable(Arc::clone(&content.bytes)));
             if !content.unreadable.is_empty() {
                 platter.unreadable.insert(inode, content.unreadable.clone());
             }
@@ -127,39 +125,21 @@ impl Platter {
             Event::Remove { dir, name } => {
                 self.name(*dir, name, None, None);
             }
-            Event::Write {
-                inode,
-                offset,
-                bytes,
-                device,
-            } => {
+            Event::Write { inode, offset, bytes, device } => {
                 let bytes = Arc::clone(bytes);
-                self.change(
-                    *inode,
-                    What::Write {
-                        offset: *offset,
-                        bytes,
-                        device: *device,
-                    },
-                );
+                self.change(*inode, What::Write { offset: *offset, bytes, device: *device });
             }
             Event::SetSize { inode, from, to } => {
-                self.change(
-                    *inode,
-                    What::SetSize {
-                        from: *from,
-                        to: *to,
-                    },
-                );
+                self.change(*inode, What::SetSize { from: *from, to: *to });
             }
             Event::SyncData { inode } => self.of_file(*inode, |file| file.sync(Cuts::No)),
-            Event::SyncAll { inode } => self.of_file(*inode, |file| file.sync(Cuts::Too)),
-            Event::SyncDir { dir } => self.of_dir(*dir, DirHistory::sync),
-            Event::SyncNames { inode } => {
-                self.dirs
-                    .values_mut()
-                    .for_each(|dir| dir.sync_names_of(*inode));
+            Event::SyncAll { inode, names } => {
+                self.of_file(*inode, |file| file.sync(Cuts::Too));
+                if *names == SyncsName::Yes {
+                    self.dirs.values_mut().for_each(|dir| dir.sync_names_of(*inode));
+                }
             }
+            Event::SyncDir { dir } => self.of_dir(*dir, DirHistory::sync),
             Event::Dropped { inode } => {
                 self.of_file(*inode, FileHistory::lose);
                 self.of_dir(*inode, DirHistory::lose);
@@ -185,10 +165,7 @@ impl Platter {
     /// All directories, with the names they show.
     pub(crate) fn live_names(&self) -> BTreeMap<Inode, BTreeMap<OsString, Inode>> {
         let names = |dir: &DirHistory| dir.names(|_| true, Lost::Shown);
-        self.dirs
-            .iter()
-            .map(|(inode, dir)| (*inode, names(dir)))
-            .collect()
+        self.dirs.iter().map(|(inode, dir)| (*inode, names(dir))).collect()
     }
 
     /// A path that leads to each file and directory now.
@@ -214,30 +191,24 @@ impl Platter {
 
     /// What reads of a file see.
     pub(crate) fn cached(&self, inode: Inode) -> Arc<Vec<u8>> {
-        self.files
-            .get(&inode)
-            .map(FileHistory::cached)
-            .unwrap_or_default()
+        self.files.get(&inode).map(FileHistory::cached).unwrap_or_default()
     }
 
     /// All a crash would decide about, in the order it was done.
     pub(crate) fn pending(&self) -> Vec<Pending<'_>> {
-        let files = self
-            .files
-            .values()
-            .flat_map(FileHistory::pending)
-            .map(Pending::File);
+        // Of a file that no name leads to or may lead to, a crash leaves nothing.
+        let named: BTreeSet<_> = self.dirs.values().flat_map(DirHistory::may_name).collect();
+        let reachable = self.files.iter().filter(|(inode, _)| named.contains(inode));
+        let files = reachable.flat_map(|(_, file)| file.pending()).map(Pending::File);
         let names = self.dirs.values().flat_map(|dir| &dir.changes);
-        let names = names
-            .filter(|change| change.fate == Fate::Pending)
-            .map(Pending::Name);
+        let names = names.filter(|change| change.fate == Fate::Pending).map(Pending::Name);
         let mut pending: Vec<_> = files.chain(names).collect();
         pending.sort_by_key(Pending::id);
         pending
     }
 
-    /// The disk after the process died and nothing else: all that reads saw.
-    pub(crate) fn after_kill(&self) -> Image {
+    /// What reads see, as an image.
+    pub(crate) fn contents(&self) -> Image {
         let names = |dir: &DirHistory| dir.names(|_| true, Lost::Shown);
         self.image(names, FileHistory::cached)
     }
@@ -252,29 +223,23 @@ impl Platter {
     /// The pending changes of names that survive: those that were taken, and those they need.
     fn kept_names(&self, take: &dyn Fn(ChangeId) -> Take) -> BTreeSet<ChangeId> {
         let mut kept = BTreeSet::new();
-        let mut waiting: Vec<(Inode, &NameChange)> = Vec::new();
-        for (inode, dir) in &self.dirs {
-            let taken = dir.changes.iter().filter(|change| {
-                change.fate == Fate::Pending && !matches!(take(change.id), Take::Nothing)
-            });
-            waiting.extend(taken.map(|change| (*inode, change)));
-        }
+        let changes =
+            || self.dirs.iter().flat_map(|(dir, it)| it.changes.iter().map(|it| (*dir, it)));
+        let is_lost = |id: ChangeId| changes().any(|(_, it)| it.id == id && it.fate == Fate::Lost);
+        let taken =
+            |it: &NameChange| it.fate == Fate::Pending && !matches!(take(it.id), Take::Nothing);
+        let mut waiting: Vec<(Inode, &NameChange)> = changes().filter(|it| taken(it.1)).collect();
         while let Some((inode, change)) = waiting.pop() {
-            if !kept.insert(change.id) {
+            // The other half of a rename was forgotten by a failed sync: this one can't stand alone.
+            if change.needs.is_some_and(is_lost) || !kept.insert(change.id) {
                 continue;
             }
-            let same_name = |(dir, other): &(Inode, &NameChange)| {
-                *dir == inode && other.name == change.name && other.id < change.id
+            let is_dragged = |(dir, other): &(Inode, &NameChange)| {
+                let is_earlier = other.name == change.name && other.id < change.id;
+                other.fate == Fate::Pending
+                    && ((*dir == inode && is_earlier) || change.needs == Some(other.id))
             };
-            let is_needed = |(_, other): &(Inode, &NameChange)| change.needs == Some(other.id);
-            let all = self
-                .dirs
-                .iter()
-                .flat_map(|(dir, it)| it.changes.iter().map(|it| (*dir, it)));
-            waiting.extend(
-                all.filter(|other| other.1.fate == Fate::Pending)
-                    .filter(|other| same_name(other) || is_needed(other)),
-            );
+            waiting.extend(changes().filter(is_dragged));
         }
         kept
     }
@@ -287,6 +252,8 @@ impl Platter {
         let mut image = Image::new();
         let mut numbers: BTreeMap<Inode, usize> = BTreeMap::new();
         let mut waiting = vec![(PathBuf::new(), ROOT)];
+        // A directory has one name: where a crash between two directories' syncs left two, one goes.
+        let mut visited = BTreeSet::from([ROOT]);
         while let Some((path, dir)) = waiting.pop() {
             let Some(dir) = self.dirs.get(&dir) else {
                 continue;
@@ -294,13 +261,18 @@ impl Platter {
             for (name, inode) in names(dir) {
                 let path = path.join(name);
                 let Some(file) = self.files.get(&inode) else {
+                    if !visited.insert(inode) {
+                        continue;
+                    }
                     image.names.insert(path.clone(), Named::Directory);
                     waiting.push((path, inode));
                     continue;
                 };
                 let number = *numbers.entry(inode).or_insert_with(|| {
                     let unreadable = self.unreadable.get(&inode).cloned().unwrap_or_default();
-                    image.files.push(Content::new(bytes(file), unreadable));
+                    let bytes = bytes(file);
+                    let sum = file.sum_of(&bytes);
+                    image.files.push(Content::with_sum(bytes, unreadable, sum));
                     image.files.len() - 1
                 });
                 image.names.insert(path, Named::File(number));
@@ -319,13 +291,7 @@ impl Platter {
         let id = self.next_id();
         let name = name.clone();
         self.of_dir(dir, |dir| {
-            dir.changes.push(NameChange {
-                id,
-                name,
-                to,
-                fate: Fate::Pending,
-                needs,
-            });
+            dir.changes.push(NameChange { id, name, to, fate: Fate::Pending, needs });
         });
         id
     }
@@ -355,11 +321,7 @@ impl Platter {
 
 impl DirHistory {
     fn sync(&mut self) {
-        for change in self
-            .changes
-            .iter_mut()
-            .filter(|change| change.fate == Fate::Pending)
-        {
+        for change in self.changes.iter_mut().filter(|change| change.fate == Fate::Pending) {
             change.fate = Fate::Durable;
         }
         self.settle();
@@ -367,23 +329,11 @@ impl DirHistory {
 
     /// The names that were given to this inode; a name is durable together with its earlier changes.
     fn sync_names_of(&mut self, inode: Inode) {
-        let given: Vec<_> = self
-            .changes
-            .iter()
-            .filter(|it| it.to == Some(inode))
-            .map(|it| it.id)
-            .collect();
+        let given: Vec<_> =
+            self.changes.iter().filter(|it| it.to == Some(inode)).map(|it| it.id).collect();
         for last in given {
-            let name = self
-                .changes
-                .iter()
-                .find(|it| it.id == last)
-                .map(|it| it.name.clone());
-            for change in self
-                .changes
-                .iter_mut()
-                .filter(|it| it.fate == Fate::Pending)
-            {
+            let name = self.changes.iter().find(|it| it.id == last).map(|it| it.name.clone());
+            for change in self.changes.iter_mut().filter(|it| it.fate == Fate::Pending) {
                 if Some(&change.name) == name.as_ref() && change.id <= last {
                     change.fate = Fate::Durable;
                 }
@@ -392,22 +342,20 @@ impl DirHistory {
         self.settle();
     }
 
+    /// All that a name here leads to, or may lead to after a crash.
+    fn may_name(&self) -> impl Iterator<Item = Inode> {
+        self.base.values().copied().chain(self.changes.iter().filter_map(|change| change.to))
+    }
+
     fn lose(&mut self) {
-        for change in self
-            .changes
-            .iter_mut()
-            .filter(|change| change.fate == Fate::Pending)
-        {
+        for change in self.changes.iter_mut().filter(|change| change.fate == Fate::Pending) {
             change.fate = Fate::Lost;
         }
     }
 
     /// Moves durable changes that no other stands before into the base.
     fn settle(&mut self) {
-        let settled = self
-            .changes
-            .iter()
-            .take_while(|change| change.fate == Fate::Durable);
+        let settled = self.changes.iter().take_while(|change| change.fate == Fate::Durable);
         let settled = settled.count();
         for change in self.changes.drain(..settled) {
             put(&mut self.base, &change);

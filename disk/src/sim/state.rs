@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::io;
 
 use super::bytes::FileNode;
-use super::event::{Event, Inode, Progress, Recording};
+use super::event::{Event, Inode, Progress, Recording, SyncsName};
 use super::fault::{FaultKind, Faults, LostSync};
 use super::platter::Platter;
 use super::random::Random;
@@ -45,13 +45,6 @@ pub(crate) struct Limits {
     pub(crate) sync_all: SyncsName,
 }
 
-/// Whether syncing all of a new file makes its name durable.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum SyncsName {
-    No,
-    Yes,
-}
-
 /// Who holds the lock.
 #[derive(Default, Debug)]
 pub(crate) struct Locks {
@@ -64,10 +57,7 @@ impl State {
         let dirs = start.live_names();
         let mut files = BTreeMap::new();
         for (inode, bytes, unreadable) in start.live_files() {
-            let led_to = dirs
-                .values()
-                .flat_map(BTreeMap::values)
-                .filter(|it| **it == inode);
+            let led_to = dirs.values().flat_map(BTreeMap::values).filter(|it| **it == inode);
             let node = FileNode {
                 bytes: Vec::clone(&bytes),
                 taken: bytes.len() as u64,
@@ -100,6 +90,7 @@ impl State {
     pub(crate) fn recording(&self) -> Recording {
         Recording {
             start: self.start.clone(),
+            limits: self.limits,
             progress: self.start_progress,
             events: self.events.clone(),
         }
@@ -122,44 +113,45 @@ impl State {
     ) -> io::Result<()> {
         self.find_stray_stores(inode);
         let failed = || Err(io::Error::other("simulated: the device could not keep it"));
-        if let Some(FaultKind::Sync(lost)) = fault {
-            match lost {
-                LostSync::KeepsCache | LostSync::ReportedLate => {
-                    self.record(Event::Dropped { inode });
-                }
-                LostSync::RevertsCache => self.revert(inode),
-            }
-            if lost == LostSync::ReportedLate {
-                self.late.push(inode);
-                return Ok(());
-            }
-            return failed();
-        }
+        // What an earlier sync lost is reported first.
         if let Some(at) = self.late.iter().position(|late| *late == inode) {
             self.late.remove(at);
             self.record(Event::Dropped { inode });
             return failed();
         }
-        let is_all = matches!(event, Event::SyncAll { .. });
+        match fault {
+            Some(FaultKind::Sync(LostSync::KeepsCache)) => {
+                self.record(Event::Dropped { inode });
+                return failed();
+            }
+            Some(FaultKind::Sync(LostSync::RevertsCache)) => {
+                self.revert(inode);
+                return failed();
+            }
+            Some(FaultKind::Sync(LostSync::ReportedLate)) => {
+                self.record(Event::Dropped { inode });
+                self.late.push(inode);
+                return Ok(());
+            }
+            Some(FaultKind::Full { .. }) => {
+                self.record(Event::Dropped { inode });
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            _ => {}
+        }
         self.record(event);
-        if is_all && self.limits.sync_all == SyncsName::Yes {
-            self.record(Event::SyncNames { inode });
-        }
         let deleted = self.files.get(&inode).is_some_and(|node| node.names == 0);
-        if deleted {
-            Err(io::ErrorKind::NotFound.into())
-        } else {
-            Ok(())
-        }
+        if deleted { Err(io::ErrorKind::NotFound.into()) } else { Ok(()) }
     }
 
-    /// The cache shows what is durable again.
+    /// The cache shows what is durable again; as far as the file is mapped it keeps its size.
     fn revert(&mut self, inode: Inode) {
         self.record(Event::Reverted { inode });
         let durable = self.platter.cached(inode);
         if let Some(node) = self.files.get_mut(&inode) {
-            node.bytes.clone_from(&durable);
-            node.show(0, &durable);
+            let mut bytes = Vec::clone(&durable);
+            bytes.resize(bytes.len().max(node.mapped()), 0);
+            node.replace(bytes);
         }
     }
 

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::event::Device;
 use super::history::What;
 
 /// What a crash takes of a pending change.
@@ -15,13 +16,10 @@ pub(crate) enum Take {
     /// Of a write, these parts only, in bytes from its first; the file grows no further than the
     /// last of them.
     Parts(Vec<Range<usize>>),
-    /// Of a write that made the file longer, the size without the bytes.
-    SizeOnly(Fill),
+    /// Of a write that made the file longer, its whole size, but of its bytes only these parts.
+    Sized(Vec<Range<usize>>, Fill),
     /// Of a write, all of it, but these parts came out as garbage.
-    Trashed {
-        parts: Vec<Range<usize>>,
-        neighbours: Neighbours,
-    },
+    Trashed { parts: Vec<Range<usize>>, neighbours: Neighbours },
 }
 
 /// Whether a torn write harms only the bytes it covers.
@@ -75,6 +73,8 @@ pub(crate) struct Taken {
     pub(crate) trash: Vec<Range<usize>>,
     /// Whether the garbage takes the rest of its sectors along.
     pub(crate) neighbours: bool,
+    /// Of a cut that is not taken, the zeros that came with later writes: offsets in the file.
+    pub(crate) zeroed: Vec<Range<u64>>,
     /// How far the file reaches at least, counted from the write's first byte.
     pub(crate) end: Option<usize>,
     /// What stands in new bytes that no data covers.
@@ -96,30 +96,21 @@ impl Taken {
             data: Vec::new(),
             trash: Vec::new(),
             neighbours: false,
+            zeroed: Vec::new(),
             end: None,
             fill: Fill::Zeros,
         };
         let whole = std::iter::once(0..length).collect();
         match take {
             Take::Nothing => nothing,
-            Take::All => Taken {
-                data: whole,
-                end: Some(length),
-                ..nothing
-            },
+            Take::All => Taken { data: whole, end: Some(length), ..nothing },
             Take::Parts(parts) => {
                 let end = parts.iter().map(|part| part.end).max();
-                Taken {
-                    data: parts.clone(),
-                    end,
-                    ..nothing
-                }
+                Taken { data: parts.clone(), end, ..nothing }
             }
-            Take::SizeOnly(fill) => Taken {
-                end: Some(length),
-                fill: fill.clone(),
-                ..nothing
-            },
+            Take::Sized(parts, fill) => {
+                Taken { data: parts.clone(), end: Some(length), fill: fill.clone(), ..nothing }
+            }
             Take::Trashed { parts, neighbours } => Taken {
                 data: whole,
                 trash: parts.clone(),
@@ -130,8 +121,12 @@ impl Taken {
         }
     }
 
-    /// Adds parts, given as offsets in the file, of a write that begins at `offset`.
-    pub(crate) fn add(&mut self, offset: u64, parts: impl Iterator<Item = Range<u64>>) {
+    /// Adds what later writes drag along of a write that begins at `offset`: parts, as offsets in the
+    /// file. Of a write that the device lost or misplaced, they are all that is where it should be.
+    pub(crate) fn drag(&mut self, offset: u64, parts: Vec<Range<u64>>, device: Device) {
+        if device != Device::Writes {
+            self.data.clear();
+        }
         for part in parts {
             let inside = |at: u64| usize::try_from(at - offset).unwrap_or(usize::MAX);
             let part = inside(part.start)..inside(part.end);

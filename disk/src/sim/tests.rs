@@ -32,9 +32,7 @@ fn durable(disk: &SimDisk, name: &str, bytes: &[u8]) -> Arc<dyn File> {
 }
 
 fn create_dir(disk: &SimDisk, name: &str) {
-    disk.create_dir(Path::new(name))
-        .unwrap()
-        .forgo("tests sync directories where they mean to");
+    disk.create_dir(Path::new(name)).unwrap().forgo("tests sync directories where they mean to");
 }
 
 fn rename(disk: &SimDisk, from: &str, to: &str) {
@@ -43,9 +41,7 @@ fn rename(disk: &SimDisk, from: &str, to: &str) {
 }
 
 fn remove(disk: &SimDisk, name: &str) {
-    disk.remove(Path::new(name))
-        .unwrap()
-        .forgo("tests sync directories where they mean to");
+    disk.remove(Path::new(name)).unwrap().forgo("tests sync directories where they mean to");
 }
 
 /// An image as one line: every name, and the bytes of files; what is no text is a question mark.
@@ -73,25 +69,16 @@ fn crashes(disk: &SimDisk) -> BTreeSet<String> {
 /// Of these, those without garbage.
 fn legible(disk: &SimDisk) -> BTreeSet<String> {
     crashes_but(disk, |take| {
-        matches!(
-            take,
-            Take::Trashed { .. } | Take::SizeOnly(Fill::Garbage(_))
-        )
+        matches!(take, Take::Trashed { .. } | Take::Sized(_, Fill::Garbage(_)))
     })
 }
 
 fn crashes_but(disk: &SimDisk, without: impl Fn(&Take) -> bool) -> BTreeSet<String> {
     let recording = disk.recording();
-    let last = recording
-        .crash_points(&Density::default(), 1)
-        .last()
-        .unwrap();
+    let last = recording.crash_points(&Density::default(), 1).last().unwrap();
     let is_without = |crash: &CrashImage| !crash.choice.taken.iter().any(|(_, take)| without(take));
-    let images = last
-        .images()
-        .filter(is_without)
-        .map(|crash| line(&crash.image));
-    images.chain([line(&disk.after_kill())]).collect()
+    let images = last.images().filter(is_without).map(|crash| line(&crash.image));
+    images.chain([line(&disk.contents())]).collect()
 }
 
 fn set<const N: usize>(lines: [&str; N]) -> BTreeSet<String> {

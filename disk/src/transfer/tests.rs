@@ -9,14 +9,8 @@ fn written(script: Script, bytes: &[u8]) -> (io::Result<()>, Vec<u8>) {
     let mut script = script.into_iter();
     let mut file = Vec::new();
     let outcome = write_full(7, bytes, |bytes, offset| {
-        assert_eq!(
-            offset,
-            7 + file.len() as u64,
-            "a write goes on where the last one stopped"
-        );
-        let count = script
-            .next()
-            .expect("no call after the last one scripted")?;
+        assert_eq!(offset, 7 + file.len() as u64, "a write goes on where the last one stopped");
+        let count = script.next().expect("no call after the last one scripted")?;
         file.extend_from_slice(&bytes[..count]);
         Ok(count)
     });
@@ -25,10 +19,8 @@ fn written(script: Script, bytes: &[u8]) -> (io::Result<()>, Vec<u8>) {
 
 #[test]
 fn short_and_interrupted_writes_are_continued() {
-    let (outcome, file) = written(
-        vec![Ok(2), Err(io::ErrorKind::Interrupted), Ok(1), Ok(3)],
-        b"arrwdb",
-    );
+    let (outcome, file) =
+        written(vec![Ok(2), Err(io::ErrorKind::Interrupted), Ok(1), Ok(3)], b"arrwdb");
     assert!(outcome.is_ok());
     assert_eq!(file, b"arrwdb");
 }

@@ -10,10 +10,7 @@ use crate::child;
 /// The message must name the path and give the advice.
 fn assert_says(error: &Error, path: &Path, advice: &str) {
     let message = error.to_string();
-    assert!(
-        message.contains(&path.display().to_string()),
-        "no path in: {message}"
-    );
+    assert!(message.contains(&path.display().to_string()), "no path in: {message}");
     assert!(message.contains(advice), "no advice in: {message}");
     assert_eq!(error.path(), path);
 }
@@ -66,10 +63,7 @@ fn a_file_where_a_directory_should_be() {
     let (_dir, root) = temp();
     let path = root.join("file");
     fs::write(&path, b"not a directory").unwrap();
-    for outcome in [
-        OsDisk::open(&path),
-        OsDisk::options().create_missing().open(&path),
-    ] {
+    for outcome in [OsDisk::open(&path), OsDisk::options().create_missing().open(&path)] {
         let error = outcome.unwrap_err();
         assert!(matches!(error, Error::NotADirectory { .. }), "{error:?}");
         assert_says(&error, &path, "choose another path");
@@ -111,9 +105,7 @@ fn a_read_only_directory() {
             assert_says(&error, &path.join(name), "check its owner and mode");
         }
         fs::read(path.join("LOCK")).expect("the lock file can be read");
-        disk.lock(LockKind::Shared)
-            .map(drop)
-            .expect("readers can lock what they can read");
+        disk.lock(LockKind::Shared).map(drop).expect("readers can lock what they can read");
         return;
     }
 
@@ -141,10 +133,7 @@ fn a_read_only_directory() {
 fn a_read_only_file_system() {
     const NAME: &str = "bad_input::a_read_only_file_system";
     if let Some(path) = child::task(NAME) {
-        let error = OsDisk::open(&path)
-            .unwrap()
-            .lock(LockKind::Exclusive)
-            .unwrap_err();
+        let error = OsDisk::open(&path).unwrap().lock(LockKind::Exclusive).unwrap_err();
         assert!(matches!(error, Error::Denied { .. }), "{error:?}");
         assert_says(&error, &path.join("LOCK"), "mounted read-only");
         return;
@@ -160,16 +149,9 @@ fn a_locked_directory() {
     let (_dir, root) = temp();
     let disk = OsDisk::open(&root).unwrap();
     let _held = disk.lock(LockKind::Exclusive).unwrap();
-    let error = OsDisk::open(&root)
-        .unwrap()
-        .lock(LockKind::Exclusive)
-        .unwrap_err();
+    let error = OsDisk::open(&root).unwrap().lock(LockKind::Exclusive).unwrap_err();
     assert!(matches!(error, Error::Locked { .. }), "{error:?}");
-    assert_says(
-        &error,
-        &root.join("LOCK"),
-        "close the handle that is still open",
-    );
+    assert_says(&error, &root.join("LOCK"), "close the handle that is still open");
 }
 
 #[cfg(unix)]

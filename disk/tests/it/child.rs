@@ -21,10 +21,7 @@ pub(crate) fn task(test: &str) -> Option<PathBuf> {
 pub(crate) fn command(program: &Path, test: &str, dir: &Path) -> Command {
     let mut command = Command::new(program);
     command.args(arguments(test)).env(TEST, test).env(DIR, dir);
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
@@ -36,9 +33,7 @@ pub(crate) fn program() -> PathBuf {
 /// Starts a child and waits for it; panics with all it said unless it ran its test and passed. `Err`
 /// says why it could not be started.
 pub(crate) fn run(command: &mut Command) -> Result<(), String> {
-    let output = command
-        .output()
-        .map_err(|error| format!("no child as another user: {error}"))?;
+    let output = command.output().map_err(|error| format!("no child as another user: {error}"))?;
     assert!(passed(&output), "the child failed:\n{}", said(&output));
     Ok(())
 }
@@ -49,20 +44,11 @@ pub(crate) fn run_mounted(test: &str, dir: &Path, options: &str) -> Result<(), S
     let script = format!("mount -t tmpfs -o {options} none \"$0\" && echo mounted && exec \"$@\"");
     let mut command = command(Path::new("unshare"), test, dir);
     let mut mounting = Command::new(command.get_program());
-    mounting
-        .args(["--mount", "--map-root-user", "sh", "-c", &script])
-        .arg(dir)
-        .arg(program());
+    mounting.args(["--mount", "--map-root-user", "sh", "-c", &script]).arg(dir).arg(program());
     mounting.args(command.get_args());
-    mounting.envs(
-        command
-            .get_envs()
-            .filter_map(|(key, value)| Some((key, value?))),
-    );
+    mounting.envs(command.get_envs().filter_map(|(key, value)| Some((key, value?))));
     command = mounting;
-    let output = command
-        .output()
-        .map_err(|error| format!("no unshare command: {error}"))?;
+    let output = command.output().map_err(|error| format!("no unshare command: {error}"))?;
     if !String::from_utf8_lossy(&output.stdout).contains("mounted") {
         let why = String::from_utf8_lossy(&output.stderr);
         return Err(format!("no mount namespace: {}", why.trim()));

@@ -54,13 +54,7 @@ fn guarded() -> Guarded {
     let (file, pending) = disk.create(Path::new("file")).unwrap();
     pending.sync(&*disk).unwrap();
     file.write_at(0, b"before").unwrap();
-    Guarded {
-        disk,
-        latch,
-        failing,
-        file,
-        _dir: dir,
-    }
+    Guarded { disk, latch, failing, file, _dir: dir }
 }
 
 fn io_error() -> Error {
@@ -73,11 +67,7 @@ fn io_error() -> Error {
 
 fn full() -> Error {
     let source = Arc::new(std::io::ErrorKind::StorageFull.into());
-    Error::Full {
-        doing: "test",
-        path: "device".into(),
-        source,
-    }
+    Error::Full { doing: "test", path: "device".into(), source }
 }
 
 impl Guarded {
@@ -93,10 +83,7 @@ impl Guarded {
             ("sync_data", file.sync_data()),
             ("sync_all", file.sync_all()),
             ("sync_dir", disk.sync_dir(Path::new(""))),
-            (
-                "create",
-                disk.create(new).map(|(_, pending)| forget(pending)),
-            ),
+            ("create", disk.create(new).map(|(_, pending)| forget(pending))),
             ("create_dir", disk.create_dir(Path::new("dir")).map(forget)),
             ("rename", disk.rename(name, new).map(forget)),
             ("remove", disk.remove(new).map(forget)),
@@ -109,24 +96,14 @@ impl Guarded {
             let Err(Error::Stopped { path, first }) = outcome else {
                 panic!("{call} was let through: {outcome:?}");
             };
-            assert!(
-                path.starts_with(self.disk.root()),
-                "{call} names {}",
-                path.display()
-            );
-            assert_eq!(
-                first.path(),
-                Path::new("device"),
-                "the first failure is kept"
-            );
+            assert!(path.starts_with(self.disk.root()), "{call} names {}", path.display());
+            assert_eq!(first.path(), Path::new("device"), "the first failure is kept");
         }
         let mut bytes = [0; 6];
         self.file.read_at(0, &mut bytes).expect("reading goes on");
         assert_eq!(&bytes, b"before", "nothing was written");
         self.disk.list(Path::new("")).expect("listing goes on");
-        self.disk
-            .open(Path::new("file"), Access::Read)
-            .expect("opening goes on");
+        self.disk.open(Path::new("file"), Access::Read).expect("opening goes on");
         drop(self.disk.lock(LockKind::Shared).expect("locking goes on"));
     }
 }
@@ -149,11 +126,7 @@ fn any_failed_write_or_sync_stops_all_changes() {
             let on = guarded();
             on.failing.set(reason);
             let failed = attempt(&on).unwrap_err();
-            assert_eq!(
-                failed.path(),
-                Path::new("device"),
-                "the caller is told the cause itself"
-            );
+            assert_eq!(failed.path(), Path::new("device"), "the caller is told the cause itself");
             on.assert_stopped();
         }
     }
@@ -162,8 +135,7 @@ fn any_failed_write_or_sync_stops_all_changes() {
 #[test]
 fn a_change_of_names_stops_only_when_it_leaves_doubt() {
     let on = guarded();
-    on.failing
-        .set(|call| matches!(call, Call::Reserve { .. }).then(full));
+    on.failing.set(|call| matches!(call, Call::Reserve { .. }).then(full));
     on.file.reserve(100).unwrap_err();
     assert!(on.latch.first_failure().is_none());
     on.disk.create(Path::new("file")).unwrap_err();
@@ -171,23 +143,17 @@ fn a_change_of_names_stops_only_when_it_leaves_doubt() {
     on.disk.create(Path::new(&"long".repeat(100))).unwrap_err();
     on.disk.sync_dir(Path::new("../elsewhere")).unwrap_err();
     assert!(on.latch.first_failure().is_none());
-    on.file
-        .write_at(0, b"before")
-        .expect("clean refusals stop nothing");
+    on.file.write_at(0, b"before").expect("clean refusals stop nothing");
 
-    on.failing
-        .set(|call| matches!(call, Call::Rename { .. }).then(io_error));
-    on.disk
-        .rename(Path::new("file"), Path::new("other"))
-        .unwrap_err();
+    on.failing.set(|call| matches!(call, Call::Rename { .. }).then(io_error));
+    on.disk.rename(Path::new("file"), Path::new("other")).unwrap_err();
     on.assert_stopped();
 }
 
 #[test]
 fn a_failed_read_stops_nothing() {
     let on = guarded();
-    on.failing
-        .set(|call| matches!(call, Call::ReadAt { .. }).then(io_error));
+    on.failing.set(|call| matches!(call, Call::ReadAt { .. }).then(io_error));
     on.file.read_at(0, &mut [0; 6]).unwrap_err();
     assert!(on.latch.first_failure().is_none());
     for (call, outcome) in on.try_all_changes() {
@@ -198,15 +164,10 @@ fn a_failed_read_stops_nothing() {
 #[test]
 fn what_is_refused_names_the_first_failure_and_what_to_do() {
     let on = guarded();
-    on.failing
-        .set(|call| matches!(call, Call::SyncData { .. }).then(io_error));
+    on.failing.set(|call| matches!(call, Call::SyncData { .. }).then(io_error));
     on.file.sync_data().unwrap_err();
     let message = on.file.write_at(0, b"x").unwrap_err().to_string();
-    for part in [
-        "file was not changed",
-        "could not test device",
-        "close the store",
-    ] {
+    for part in ["file was not changed", "could not test device", "close the store"] {
         assert!(message.contains(part), "{part:?} is not in: {message}");
     }
 }

@@ -17,14 +17,9 @@ fn hold(_guard: LockGuard) {
 
 /// Starts a child and waits until it holds the lock.
 fn start(test: &str, dir: &Path) -> Child {
-    let mut child = child::command(&child::program(), test, dir)
-        .spawn()
-        .unwrap();
+    let mut child = child::command(&child::program(), test, dir).spawn().unwrap();
     let output = BufReader::new(child.stdout.as_mut().unwrap());
-    let holds = output
-        .lines()
-        .map_while(Result::ok)
-        .any(|line| line.ends_with("holding"));
+    let holds = output.lines().map_while(Result::ok).any(|line| line.ends_with("holding"));
     assert!(holds, "the child ended without the lock");
     child
 }
@@ -35,10 +30,7 @@ fn lock(dir: &Path, kind: LockKind) -> disk::Result<LockGuard> {
 
 fn assert_held_elsewhere(dir: &Path, kind: LockKind) {
     match lock(dir, kind) {
-        Err(Error::Locked {
-            holder: Holder::AnotherProcess,
-            ..
-        }) => {}
+        Err(Error::Locked { holder: Holder::AnotherProcess, .. }) => {}
         other => panic!("{other:?}"),
     }
 }
@@ -78,26 +70,14 @@ fn readers_of_several_processes_keep_a_writer_out_and_each_other_not() {
 /// While both this process and another hold it, this process's own handle is the one it can close.
 fn assert_held_here_too(dir: &Path) {
     let refused = lock(dir, LockKind::Exclusive).unwrap_err();
-    assert!(
-        matches!(
-            refused,
-            Error::Locked {
-                holder: Holder::ThisProcess,
-                ..
-            }
-        ),
-        "{refused}"
-    );
+    assert!(matches!(refused, Error::Locked { holder: Holder::ThisProcess, .. }), "{refused}");
 }
 
 /// Had the program that the holder started inherited the lock file, the lock would outlive its
 /// holder.
 #[cfg(unix)]
 #[test]
-#[expect(
-    clippy::zombie_processes,
-    reason = "the program must outlive the one that started it"
-)]
+#[expect(clippy::zombie_processes, reason = "the program must outlive the one that started it")]
 fn a_program_that_the_holder_started_does_not_inherit_the_lock() {
     const NAME: &str = "locking::a_program_that_the_holder_started_does_not_inherit_the_lock";
     if let Some(dir) = child::task(NAME) {
@@ -105,15 +85,9 @@ fn a_program_that_the_holder_started_does_not_inherit_the_lock() {
         // Its handles of ours are closed only once it runs: wait for its first word.
         let mut survivor = Command::new("sh");
         survivor.args(["-c", "echo running; exec sleep 10 >&- 2>&-"]);
-        let mut survivor = survivor
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut survivor = survivor.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let mut word = String::new();
-        BufReader::new(survivor.stdout.take().unwrap())
-            .read_line(&mut word)
-            .unwrap();
+        BufReader::new(survivor.stdout.take().unwrap()).read_line(&mut word).unwrap();
         assert_eq!(word, "running\n");
         return hold(guard.unwrap());
     }
@@ -129,8 +103,5 @@ fn the_lock_file_stays_empty_and_is_never_deleted() {
     let dir = tempfile::tempdir().unwrap();
     drop(lock(dir.path(), LockKind::Exclusive).unwrap());
     drop(lock(dir.path(), LockKind::Shared).unwrap());
-    assert_eq!(
-        std::fs::read(dir.path().join(disk::LOCK_NAME)).unwrap(),
-        b""
-    );
+    assert_eq!(std::fs::read(dir.path().join(disk::LOCK_NAME)).unwrap(), b"");
 }

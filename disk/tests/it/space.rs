@@ -30,30 +30,15 @@ fn a_full_device_refuses_a_reservation_and_takes_it_again_once_there_is_space() 
         for file in [&log, &image] {
             let error = file.reserve(2 * MIB).unwrap_err();
             assert!(matches!(error, Error::Full { .. }), "{error:?}");
-            assert!(
-                error.to_string().contains("free some and try again"),
-                "{error}"
-            );
-            assert_eq!(
-                file.size().unwrap(),
-                MIB / 4,
-                "a refused reservation grows nothing"
-            );
+            assert!(error.to_string().contains("free some and try again"), "{error}");
+            assert_eq!(file.size().unwrap(), MIB / 4, "a refused reservation grows nothing");
         }
-        assert!(
-            latch.first_failure().is_none(),
-            "a clean refusal does not stop the store"
-        );
+        assert!(latch.first_failure().is_none(), "a clean refusal does not stop the store");
 
-        log.write_at(MIB / 4 - 4, b"last")
-            .expect("reserved space can be written, full or not");
-        disk.remove(Path::new("image"))
-            .unwrap()
-            .sync(&*disk)
-            .unwrap();
+        log.write_at(MIB / 4 - 4, b"last").expect("reserved space can be written, full or not");
+        disk.remove(Path::new("image")).unwrap().sync(&*disk).unwrap();
         drop(image);
-        log.reserve(MIB / 2)
-            .expect("space that was freed can be reserved");
+        log.reserve(MIB / 2).expect("space that was freed can be reserved");
         let mut bytes = [0; 4];
         log.read_at(0, &mut bytes).unwrap();
         assert_eq!(&bytes, b"kept");

@@ -18,21 +18,15 @@ fn exercise(disk: &dyn Disk) -> disk::Result<()> {
     file.set_size(4096)?;
     file.sync_data()?;
     file.sync_all()?;
-    pending
-        .and(disk.rename(Path::new("wal/1.tmp"), Path::new("wal/1"))?)
-        .sync(disk)?;
+    pending.and(disk.rename(Path::new("wal/1.tmp"), Path::new("wal/1"))?).sync(disk)?;
     drop(disk.create(Path::new("wal/1")).unwrap_err());
-    drop(
-        disk.open(Path::new("wal/2"), Access::ReadWrite)
-            .unwrap_err(),
-    );
+    drop(disk.open(Path::new("wal/2"), Access::ReadWrite).unwrap_err());
     let file = disk.open(Path::new("wal/1"), Access::Read)?;
     file.size()?;
     file.read_at(0, &mut [0; 6])?;
     file.map(4096)?;
     disk.list(Path::new(""))?;
-    disk.rename(Path::new("wal/1"), Path::new("1"))?
-        .sync(disk)?;
+    disk.rename(Path::new("wal/1"), Path::new("1"))?.sync(disk)?;
     disk.remove(Path::new("1"))?.sync(disk)
 }
 

@@ -16,11 +16,7 @@ fn sources() -> Vec<Text> {
 }
 
 fn folders(workspace: &Workspace) -> Vec<&str> {
-    workspace
-        .crates
-        .iter()
-        .map(|found| found.folder.as_str())
-        .collect()
+    workspace.crates.iter().map(|found| found.folder.as_str()).collect()
 }
 
 #[test]
@@ -41,11 +37,8 @@ fn the_founding_packages_do_their_work() {
 #[test]
 fn every_crate_refuses_what_the_seam_hides() {
     let workspace = Workspace::read();
-    let complaints = seam::check(
-        &folders(&workspace),
-        &tree::file("clippy.toml"),
-        &tree::files("clippy.toml"),
-    );
+    let complaints =
+        seam::check(&folders(&workspace), &tree::file("clippy.toml"), &tree::files("clippy.toml"));
     assert_none(&complaints);
     assert_none(&seam::check_sources(&folders(&workspace), &sources()));
 }
@@ -57,18 +50,12 @@ fn every_file_says_what_it_is() {
 
 #[test]
 fn files_and_functions_stay_below_their_ceilings() {
-    assert_none(&ceilings::check(
-        &sources(),
-        &tree::file("tidy/ratchet.txt"),
-    ));
+    assert_none(&ceilings::check(&sources(), &tree::file("tidy/ratchet.txt")));
 }
 
 #[test]
 fn unsafe_code_stays_where_it_is_named() {
-    assert_none(&unsafe_places::check(
-        &folders(&Workspace::read()),
-        &sources(),
-    ));
+    assert_none(&unsafe_places::check(&folders(&Workspace::read()), &sources()));
 }
 
 #[test]
@@ -79,7 +66,5 @@ fn layouts_and_their_document_change_together() {
 #[test]
 fn documents_name_only_what_is_there() {
     let root = tree::root();
-    assert_none(&documents::check(&tree::files(".md"), |path| {
-        root.join(path).exists()
-    }));
+    assert_none(&documents::check(&tree::files(".md"), |path| root.join(path).exists()));
 }

@@ -6,10 +6,7 @@ use super::*;
 fn locks_keep_one_writer_or_many_readers() {
     on_both(|disk| {
         let refused = |kind| match disk.lock(kind) {
-            Err(Error::Locked {
-                path,
-                holder: Holder::ThisProcess,
-            }) => {
+            Err(Error::Locked { path, holder: Holder::ThisProcess }) => {
                 assert_eq!(path, disk.root().join(LOCK_NAME));
             }
             other => panic!("{other:?}"),
@@ -18,10 +15,7 @@ fn locks_keep_one_writer_or_many_readers() {
         refused(LockKind::Exclusive);
         refused(LockKind::Shared);
         drop(writer);
-        let readers = (
-            disk.lock(LockKind::Shared).unwrap(),
-            disk.lock(LockKind::Shared).unwrap(),
-        );
+        let readers = (disk.lock(LockKind::Shared).unwrap(), disk.lock(LockKind::Shared).unwrap());
         refused(LockKind::Exclusive);
         drop(readers.0);
         refused(LockKind::Exclusive);
@@ -38,16 +32,7 @@ fn deleting_the_lock_file_lets_nobody_else_in() {
         let _writer = disk.lock(LockKind::Exclusive).unwrap();
         fs::remove_file(disk.root().join(LOCK_NAME)).unwrap();
         let refused = disk.lock(LockKind::Exclusive).unwrap_err();
-        assert!(
-            matches!(
-                refused,
-                Error::Locked {
-                    holder: Holder::ThisProcess,
-                    ..
-                }
-            ),
-            "{refused}"
-        );
+        assert!(matches!(refused, Error::Locked { holder: Holder::ThisProcess, .. }), "{refused}");
     });
 }
 
@@ -59,20 +44,8 @@ fn a_lock_belongs_to_the_directory_and_not_to_the_path() {
         let alias = dir.path().join("alias");
         std::os::unix::fs::symlink(disk.root(), &alias).unwrap();
         let _writer = disk.lock(LockKind::Exclusive).unwrap();
-        let refused = OsDisk::open(&alias)
-            .unwrap()
-            .lock(LockKind::Exclusive)
-            .unwrap_err();
-        assert!(
-            matches!(
-                &refused,
-                Error::Locked {
-                    holder: Holder::ThisProcess,
-                    ..
-                }
-            ),
-            "{refused}"
-        );
+        let refused = OsDisk::open(&alias).unwrap().lock(LockKind::Exclusive).unwrap_err();
+        assert!(matches!(&refused, Error::Locked { holder: Holder::ThisProcess, .. }), "{refused}");
     });
 }
 

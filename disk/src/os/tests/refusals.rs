@@ -33,10 +33,7 @@ fn names_that_lead_outside_are_refused_by_every_call() {
             disk.sync_dir(out).err(),
         ];
         for refused in refusals {
-            assert!(
-                matches!(refused, Some(Error::Outside { .. })),
-                "{refused:?}"
-            );
+            assert!(matches!(refused, Some(Error::Outside { .. })), "{refused:?}");
         }
     });
 }
@@ -45,10 +42,7 @@ fn names_that_lead_outside_are_refused_by_every_call() {
 fn missing_names_and_wrong_kinds_are_told_apart() {
     on_both(|disk| {
         create(disk, "file");
-        disk.create_dir(Path::new("dir"))
-            .unwrap()
-            .sync(disk)
-            .unwrap();
+        disk.create_dir(Path::new("dir")).unwrap().sync(disk).unwrap();
         let open = |name| disk.open(Path::new(name), Access::Read).unwrap_err();
         assert!(matches!(open("absent"), Error::Missing { .. }));
         assert!(matches!(open("absent/file"), Error::Missing { .. }));
@@ -75,10 +69,7 @@ fn a_handle_for_reading_refuses_to_write() {
 #[test]
 fn syncing_what_was_deleted_is_no_success() {
     on_both(|disk| {
-        disk.create_dir(Path::new("dir"))
-            .unwrap()
-            .sync(disk)
-            .unwrap();
+        disk.create_dir(Path::new("dir")).unwrap().sync(disk).unwrap();
         let file = create(disk, "dir/file");
         file.write_at(0, b"lost").unwrap();
         file.sync_data().unwrap();
@@ -87,10 +78,7 @@ fn syncing_what_was_deleted_is_no_success() {
             assert!(matches!(&refused, Error::Removed { path } if path.ends_with("dir/file")));
         }
         let refused = disk.sync_dir(Path::new("dir")).unwrap_err();
-        assert!(
-            matches!(&refused, Error::Removed { path } if path.ends_with("dir")),
-            "{refused}"
-        );
+        assert!(matches!(&refused, Error::Removed { path } if path.ends_with("dir")), "{refused}");
     });
 }
 
@@ -104,16 +92,10 @@ fn a_network_file_system_is_refused_unless_it_is_allowed() {
         })
     };
     let refused = open(OsOptions::default()).unwrap_err();
-    assert!(
-        matches!(&refused, Error::Network { kind: "NFS", .. }),
-        "{refused}"
-    );
+    assert!(matches!(&refused, Error::Network { kind: "NFS", .. }), "{refused}");
     let message = refused.to_string();
     assert!(message.contains(dir.path().to_str().unwrap()), "{message}");
-    assert!(
-        message.contains("use a local disk, or allow it explicitly"),
-        "{message}"
-    );
+    assert!(message.contains("use a local disk, or allow it explicitly"), "{message}");
     open(OsOptions::default().allow_network()).unwrap();
 }
 
@@ -137,10 +119,7 @@ fn senseless_calls_are_clean_refusals() {
     on_both(|disk| {
         let file = create(disk, "file");
         for name in ["empty", "full"] {
-            disk.create_dir(Path::new(name))
-                .unwrap()
-                .sync(disk)
-                .unwrap();
+            disk.create_dir(Path::new(name)).unwrap().sync(disk).unwrap();
         }
         create(disk, "full/file");
         let refusals = [
@@ -150,10 +129,7 @@ fn senseless_calls_are_clean_refusals() {
             file.map(0).err(),
         ];
         for refused in refusals {
-            assert!(
-                matches!(refused, Some(Error::Refused { .. })),
-                "{refused:?}"
-            );
+            assert!(matches!(refused, Some(Error::Refused { .. })), "{refused:?}");
         }
     });
 }
@@ -162,10 +138,7 @@ fn senseless_calls_are_clean_refusals() {
 #[test]
 fn a_pipe_or_a_device_is_no_file_and_nobody_waits_for_it() {
     let dir = tempfile::tempdir().unwrap();
-    let made = std::process::Command::new("mkfifo")
-        .arg(dir.path().join("LOCK"))
-        .status()
-        .unwrap();
+    let made = std::process::Command::new("mkfifo").arg(dir.path().join("LOCK")).status().unwrap();
     assert!(made.success());
     let disk = OsDisk::open(dir.path()).unwrap();
     for kind in [LockKind::Shared, LockKind::Exclusive] {
@@ -197,9 +170,7 @@ fn a_root_deleted_underneath_is_named_by_every_call_that_meets_it() {
             disk.lock(LockKind::Shared).err(),
         ];
         for refused in refusals {
-            let Some(Error::Removed { path }) = &refused else {
-                panic!("{refused:?}")
-            };
+            let Some(Error::Removed { path }) = &refused else { panic!("{refused:?}") };
             assert_eq!(path, disk.root());
         }
     });

@@ -25,20 +25,12 @@ fn a_sync_that_fails_and_keeps_the_cache_has_lost_the_bytes_all_the_same() {
     file.sync_data().unwrap_err();
     assert_eq!(read(&*file), "new");
     file.sync_data().expect("the next one says it is done");
-    assert_eq!(line(&disk.after_kill()), "f=new");
-    assert_eq!(
-        crashes(&disk),
-        set(["f=old", "f=new"]),
-        "only a kill leaves the cache"
-    );
+    assert_eq!(line(&disk.contents()), "f=new");
+    assert_eq!(crashes(&disk), set(["f=old", "f=new"]), "only a kill leaves the cache");
     assert_eq!(line(&disk.after_power_loss()), "f=old");
     file.write_at(0, b"NEW").unwrap();
     file.sync_data().unwrap();
-    assert_eq!(
-        line(&disk.after_power_loss()),
-        "f=NEW",
-        "what is written again is kept"
-    );
+    assert_eq!(line(&disk.after_power_loss()), "f=NEW", "what is written again is kept");
 }
 
 #[test]
@@ -72,12 +64,7 @@ fn a_sync_can_report_late_what_an_earlier_one_lost() {
 fn syncs_can_fail_for_good() {
     let disk = SimDisk::new(1);
     let file = durable(&disk, "f", b"old");
-    inject(
-        &disk,
-        FaultKind::Sync(LostSync::KeepsCache),
-        1,
-        Lasting::FromThenOn,
-    );
+    inject(&disk, FaultKind::Sync(LostSync::KeepsCache), 1, Lasting::FromThenOn);
     file.sync_data().unwrap();
     for _ in 0..3 {
         file.sync_data().unwrap_err();
@@ -97,7 +84,7 @@ fn a_directory_whose_sync_fails_has_lost_its_names() {
     disk.sync_dir(Path::new("")).unwrap_err();
     disk.sync_dir(Path::new("")).unwrap();
     assert_eq!(line(&disk.after_power_loss()), "f=1");
-    assert_eq!(line(&disk.after_kill()), "g=1");
+    assert_eq!(line(&disk.contents()), "g=1");
 }
 
 #[test]
@@ -118,7 +105,7 @@ fn a_read_can_fail_once_or_for_good_and_never_looks_like_the_end() {
 fn a_bad_sector_fails_the_reads_that_touch_it_also_after_a_crash() {
     let disk = SimDisk::new(1);
     durable(&disk, "f", &[1; 2048]);
-    let mut image = disk.after_kill();
+    let mut image = disk.contents();
     assert!(image.make_unreadable("f", 512..1024));
     let disk = SimDisk::from_image(&image, 1);
     let again = SimDisk::from_image(&disk.after_power_loss(), 1);
@@ -126,10 +113,7 @@ fn a_bad_sector_fails_the_reads_that_touch_it_also_after_a_crash() {
         let file = disk.open(Path::new("f"), Access::Read).unwrap();
         file.read_at(0, &mut [0; 512]).unwrap();
         file.read_at(1024, &mut [0; 1024]).unwrap();
-        assert!(matches!(
-            file.read_at(0, &mut [0; 513]),
-            Err(Error::Io { .. })
-        ));
+        assert!(matches!(file.read_at(0, &mut [0; 513]), Err(Error::Io { .. })));
     }
 }
 
@@ -146,10 +130,7 @@ fn a_full_device_refuses_everything_that_needs_space_until_there_is_some() {
     let other = create(&disk, "g");
     assert!(is_full(other.write_at(0, b"y")));
     remove(&disk, "f");
-    assert!(
-        is_full(other.write_at(0, b"y")),
-        "the space is taken while the file is open"
-    );
+    assert!(is_full(other.write_at(0, b"y")), "the space is taken while the file is open");
     drop(file);
     other.write_at(0, b"y").unwrap();
     disk.set_capacity(0);
@@ -172,11 +153,7 @@ fn any_call_that_needs_space_can_be_told_there_is_none() {
         once(&disk, FaultKind::Full { after: 0 });
         let error = call(&disk, &*file).unwrap_err();
         assert!(matches!(error, Error::Full { .. }), "call {at}: {error:?}");
-        assert_eq!(
-            line(&disk.after_kill()),
-            "f=abc",
-            "call {at} changed something"
-        );
+        assert_eq!(line(&disk.contents()), "f=abc", "call {at} changed something");
         call(&disk, &*file).unwrap();
     }
 }
@@ -223,12 +200,9 @@ fn a_crash_can_come_between_the_halves_of_a_short_write() {
     let recording = disk.recording();
     let killed: BTreeSet<_> = recording
         .crash_points(&Density::default(), 1)
-        .map(|point| line(&point.after_kill(1).after_kill()))
+        .map(|point| line(&point.after_kill(1).contents()))
         .collect();
-    assert!(
-        killed.contains("f=who") && killed.contains("f=whole"),
-        "{killed:?}"
-    );
+    assert!(killed.contains("f=who") && killed.contains("f=whole"), "{killed:?}");
 }
 
 #[test]
@@ -239,7 +213,7 @@ fn a_lost_write_is_seen_until_the_power_fails() {
     file.write_at(0, b"new").unwrap();
     file.sync_all().unwrap();
     assert_eq!(read(&*file), "new");
-    assert_eq!(line(&disk.after_kill()), "f=new");
+    assert_eq!(line(&disk.contents()), "f=new");
     assert_eq!(line(&disk.after_power_loss()), "f=old");
 }
 
@@ -262,10 +236,7 @@ fn handles_run_out() {
     let open = || disk.open(Path::new("a"), Access::Read);
     assert!(matches!(open(), Err(Error::TooManyFiles { .. })));
     let refused = disk.create(Path::new("c"));
-    assert!(
-        matches!(refused, Err(Error::TooManyFiles { .. })),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(Error::TooManyFiles { .. })), "{refused:?}");
     drop(first);
     drop(open().unwrap());
     once(&disk, FaultKind::TooManyFiles);
@@ -280,22 +251,12 @@ fn a_second_opener_is_refused_until_the_first_is_gone() {
         assert!(matches!(disk.lock(kind), Err(Error::Locked { .. })));
     }
     drop(writer);
-    let readers = [
-        disk.lock(LockKind::Shared).unwrap(),
-        disk.lock(LockKind::Shared).unwrap(),
-    ];
-    assert!(matches!(
-        disk.lock(LockKind::Exclusive),
-        Err(Error::Locked { .. })
-    ));
+    let readers = [disk.lock(LockKind::Shared).unwrap(), disk.lock(LockKind::Shared).unwrap()];
+    assert!(matches!(disk.lock(LockKind::Exclusive), Err(Error::Locked { .. })));
     drop(readers);
     drop(disk.lock(LockKind::Exclusive).unwrap());
-    let crashed = SimDisk::from_image(&disk.after_kill(), 1);
-    drop(
-        crashed
-            .lock(LockKind::Exclusive)
-            .expect("a dead process holds no lock"),
-    );
+    let crashed = SimDisk::from_image(&disk.contents(), 1);
+    drop(crashed.lock(LockKind::Exclusive).expect("a dead process holds no lock"));
 }
 
 #[test]
@@ -312,7 +273,7 @@ fn images_can_be_damaged_in_every_way_files_are() {
     let disk = SimDisk::new(1);
     durable(&disk, "a", b"abc");
     durable(&disk, "b", b"xyz");
-    let image = disk.after_kill();
+    let image = disk.contents();
     let damaged = |damage: &dyn Fn(&mut Image) -> bool| {
         let mut image = image.clone();
         assert!(damage(&mut image));
@@ -325,10 +286,7 @@ fn images_can_be_damaged_in_every_way_files_are() {
     assert_eq!(damaged(&|it| it.remove("a")), "b=xyz");
     assert_eq!(damaged(&|it| it.swap("a", "b")), "a=xyz b=abc");
     assert_eq!(damaged(&|it| it.replace("a", b"other")), "a=other b=xyz");
-    assert_eq!(
-        damaged(&|it| it.replace("c", b"more")),
-        "a=abc b=xyz c=more"
-    );
+    assert_eq!(damaged(&|it| it.replace("c", b"more")), "a=abc b=xyz c=more");
     let mut image = image.clone();
     assert!(!image.flip_bit("a", 3, 0), "there is no such byte");
     assert!(!image.remove("absent") && !image.swap("a", "absent") && !image.truncate("absent", 0));
@@ -347,4 +305,147 @@ fn stale_versions_of_a_file_are_those_that_were_durable() {
     let versions: Vec<_> = disk.recording().durable_versions("f");
     let versions: Vec<&[u8]> = versions.iter().map(|it| it.as_slice()).collect();
     assert_eq!(versions, [b"1", b"3", b"4"]);
+}
+
+#[test]
+fn bytes_that_a_failed_sync_forgot_come_back_with_their_sector() {
+    let disk = SimDisk::new(1);
+    let file = durable(&disk, "f", b"......");
+    file.write_at(0, b"AB").unwrap();
+    once(&disk, FaultKind::Sync(LostSync::KeepsCache));
+    file.sync_data().unwrap_err();
+    assert_eq!(line(&disk.after_power_loss()), "f=......");
+    file.write_at(2, b"CD").unwrap();
+    file.sync_data().unwrap();
+    assert_eq!(crashes(&disk), set(["f=ABCD.."]), "the device is given the sector as it is cached");
+}
+
+#[test]
+fn a_lost_write_is_mended_by_the_next_one_to_its_sector() {
+    let disk = SimDisk::new(1);
+    let file = durable(&disk, "f", &[b'.'; 1024]);
+    once(&disk, FaultKind::LostWrite);
+    file.write_at(510, b"ABCD").unwrap();
+    file.sync_all().unwrap();
+    file.write_at(520, b"x").unwrap();
+    file.sync_all().unwrap();
+    let after = disk.after_power_loss();
+    assert_eq!(&after.bytes("f").unwrap()[508..522], b"....CD......x.");
+}
+
+#[test]
+fn a_lost_append_leaves_its_size() {
+    let disk = SimDisk::new(1);
+    let file = durable(&disk, "f", b"x");
+    once(&disk, FaultKind::LostWrite);
+    file.write_at(1, b"yz").unwrap();
+    file.sync_all().unwrap();
+    assert_eq!(line(&disk.after_power_loss()), "f=x00");
+}
+
+#[test]
+fn a_late_report_takes_what_was_written_since_along() {
+    let disk = SimDisk::new(1);
+    let file = durable(&disk, "f", b"..");
+    file.write_at(0, b"a").unwrap();
+    inject(&disk, FaultKind::Sync(LostSync::ReportedLate), 0, Lasting::FromThenOn);
+    file.sync_data().unwrap();
+    file.write_at(1, b"b").unwrap();
+    file.sync_data().expect_err("late, but reported, also where each sync fails so");
+    assert_eq!(line(&disk.after_power_loss()), "f=..");
+}
+
+#[test]
+fn every_call_can_fail() {
+    type Attempt = fn(&SimDisk, &dyn File) -> Result<()>;
+    let attempts: [Attempt; 18] = [
+        |disk, _| disk.create(Path::new("g")).map(drop),
+        |disk, _| disk.open(Path::new("f"), Access::Read).map(drop),
+        |disk, _| disk.rename(Path::new("f"), Path::new("g")).map(drop),
+        |disk, _| disk.remove(Path::new("f")).map(drop),
+        |disk, _| disk.create_dir(Path::new("g")).map(drop),
+        |disk, _| disk.list(Path::new("")).map(drop),
+        |disk, _| disk.sync_dir(Path::new("")),
+        |disk, _| disk.lock(LockKind::Exclusive).map(drop),
+        |disk, _| disk.lock(LockKind::Shared).map(drop),
+        |_, file| file.size().map(drop),
+        |_, file| file.read_at(0, &mut [0; 2]),
+        |_, file| file.write_at(0, b"xy"),
+        |_, file| file.reserve(10),
+        |_, file| file.set_size(10),
+        |_, file| file.set_size(1),
+        |_, file| file.sync_data(),
+        |_, file| file.sync_all(),
+        |_, file| file.map(2).map(drop),
+    ];
+    for (at, attempt) in attempts.into_iter().enumerate() {
+        let disk = SimDisk::new(1);
+        let file = durable(&disk, "f", b"abc");
+        for kind in FaultKind::ALL {
+            inject(&disk, *kind, 0, Lasting::FromThenOn);
+        }
+        attempt(&disk, &*file).expect_err(&format!("attempt {at} did not fail"));
+        disk.heal();
+        attempt(&disk, &*file).unwrap_or_else(|error| panic!("attempt {at}: {error}"));
+    }
+}
+
+#[test]
+fn a_full_device_can_fail_a_sync_too() {
+    let disk = SimDisk::new(1);
+    let file = durable(&disk, "f", b"abc");
+    file.write_at(0, b"X").unwrap();
+    once(&disk, FaultKind::Full { after: 0 });
+    assert!(matches!(file.sync_data(), Err(Error::Full { .. })));
+    assert_eq!(line(&disk.after_power_loss()), "f=abc");
+}
+
+#[test]
+fn faults_of_one_kind_do_not_disturb_each_other() {
+    let disk = SimDisk::new(1);
+    let file = durable(&disk, "f", b"abc");
+    let kind = FaultKind::Sync(LostSync::KeepsCache);
+    inject(&disk, kind, 1, Lasting::FromThenOn);
+    inject(&disk, kind, 0, Lasting::Once);
+    let outcomes = [(); 4].map(|()| file.sync_data().is_err());
+    assert_eq!(outcomes, [true; 4]);
+}
+
+#[test]
+fn a_failed_write_of_many_bytes_has_written_none_and_a_full_device_not_all() {
+    let disk = SimDisk::new(1);
+    let file = durable(&disk, "f", b"......");
+    once(&disk, FaultKind::Write);
+    file.write_at(0, b"ABCD").unwrap_err();
+    assert_eq!(read(&*file), "......");
+    once(&disk, FaultKind::Full { after: 7 });
+    file.write_at(0, b"ABCD").unwrap_err();
+    assert_eq!(read(&*file), "ABC...");
+}
+
+#[test]
+fn a_directory_whose_cache_is_reverted_has_lost_its_names_too() {
+    let disk = SimDisk::new(1);
+    durable(&disk, "f", b"1");
+    rename(&disk, "f", "g");
+    once(&disk, FaultKind::Sync(LostSync::RevertsCache));
+    disk.sync_dir(Path::new("")).unwrap_err();
+    disk.sync_dir(Path::new("")).unwrap();
+    assert_eq!(crashes(&disk), set(["f=1", "g=1"]), "the one after a power loss, the other cached");
+    assert_eq!(line(&disk.after_power_loss()), "f=1");
+}
+
+#[test]
+fn a_rename_of_which_the_new_directory_was_forgotten_keeps_the_old_name() {
+    let disk = SimDisk::new(1);
+    for dir in ["from", "to"] {
+        create_dir(&disk, dir);
+    }
+    durable(&disk, "from/f", b"1");
+    disk.sync_dir(Path::new("")).unwrap();
+    rename(&disk, "from/f", "to/f");
+    once(&disk, FaultKind::Sync(LostSync::KeepsCache));
+    disk.sync_dir(Path::new("to")).unwrap_err();
+    let left = crashes(&disk);
+    assert!(left.iter().all(|it| it.contains("f=1")), "{left:?}");
 }

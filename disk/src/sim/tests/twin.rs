@@ -18,65 +18,22 @@ struct Side<'a> {
 /// One call, with all it needs; both sides are given the same.
 #[derive(Clone, Debug)]
 enum Step {
-    Create {
-        name: usize,
-        handle: usize,
-    },
-    Open {
-        name: usize,
-        handle: usize,
-        access: Access,
-    },
-    Close {
-        handle: usize,
-    },
-    Rename {
-        from: usize,
-        to: usize,
-    },
-    Remove {
-        name: usize,
-    },
-    CreateDir {
-        name: usize,
-    },
-    List {
-        name: usize,
-    },
-    SyncDir {
-        name: usize,
-    },
-    Size {
-        handle: usize,
-    },
-    Read {
-        handle: usize,
-        offset: u64,
-        bytes: usize,
-    },
-    Write {
-        handle: usize,
-        offset: u64,
-        bytes: Vec<u8>,
-    },
-    Reserve {
-        handle: usize,
-        size: u64,
-    },
-    SetSize {
-        handle: usize,
-        size: u64,
-    },
-    SyncData {
-        handle: usize,
-    },
-    SyncAll {
-        handle: usize,
-    },
-    Map {
-        handle: usize,
-        size: u64,
-    },
+    Create { name: usize, handle: usize },
+    Open { name: usize, handle: usize, access: Access },
+    Close { handle: usize },
+    Rename { from: usize, to: usize },
+    Remove { name: usize },
+    CreateDir { name: usize },
+    List { name: usize },
+    SyncDir { name: usize },
+    Size { handle: usize },
+    Read { handle: usize, offset: u64, bytes: usize },
+    Write { handle: usize, offset: u64, bytes: Vec<u8> },
+    Reserve { handle: usize, size: u64 },
+    SetSize { handle: usize, size: u64 },
+    SyncData { handle: usize },
+    SyncAll { handle: usize },
+    Map { handle: usize, size: u64 },
 }
 
 fn any_step(random: &mut Random) -> Step {
@@ -88,48 +45,26 @@ fn any_step(random: &mut Random) -> Step {
     match random.below(100) {
         0..10 => Step::Create { name, handle },
         10..18 => {
-            let access = if random.below(4) == 0 {
-                Access::Read
-            } else {
-                Access::ReadWrite
-            };
-            Step::Open {
-                name,
-                handle,
-                access,
-            }
+            let access = if random.below(4) == 0 { Access::Read } else { Access::ReadWrite };
+            Step::Open { name, handle, access }
         }
         18..22 => Step::Close { handle },
-        22..32 => Step::Rename {
-            from: name,
-            to: other,
-        },
+        22..32 => Step::Rename { from: name, to: other },
         32..36 => Step::Remove { name },
         36..42 => Step::CreateDir { name },
         42..46 => Step::List { name },
         46..47 => Step::SyncDir { name },
         47..52 => Step::Size { handle },
-        52..66 => Step::Read {
-            handle,
-            offset,
-            bytes: random.below(3_000) as usize,
-        },
+        52..66 => Step::Read { handle, offset, bytes: random.below(3_000) as usize },
         66..86 => {
             let letter = b'a' + random.below(26) as u8;
-            Step::Write {
-                handle,
-                offset,
-                bytes: vec![letter; random.below(2_000) as usize],
-            }
+            Step::Write { handle, offset, bytes: vec![letter; random.below(2_000) as usize] }
         }
         86..90 => Step::Reserve { handle, size },
         90..94 => Step::SetSize { handle, size },
         94..95 => Step::SyncData { handle },
         95..96 => Step::SyncAll { handle },
-        _ => Step::Map {
-            handle,
-            size: 1 + size,
-        },
+        _ => Step::Map { handle, size: 1 + size },
     }
 }
 
@@ -151,11 +86,7 @@ impl Side<'_> {
                 self.open[*handle] = Some(file);
                 Ok(format!("{:?}", pending.dirs()))
             }
-            Step::Open {
-                name,
-                handle,
-                access,
-            } => {
+            Step::Open { name, handle, access } => {
                 self.open[*handle] = Some(self.disk.open(path(name), *access)?);
                 Ok(done())
             }
@@ -220,11 +151,7 @@ fn contents(disk: &dyn Disk) -> Vec<String> {
             let file = disk.open(&path, Access::Read).unwrap();
             let mut bytes = vec![0; file.size().unwrap() as usize];
             file.read_at(0, &mut bytes).unwrap();
-            lines.push(format!(
-                "{} {}",
-                path.display(),
-                String::from_utf8_lossy(&bytes)
-            ));
+            lines.push(format!("{} {}", path.display(), String::from_utf8_lossy(&bytes)));
         }
     }
     lines
@@ -234,33 +161,23 @@ fn contents(disk: &dyn Disk) -> Vec<String> {
 fn compare(seed: u64, steps: usize, real: &OsDisk) -> std::result::Result<(), String> {
     let mut random = Random::new(seed);
     let simulated = SimDisk::new(seed);
-    let mut real_side = Side {
-        disk: real,
-        open: [None, None, None],
-    };
-    let mut simulated_side = Side {
-        disk: &simulated,
-        open: [None, None, None],
-    };
+    let mut real_side = Side { disk: real, open: [None, None, None] };
+    let mut simulated_side = Side { disk: &simulated, open: [None, None, None] };
     for at in 0..steps {
         let step = any_step(&mut random);
         let expected = real_side.take(&step);
         let answered = simulated_side.take(&step);
         if expected != answered {
-            return Err(format!(
-                "seed {seed}, step {at}: {step:?}: {expected} / {answered}"
-            ));
+            return Err(format!("seed {seed}, step {at}: {step:?}: {expected} / {answered}"));
         }
     }
     let (expected, found) = (contents(real), contents(&simulated));
     if expected != found {
         return Err(format!("seed {seed}: left {expected:?} / {found:?}"));
     }
-    let killed = SimDisk::from_image(&simulated.after_kill(), seed);
+    let killed = SimDisk::from_image(&simulated.contents(), seed);
     if contents(&killed) != found {
-        return Err(format!(
-            "seed {seed}: what a killed process leaves is not what it saw"
-        ));
+        return Err(format!("seed {seed}: what a killed process leaves is not what it saw"));
     }
     Ok(())
 }
