@@ -1,7 +1,9 @@
 //! The one seam to the disk: every byte arrwDB reads, writes, maps, renames or syncs passes here.
 //!
 //! Owns: the traits [`Disk`], [`File`] and [`Region`], which say for each call what is durable when
-//! it returns; [`OsDisk`], the real disk; [`Latch`] and [`Trace`], which sit in front of any disk.
+//! it returns; [`OsDisk`], the real disk; [`SimDisk`], one that can lose power at any moment, and the
+//! [`harness`] that crashes a program on it everywhere; [`Latch`] and [`Trace`], which sit in front of
+//! any disk.
 //! No other crate of the store touches files, maps or clocks: `clippy.toml` in each refuses it, and
 //! `tidy` sees to it that none forgets to.
 //!

@@ -16,6 +16,7 @@ const USES: &[Use] = &[
     ("rustix", "disk", Kind::Code, "the Linux calls the standard library lacks, memory-safe"),
     ("proptest", "disk", Kind::Tests, "random sequences of calls against a model"),
     ("tempfile", "disk", Kind::Tests, "directories on the real disk that vanish after the test"),
+    ("proptest", "wal", Kind::Tests, "random records, and random bytes in their place"),
     ("proc-macro2", "tidy", Kind::Code, "line numbers of what syn has parsed"),
     ("syn", "tidy", Kind::Code, "finds functions and test modules as the compiler would"),
     ("toml", "tidy", Kind::Code, "reads manifests and clippy.toml as cargo does"),

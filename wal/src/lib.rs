@@ -1,7 +1,10 @@
-//! Will hold the write-ahead log: framed records, group commit, replay. Nothing is here yet.
+//! Will be the write-ahead log: framed records, group commit, replay. Its byte layout is here; what
+//! writes and replays log files is not yet.
 //!
 //! To own: log files and the decision where the log ends. To promise: what was acknowledged as
 //! synced is replayed or reported as damaged, never left out in silence. Never: will look into the
 //! records it carries, or know what a vector is.
 
 #![forbid(unsafe_code)]
+
+pub mod format;
