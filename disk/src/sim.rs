@@ -51,7 +51,7 @@ pub use crash::{CrashImage, CrashPoint, CrashPoints, Density};
 pub use event::{Progress, Recording};
 pub use fault::{BusError, Fault, FaultKind, Lasting, LostSync};
 pub use image::Image;
-pub use take::Neighbours;
+pub use take::{InFlight, Neighbours};
 
 /// A simulated disk. Clones are handles of the same one.
 #[derive(Clone, Debug)]

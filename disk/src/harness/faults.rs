@@ -10,8 +10,8 @@ use crate::sim::{Fault, FaultKind, Lasting, Progress, SimOptions};
 /// failing that can fail so, then with the second, until one run meets no fault any more; once each,
 /// and once from that call on.
 ///
-/// After each run the disk is healed and crashed in every way, at the point where the workload stopped,
-/// and recovered from as in [`crash_everywhere`](super::crash_everywhere). The workload must not panic.
+/// After each run the disk is crashed in every way, at the point where the workload stopped, and
+/// recovered from without faults as in [`crash_everywhere`](super::crash_everywhere). The workload must not panic.
 /// What it still promises it says by [`SimDisk::acknowledge`], and by what it returns, which the
 /// recovery is given: which steps were refused, say. To make the calls of a recovery fail, let it be the
 /// workload, on a disk that a crash has left.
@@ -56,7 +56,6 @@ pub fn fail_every_call<Told, Found: PartialEq + Debug>(
                 if disk.faults_struck() == 0 {
                     break;
                 }
-                disk.heal();
                 let recording = disk.recording();
                 let last = recording.last_point(&config.density, config.seed);
                 run.crash_at(&last, &recording, config.depth).map_err(named)?;

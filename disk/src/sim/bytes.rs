@@ -11,7 +11,8 @@ use crate::region::heap::HeapRegion;
 /// A file, whatever names it has.
 #[derive(Default, Debug)]
 pub(super) struct FileNode {
-    pub(super) bytes: Vec<u8>,
+    /// Shared with the image it came from until the first write.
+    pub(super) bytes: Arc<Vec<u8>>,
     /// How much space it has taken: at least what was written or reserved.
     pub(super) taken: u64,
     pub(super) names: u32,
@@ -53,9 +54,9 @@ impl State {
             return Ok(());
         };
         node.regions().for_each(|region| region.check_unborrowed(start, bytes.len()));
-        let size = node.bytes.len().max(start + bytes.len());
-        node.bytes.resize(size, 0);
-        if let Some(to) = node.bytes.get_mut(start..start + bytes.len()) {
+        let cache = Arc::make_mut(&mut node.bytes);
+        cache.resize(cache.len().max(start + bytes.len()), 0);
+        if let Some(to) = cache.get_mut(start..start + bytes.len()) {
             to.copy_from_slice(bytes);
         }
         node.show(start, bytes);
@@ -78,7 +79,7 @@ impl State {
         };
         let mapped = node.mapped();
         assert!(size >= mapped, "a file of which {mapped} bytes are mapped is cut to {size}");
-        node.bytes.resize(size, 0);
+        Arc::make_mut(&mut node.bytes).resize(size, 0);
         node.taken = if to < from { node.taken.min(to) } else { node.taken };
         if from != to {
             self.record(Event::SetSize { inode, from, to });
@@ -143,9 +144,9 @@ impl FileNode {
 
     /// Gives the file other bytes; maps see those that differ.
     pub(super) fn replace(&mut self, bytes: Vec<u8>) {
-        let old = std::mem::replace(&mut self.bytes, bytes);
+        let old = std::mem::replace(&mut self.bytes, Arc::new(bytes));
         let differing =
-            old.iter().zip(&self.bytes).enumerate().filter(|(_, (old, new))| old != new);
+            old.iter().zip(&*self.bytes).enumerate().filter(|(_, (old, new))| old != new);
         let differing: Vec<_> = differing.map(|(at, (_, new))| (at, *new)).collect();
         for (at, new) in differing {
             self.show(at, &[new]);

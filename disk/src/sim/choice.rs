@@ -9,7 +9,7 @@ use super::history::{ChangeId, What};
 use super::image::Image;
 use super::platter::{Pending, Platter};
 use super::random::Random;
-use super::take::{Fill, Neighbours, Take};
+use super::take::{Fill, InFlight, Neighbours, Take};
 
 /// How many of the possible crashes are tried at each point.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ pub struct Density {
     pub images: usize,
     /// What trashing harms.
     pub neighbours: Neighbours,
+    /// What trashing leaves.
+    pub in_flight: InFlight,
 }
 
 impl Default for Density {
@@ -41,6 +43,7 @@ impl Default for Density {
             cuts: 16,
             images: 4096,
             neighbours: Neighbours::Spared,
+            in_flight: InFlight::Trashed,
         }
     }
 }
@@ -173,10 +176,13 @@ fn torn(
     let cuts = inner_bytes(length, density.cuts, random);
     takes.extend(cuts.into_iter().map(|cut| ("cut short", only(0..cut))));
     takes.extend(fills.into_iter().map(|fill| ("size without bytes", Take::Sized(vec![], fill))));
-    takes.extend(trashed_parts(offset, length, density.tears, random).into_iter().map(|part| {
-        let neighbours = density.neighbours;
-        ("trashed", Take::Trashed { parts: std::iter::once(part).collect(), neighbours })
-    }));
+    for part in trashed_parts(offset, length, density.tears, random) {
+        if density.in_flight == InFlight::TrashedOrUnreadable {
+            takes.push(("unreadable", Take::Unreadable(part.clone())));
+        }
+        let (parts, neighbours) = (std::iter::once(part).collect(), density.neighbours);
+        takes.push(("trashed", Take::Trashed { parts, neighbours }));
+    }
     takes
 }
 

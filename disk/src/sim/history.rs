@@ -130,9 +130,13 @@ impl FileHistory {
     }
 
     /// What the device holds after a crash that took this of each pending change.
-    pub(crate) fn after_crash(&self, take: impl Fn(ChangeId) -> Take) -> Arc<Vec<u8>> {
+    /// Beside the bytes, the parts that can't be read.
+    pub(crate) fn after_crash(
+        &self,
+        take: impl Fn(ChangeId) -> Take,
+    ) -> (Arc<Vec<u8>>, Vec<Range<u64>>) {
         if self.changes.is_empty() {
-            return Arc::clone(&self.base);
+            return (Arc::clone(&self.base), Vec::new());
         }
         let takes: Vec<Take> = self
             .changes
@@ -144,7 +148,7 @@ impl FileHistory {
             })
             .collect();
         if takes.iter().all(|take| matches!(take, Take::Nothing)) {
-            return Arc::clone(&self.base);
+            return (Arc::clone(&self.base), Vec::new());
         }
         let taken = close_over_sectors(&self.changes, takes);
         let mut bytes = Vec::clone(&self.base);
@@ -152,7 +156,7 @@ impl FileHistory {
             misplace(&mut bytes, &change.what, taken);
             apply(&mut bytes, &change.what, taken);
         }
-        Arc::new(bytes)
+        (Arc::new(bytes), unreadable(&self.changes, &taken))
     }
 }
 
@@ -161,6 +165,20 @@ impl FileHistory {
 pub(crate) enum Cuts {
     Too,
     No,
+}
+
+/// The parts of a file that a crash left unreadable, less those that were written again behind it.
+fn unreadable(changes: &[Change], taken: &[Taken]) -> Vec<Range<u64>> {
+    let mut parts: Vec<Range<u64>> = Vec::new();
+    for (change, taken) in changes.iter().zip(taken) {
+        let What::Write { offset, .. } = &change.what else { continue };
+        let place = |part: &Range<usize>| offset + part.start as u64..offset + part.end as u64;
+        for written in taken.data.iter().map(place) {
+            parts.retain(|part| overlap(part, &written).is_none());
+        }
+        parts.extend(taken.unreadable.iter().map(place));
+    }
+    parts
 }
 
 /// Adds to what is taken of each change whatever a later one drags along: the part in sectors that the

@@ -210,7 +210,7 @@ impl Platter {
     /// What reads see, as an image.
     pub(crate) fn contents(&self) -> Image {
         let names = |dir: &DirHistory| dir.names(|_| true, Lost::Shown);
-        self.image(names, FileHistory::cached)
+        self.image(names, |file| (file.cached(), Vec::new()))
     }
 
     /// The disk after the power failed and this was taken of each pending change.
@@ -247,7 +247,7 @@ impl Platter {
     fn image(
         &self,
         names: impl Fn(&DirHistory) -> BTreeMap<OsString, Inode>,
-        bytes: impl Fn(&FileHistory) -> Arc<Vec<u8>>,
+        bytes: impl Fn(&FileHistory) -> (Arc<Vec<u8>>, Vec<Range<u64>>),
     ) -> Image {
         let mut image = Image::new();
         let mut numbers: BTreeMap<Inode, usize> = BTreeMap::new();
@@ -269,8 +269,9 @@ impl Platter {
                     continue;
                 };
                 let number = *numbers.entry(inode).or_insert_with(|| {
-                    let unreadable = self.unreadable.get(&inode).cloned().unwrap_or_default();
-                    let bytes = bytes(file);
+                    let (bytes, lost) = bytes(file);
+                    let before = self.unreadable.get(&inode).into_iter().flatten().cloned();
+                    let unreadable = before.chain(lost).collect();
                     let sum = file.sum_of(&bytes);
                     image.files.push(Content::with_sum(bytes, unreadable, sum));
                     image.files.len() - 1

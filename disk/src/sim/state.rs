@@ -59,8 +59,8 @@ impl State {
         for (inode, bytes, unreadable) in start.live_files() {
             let led_to = dirs.values().flat_map(BTreeMap::values).filter(|it| **it == inode);
             let node = FileNode {
-                bytes: Vec::clone(&bytes),
                 taken: bytes.len() as u64,
+                bytes,
                 names: u32::try_from(led_to.count()).unwrap_or(u32::MAX),
                 unreadable,
                 ..FileNode::default()

@@ -20,6 +20,8 @@ pub(crate) enum Take {
     Sized(Vec<Range<usize>>, Fill),
     /// Of a write, all of it, but these parts came out as garbage.
     Trashed { parts: Vec<Range<usize>>, neighbours: Neighbours },
+    /// Of a write, all of it, but this part can't be read any more.
+    Unreadable(Range<usize>),
 }
 
 /// Whether a torn write harms only the bytes it covers.
@@ -30,6 +32,16 @@ pub enum Neighbours {
     /// The rest of each sector is lost with it. Nothing here is built to survive this; it exists
     /// to measure what would happen.
     Harmed,
+}
+
+/// What a sector that was being written when the power failed may come out as.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum InFlight {
+    /// Garbage.
+    Trashed,
+    /// Garbage, or nothing that can be read: a recovery that meets it can only refuse, and must be
+    /// allowed to.
+    TrashedOrUnreadable,
 }
 
 /// What stands in bytes that a file has by its size, but that were never written.
@@ -71,6 +83,8 @@ pub(crate) struct Taken {
     pub(crate) data: Vec<Range<usize>>,
     /// Parts that reach it as garbage, on top of the data.
     pub(crate) trash: Vec<Range<usize>>,
+    /// A part that reaches it as sectors that can't be read.
+    pub(crate) unreadable: Option<Range<usize>>,
     /// Whether the garbage takes the rest of its sectors along.
     pub(crate) neighbours: bool,
     /// Of a cut that is not taken, the zeros that came with later writes: offsets in the file.
@@ -95,6 +109,7 @@ impl Taken {
         let nothing = Taken {
             data: Vec::new(),
             trash: Vec::new(),
+            unreadable: None,
             neighbours: false,
             zeroed: Vec::new(),
             end: None,
@@ -110,6 +125,9 @@ impl Taken {
             }
             Take::Sized(parts, fill) => {
                 Taken { data: parts.clone(), end: Some(length), fill: fill.clone(), ..nothing }
+            }
+            Take::Unreadable(part) => {
+                Taken { data: whole, unreadable: Some(part.clone()), end: Some(length), ..nothing }
             }
             Take::Trashed { parts, neighbours } => Taken {
                 data: whole,

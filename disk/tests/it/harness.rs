@@ -219,6 +219,22 @@ fn syncs_of_files_of_a_kind_are_one_site() {
 }
 
 #[test]
+fn syncs_that_stand_in_for_each_other_are_missed_together() {
+    let disk = SimDisk::new(1);
+    disk.begin(1);
+    let (file, pending) = disk.create(Path::new(LOG)).unwrap();
+    pending.sync(&disk).unwrap();
+    file.write_at(0, &record(1)).unwrap();
+    file.sync_data().unwrap();
+    file.sync_data().unwrap();
+    disk.acknowledge(1);
+    let elisions = elide_syncs(&deep(1), &disk.recording(), replay).unwrap();
+    let data = elisions.iter().find(|it| it.site == "sync-data log").unwrap();
+    assert_eq!((data.missed.as_slice(), data.missed_together), (&[false, false][..], true));
+    assert!(!data.is_unmissed());
+}
+
+#[test]
 fn eliding_begins_with_a_run_that_holds() {
     let failure = elide_syncs(&deep(1), &recorded(Promise::Hollow), replay).unwrap_err();
     assert!(failure.what.contains("0 records"), "{failure}");

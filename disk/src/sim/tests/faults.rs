@@ -1,4 +1,9 @@
 //! Every fault a disk can have, one test each: what is told, what is seen, what is left.
+//!
+//! By the fault model: process kill and power loss, torn writes, sizes without bytes and names without
+//! files are in `images.rs` and `semantics.rs`; crashes in a recovery, and a disk that is full during one,
+//! are in `tests/it/harness.rs`. Hostile content under right sums, and a directory copied while in use,
+//! are for those to test who know what files mean.
 
 use super::*;
 
@@ -135,6 +140,16 @@ fn a_full_device_refuses_everything_that_needs_space_until_there_is_some() {
     other.write_at(0, b"y").unwrap();
     disk.set_capacity(0);
     assert!(is_full(other.write_at(1, b"z")));
+}
+
+#[test]
+fn a_cut_gives_space_back() {
+    let disk = SimDisk::options(1).capacity(10).build();
+    let file = durable(&disk, "f", b"0123456789");
+    let other = create(&disk, "g");
+    other.write_at(0, b"x").unwrap_err();
+    file.set_size(2).unwrap();
+    other.write_at(0, b"12345678").unwrap();
 }
 
 #[test]

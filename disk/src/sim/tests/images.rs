@@ -154,6 +154,39 @@ fn a_long_write_is_torn_in_every_way_there_is() {
 }
 
 #[test]
+fn where_asked_for_a_sector_in_flight_cannot_be_read_until_it_is_written_again() {
+    let disk = SimDisk::new(1);
+    let file = durable(&disk, "f", &[b'.'; 2048]);
+    file.write_at(512, &[b'w'; 1024]).unwrap();
+    let density = Density { in_flight: InFlight::TrashedOrUnreadable, ..Density::default() };
+    let readable = |density: &Density| -> BTreeSet<String> {
+        let last = disk.recording().last_point(density, 1);
+        let sectors = last.images().map(|crash| {
+            let disk = SimDisk::from_image(&crash.image, 1);
+            let file = disk.open(Path::new("f"), Access::ReadWrite).unwrap();
+            let read = |at| file.read_at(at, &mut [0; 512]).is_ok();
+            let all = [0, 512, 1024, 1536].map(|at| if read(at) { '+' } else { '!' });
+            file.write_at(500, &[b'x'; 1100]).unwrap();
+            assert!(read(512) && read(1024));
+            all.iter().collect()
+        });
+        sectors.collect()
+    };
+    assert_eq!(readable(&density), set(["++++", "+!++", "++!+", "+!!+"]));
+    assert_eq!(readable(&Density::default()), set(["++++"]));
+}
+
+#[test]
+fn an_image_with_an_unreadable_part_is_another_one() {
+    let disk = SimDisk::new(1);
+    durable(&disk, "f", b"bytes");
+    let image = disk.contents();
+    let mut damaged = image.clone();
+    assert!(damaged.make_unreadable("f", 0..2));
+    assert_ne!(image.sum(), damaged.sum());
+}
+
+#[test]
 fn many_changes_are_kept_alone_dropped_alone_cut_off_and_mixed() {
     let disk = SimDisk::new(1);
     let files: Vec<_> =
@@ -179,6 +212,33 @@ fn many_changes_are_kept_alone_dropped_alone_cut_off_and_mixed() {
     let subsets: BTreeSet<_> = of_seed(1).into_iter().filter(|it| !it.contains('?')).collect();
     let plain = subsets.iter().filter(|it| it.chars().all(|it| "w-".contains(it))).count();
     assert!(plain >= 1 << 10, "all subsets of ten: {plain}");
+}
+
+#[test]
+fn of_many_new_names_each_may_be_the_one_that_is_lost() {
+    let disk = SimDisk::new(1);
+    (b'a'..b'a' + 12).for_each(|name| drop(create(&disk, &char::from(name).to_string())));
+    let last = disk.recording().last_point(&Density::default(), 1);
+    let names =
+        |image: &Image| image.files().map(|it| it.display().to_string()).collect::<String>();
+    let seen: BTreeSet<_> = last.images().map(|crash| names(&crash.image)).collect();
+    for name in 'a'..'m' {
+        let others: String = ('a'..'m').filter(|other| *other != name).collect();
+        assert!(seen.contains(&others), "all but {name}");
+        assert!(seen.contains(&name.to_string()), "{name} alone");
+    }
+}
+
+#[test]
+fn a_crash_by_chance_tears_too() {
+    let disk = SimDisk::new(1);
+    let file = durable(&disk, "f", &[b'.'; 2048]);
+    file.write_at(0, &[b'w'; 2048]).unwrap();
+    let sectors = |image: &Image| -> String {
+        image.bytes("f").unwrap().chunks(512).map(|it| char::from(it[0])).collect()
+    };
+    let seen: BTreeSet<_> = (0..500).map(|seed| sectors(&disk.after_random_crash(seed))).collect();
+    assert_eq!(seen.len(), 16, "every subset of four sectors: {seen:?}");
 }
 
 #[test]

@@ -80,6 +80,15 @@ fn where_asked_for_sync_all_keeps_a_new_name_as_ext4_does() {
 }
 
 #[test]
+fn what_sync_all_does_for_a_name_does_not_reach_what_came_after_it() {
+    let disk = SimDisk::options(1).sync_all_syncs_the_name().build();
+    let file = create(&disk, "f");
+    remove(&disk, "f");
+    assert!(matches!(file.sync_all(), Err(Error::Removed { .. })));
+    assert_eq!(crashes(&disk), set(["f=", ""]));
+}
+
+#[test]
 fn names_change_at_once_and_last_from_the_sync_of_their_directory() {
     let disk = SimDisk::new(1);
     durable(&disk, "a", b"1");
