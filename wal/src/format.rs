@@ -12,7 +12,7 @@
 mod header;
 mod record;
 
-pub use header::{FileHeader, Predecessor};
+pub use header::{FileHeader, Found, HeaderState, Predecessor};
 pub use record::{Kind, Part, Place, RecordHeader, Verified};
 
 /// Length of a log file's header: the first record begins behind it.

@@ -6,6 +6,12 @@ use base::{FileId, Sequence, StoreId, Timeline};
 
 use super::{ALIGNMENT, HEADER_BYTES, Invalid, VERSION};
 
+/// Length of the block that holds the header: a sector. It stands twice, first and last.
+const BLOCK_BYTES: usize = 512;
+/// Where the second of the two begins.
+const SECOND_AT: usize = HEADER_BYTES - BLOCK_BYTES;
+const _: () = assert!(SECOND_AT >= BLOCK_BYTES, "two blocks in two sectors");
+
 const MAGIC: [u8; 8] = *b"arrwLOG\n";
 /// Where the sum stands: it covers everything else.
 const SUM_AT: usize = 12;
@@ -43,6 +49,26 @@ pub struct Predecessor {
     pub sum: u32,
 }
 
+/// A header as it was found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Found {
+    /// What it says.
+    pub header: FileHeader,
+    /// Its sum, which the first record repeats.
+    pub sum: u32,
+    /// Whether all 4096 bytes are as they were written.
+    pub state: HeaderState,
+}
+
+/// What became of a header's bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HeaderState {
+    /// They are as they were written.
+    Whole,
+    /// One of the two blocks is, and the header was read from that; the rest is torn or damaged.
+    Damaged,
+}
+
 impl FileHeader {
     /// The header's 4096 bytes.
     ///
@@ -59,21 +85,36 @@ impl FileHeader {
         into.u64(self.parent.map_or(0, Timeline::get)).u64(self.first.get());
         let Predecessor { file, end, sum } =
             self.previous.unwrap_or(Predecessor { file: FileId(0), end: 0, sum: 0 });
-        into.u64(file.0).u64(end).u32(sum).align(HEADER_BYTES);
+        into.u64(file.0).u64(end).u32(sum).align(BLOCK_BYTES);
         let sum = sum_of(&bytes).to_le_bytes();
         if let Some(place) = bytes.get_mut(SUM_AT..SUM_END) {
             place.copy_from_slice(&sum);
         }
+        let block = bytes.clone();
+        bytes.resize(SECOND_AT, 0);
+        bytes.extend_from_slice(&block);
         bytes
     }
 
-    /// Reads the header from the first bytes of a file; gives its sum too, which the first record
-    /// repeats.
+    /// Reads the header from the first bytes of a file: from either block, if only one is valid.
     ///
     /// # Errors
-    /// What is wrong with it. A spare, all zeros, is [`Invalid::Magic`].
-    pub fn decode(bytes: &[u8]) -> Result<(FileHeader, u32), Invalid> {
+    /// What is wrong with the first block, if both are wrong. A spare, all zeros, is
+    /// [`Invalid::Magic`].
+    pub fn decode(bytes: &[u8]) -> Result<Found, Invalid> {
         let bytes = bytes.get(..HEADER_BYTES).ok_or(Invalid::Short)?;
+        let (first, rest) = bytes.split_at(BLOCK_BYTES);
+        let (between, second) = rest.split_at(SECOND_AT - BLOCK_BYTES);
+        let (header, sum) = match (Self::decode_block(first), Self::decode_block(second)) {
+            (Ok(found), _) | (Err(_), Ok(found)) => found,
+            (Err(invalid), Err(_)) => return Err(invalid),
+        };
+        let is_whole = first == second && between.iter().all(|byte| *byte == 0);
+        let state = if is_whole { HeaderState::Whole } else { HeaderState::Damaged };
+        Ok(Found { header, sum, state })
+    }
+
+    fn decode_block(bytes: &[u8]) -> Result<(FileHeader, u32), Invalid> {
         let mut from = Decoder::new(bytes);
         if from.array("magic")? != MAGIC {
             return Err(Invalid::Magic);
@@ -157,10 +198,10 @@ impl FileHeader {
     }
 }
 
-/// The sum of a header's bytes, less the sum itself.
+/// The sum of a header's block, less the sum itself.
 fn sum_of(header: &[u8]) -> u32 {
     let before = header.get(..SUM_AT).unwrap_or_default();
-    let behind = header.get(SUM_END..HEADER_BYTES).unwrap_or_default();
+    let behind = header.get(SUM_END..BLOCK_BYTES).unwrap_or_default();
     let mut sum = Crc32::new();
     sum.update(before).update(behind);
     sum.sum()

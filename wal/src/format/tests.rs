@@ -76,10 +76,13 @@ fn example_bytes(title: &str) -> Vec<u8> {
 #[test]
 fn the_worked_examples_of_the_format_document_hold() {
     let mut header = example_bytes("Worked example of a log file's header");
-    header.resize(HEADER_BYTES, 0);
+    header.resize(512, 0);
+    let block = header.clone();
+    header.resize(3584, 0);
+    header.extend_from_slice(&block);
     assert_eq!(example_file().encode(), header);
-    let (decoded, _) = FileHeader::decode(&header).unwrap();
-    assert_eq!(decoded, example_file());
+    let found = FileHeader::decode(&header).unwrap();
+    assert_eq!((found.header, found.state), (example_file(), HeaderState::Whole));
 
     let record = example_bytes("Worked example of a record");
     assert_eq!(bytes_of(&example_record(), &example_place(), TABLE, BODY), record);
@@ -89,15 +92,44 @@ fn the_worked_examples_of_the_format_document_hold() {
     assert_eq!(payload.unwrap(), (TABLE, BODY));
 }
 
+/// Were the header lost, all records of the file would be lost with it, and the file be taken for one
+/// that was never used.
 #[test]
-fn every_flipped_bit_of_a_file_header_is_found() {
+fn every_flipped_bit_of_a_file_header_is_found_and_harms_nothing() {
     let good = example_file().encode();
+    let whole = FileHeader::decode(&good).unwrap();
+    let damaged = Found { state: HeaderState::Damaged, ..whole };
     for at in 0..HEADER_BYTES {
         for bit in 0..8 {
             let mut bytes = good.clone();
             bytes[at] ^= 1 << bit;
-            assert!(FileHeader::decode(&bytes).is_err(), "bit {bit} of byte {at}");
+            assert_eq!(FileHeader::decode(&bytes), Ok(damaged), "bit {bit} of byte {at}");
         }
+    }
+}
+
+#[test]
+fn a_torn_header_is_read_from_the_block_that_is_there_and_from_no_other() {
+    let good = example_file().encode();
+    for lost in 0_u32..1 << 8 {
+        let mut bytes = good.clone();
+        for sector in (0..8).filter(|sector| lost >> sector & 1 == 1) {
+            bytes[sector * 512..(sector + 1) * 512].fill(0);
+        }
+        let is_there = lost & 1 == 0 || lost >> 7 & 1 == 0;
+        let found = FileHeader::decode(&bytes);
+        assert_eq!(found.map(|found| found.header).ok(), is_there.then(example_file), "{lost:b}");
+    }
+}
+
+#[test]
+fn a_header_with_a_flipped_bit_in_both_blocks_is_refused() {
+    let good = example_file().encode();
+    for at in 0..512 {
+        let mut bytes = good.clone();
+        bytes[at] ^= 1;
+        bytes[3584 + at] ^= 1;
+        assert!(FileHeader::decode(&bytes).is_err(), "byte {at}");
     }
 }
 
@@ -173,9 +205,11 @@ fn a_file_is_valid_in_its_own_store_and_under_its_own_name_only() {
 /// ours, could hand in.
 fn resummed(mut header: Vec<u8>) -> Vec<u8> {
     let mut sum = Crc32::new();
-    sum.update(&header[..12]).update(&header[16..]);
+    sum.update(&header[..12]).update(&header[16..512]);
     let sum = sum.sum().to_le_bytes();
     header[12..16].copy_from_slice(&sum);
+    let block = header[..512].to_vec();
+    header[3584..].copy_from_slice(&block);
     header
 }
 
@@ -189,7 +223,7 @@ fn impossible_values_under_a_right_sum_are_refused() {
     assert_eq!(changed(0, b"arrwLOG\n"), Ok(()), "the sum is put right");
     assert_eq!(changed(8, &[1]), Err(Invalid::Newer { found: 1 }));
     assert_eq!(changed(10, &[1]), Err(Invalid::Value("reserved")));
-    assert_eq!(changed(4_095, &[1]), Err(Invalid::Value("reserved")));
+    assert_eq!(changed(511, &[1]), Err(Invalid::Value("reserved")));
     assert_eq!(changed(32, &[0]), Err(Invalid::Value("file")));
     assert_eq!(changed(48, &[0; 8]), Err(Invalid::Value("timeline")));
     assert_eq!(changed(56, &[0; 8]), Err(Invalid::Value("timeline_first")));
