@@ -92,6 +92,10 @@ impl Lockable {
     fn handles(&self) -> impl Iterator<Item = &fs::File> {
         std::iter::once(&self.file).chain(&self.directory)
     }
+
+    fn unlock(&self) {
+        self.handles().for_each(|handle| drop(handle.unlock()));
+    }
 }
 
 /// A lock on a directory of the real disk.
@@ -115,25 +119,30 @@ pub(crate) fn lock(what: Lockable, kind: LockKind) -> Result<LockGuard> {
         (Some(Held::Shared(guards)), LockKind::Shared) => Held::Shared(guards + 1),
         (Some(_), _) => return Err(locked_by(Holder::ThisProcess)),
     };
-    for handle in what.handles() {
-        let outcome = match kind {
-            LockKind::Exclusive => handle.try_lock(),
-            LockKind::Shared => handle.try_lock_shared(),
-        };
-        match outcome {
-            Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => return Err(locked_by(Holder::AnotherProcess)),
-            Err(fs::TryLockError::Error(source)) => return Err(failed(source)),
-        }
+    if let Err(refused) = lock_all(&what, kind) {
+        // The first may be locked, and closing does not always unlock at once: see below.
+        what.unlock();
+        return Err(match refused {
+            fs::TryLockError::WouldBlock => locked_by(Holder::AnotherProcess),
+            fs::TryLockError::Error(source) => failed(source),
+        });
     }
     if is_deleted(what.anchor()).map_err(failed)? {
         // Locked too late: whoever opens the path next will come to another directory.
+        what.unlock();
         return Err(Error::Removed { path: what.path });
     }
     held.insert(identity.clone(), holding);
     drop(held);
     let process = std::process::id();
     Ok(LockGuard::until_dropped(LockedDirectory { what, identity, process }))
+}
+
+fn lock_all(what: &Lockable, kind: LockKind) -> std::result::Result<(), fs::TryLockError> {
+    what.handles().try_for_each(|handle| match kind {
+        LockKind::Exclusive => handle.try_lock(),
+        LockKind::Shared => handle.try_lock_shared(),
+    })
 }
 
 impl Drop for LockedDirectory {
@@ -148,9 +157,7 @@ impl Drop for LockedDirectory {
         // Closing alone would not do: a process that another thread is just starting has a copy of
         // the handle until its program runs, and keeps the lock for as long. Should unlocking
         // fail, closing is what is left, so there is nothing to do about an error here.
-        for handle in self.what.handles() {
-            drop(handle.unlock());
-        }
+        self.what.unlock();
         match held.get_mut(&self.identity) {
             Some(Held::Shared(guards)) if *guards > 1 => *guards -= 1,
             _ => {
