@@ -33,6 +33,7 @@ use state::{Limits, State};
 
 mod bytes;
 mod calls;
+mod change;
 mod choice;
 mod crash;
 mod damage;
@@ -44,13 +45,15 @@ mod image;
 mod names;
 mod platter;
 mod random;
+mod recording;
 mod state;
 mod take;
 
 pub use crash::{CrashImage, CrashPoint, CrashPoints, Density};
-pub use event::{Progress, Recording};
+pub use event::Progress;
 pub use fault::{BusError, Fault, FaultKind, Lasting, LostSync};
 pub use image::Image;
+pub use recording::Recording;
 pub use take::{InFlight, Neighbours};
 
 /// A simulated disk. Clones are handles of the same one.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::change::{ChangeId, What};
 use super::event::Inode;
-use super::history::{ChangeId, What};
 use super::image::Image;
 use super::platter::{Pending, Platter};
 use super::random::Random;

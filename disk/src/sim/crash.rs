@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use super::choice::{Choice, Written, choices};
-use super::event::{Event, Note, Progress, Recording};
+use super::event::{Event, Note, Progress};
 use super::image::Image;
 use super::platter::Platter;
 use super::random::Random;
+use super::recording::Recording;
 use super::state::Limits;
 use super::{SimDisk, SimOptions};
 

@@ -15,8 +15,9 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::change::{Change, ChangeId, Fate, What};
 use super::event::{Event, Inode, ROOT, SyncsName};
-use super::history::{Change, ChangeId, Cuts, Fate, FileHistory, What};
+use super::history::{Cuts, FileHistory};
 use super::image::{Content, Image, Named};
 use super::take::Take;
 

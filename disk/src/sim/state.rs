@@ -9,10 +9,11 @@ use std::ffi::OsString;
 use std::io;
 
 use super::bytes::FileNode;
-use super::event::{Event, Inode, Progress, Recording, SyncsName};
+use super::event::{Event, Inode, Progress, SyncsName};
 use super::fault::{FaultKind, Faults, LostSync};
 use super::platter::Platter;
 use super::random::Random;
+use super::recording::Recording;
 use crate::LockKind;
 use crate::hook::Call;
 

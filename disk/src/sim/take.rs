@@ -3,8 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::change::What;
 use super::event::Device;
-use super::history::What;
 
 /// What a crash takes of a pending change.
 #[derive(Clone, PartialEq, Eq, Debug)]
