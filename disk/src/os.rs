@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::lock::{self, LOCK_NAME, Lockable};
-use crate::seam::{Empty, check_name};
+use crate::seam::{Empty, check_name, full_path};
 use crate::transfer::{read_full, uninterrupted, write_full};
 use crate::{
     Access, Disk, Entry, Error, File, LockGuard, LockKind, PendingDirSync, Recovering, Region,
@@ -82,7 +82,7 @@ impl OsDisk {
     }
 
     fn full(&self, path: &Path) -> PathBuf {
-        if path.as_os_str().is_empty() { self.root.clone() } else { self.root.join(path) }
+        full_path(&self.root, path)
     }
 
     /// Sorts an error, and says so where the real reason is that the whole root is gone.

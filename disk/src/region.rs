@@ -1,4 +1,5 @@
-//! Maps a file into memory for reading. The only module of this crate with `unsafe` code.
+//! Maps a file into memory for reading. With `region/heap.rs` below it the
+//! only module of this crate with `unsafe` code.
 //!
 //! Why a map at all: vectors are read in place, millions a second, and a system call each would
 //! cost more than the distance it is read for. Why only for reading: a write through a map has no

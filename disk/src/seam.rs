@@ -229,6 +229,11 @@ pub(crate) fn check_name(path: &Path, empty: Empty) -> Result<()> {
     if plain && named { Ok(()) } else { Err(Error::Outside { path: PathBuf::from(path) }) }
 }
 
+/// Where a checked name leads; the empty one is the root, without a slash behind it.
+pub(crate) fn full_path(root: &Path, path: &Path) -> PathBuf {
+    if path.as_os_str().is_empty() { root.into() } else { root.join(path) }
+}
+
 /// What the empty path means to a call.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Empty {

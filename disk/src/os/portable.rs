@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::directory::Directory;
 use super::{positioned, zeros};
+use crate::seam::full_path;
 use crate::{Access, Entry, EntryKind, LockKind};
 
 /// A directory by its absolute path.
@@ -27,7 +28,7 @@ impl PortableDirectory {
     }
 
     fn full(&self, path: &Path) -> PathBuf {
-        if path.as_os_str().is_empty() { self.root.clone() } else { self.root.join(path) }
+        full_path(&self.root, path)
     }
 }
 

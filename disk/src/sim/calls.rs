@@ -8,11 +8,10 @@ use parking_lot::Mutex;
 
 use super::SimDisk;
 use super::event::{Event, Inode};
-use super::fault::FaultKind;
 use super::file::SimFile;
-use super::state::State;
+use super::state::{State, too_many_files};
 use crate::hook::Call;
-use crate::seam::{Empty, check_name};
+use crate::seam::{Empty, check_name, full_path};
 use crate::{
     Access, Disk, Entry, Error, File, Holder, LOCK_NAME, LockGuard, LockKind, PendingDirSync,
     Recovering, Result,
@@ -20,7 +19,7 @@ use crate::{
 
 impl SimDisk {
     fn full(&self, path: &Path) -> PathBuf {
-        if path.as_os_str().is_empty() { self.root.clone() } else { self.root.join(path) }
+        full_path(&self.root, path)
     }
 
     /// Makes a call that needs nothing but the state, after the faults had their say.
@@ -29,17 +28,10 @@ impl SimDisk {
         doing: &'static str,
         path: &Path,
         call: &Call<'_>,
-        make: impl FnOnce(&mut State, Option<FaultKind>) -> io::Result<T>,
+        make: impl FnOnce(&mut State) -> io::Result<T>,
     ) -> Result<T> {
         let mut state = self.state.lock();
-        let fault = state.strike(call);
-        let is_sync = matches!(call, Call::SyncDir { .. });
-        let outcome = match fault {
-            Some(FaultKind::Full { .. }) if !is_sync => Err(io::ErrorKind::StorageFull.into()),
-            Some(FaultKind::TooManyFiles) => Err(too_many_files()),
-            Some(FaultKind::Call) => Err(io::Error::other("simulated: the call failed")),
-            _ => make(&mut state, fault),
-        };
+        let outcome = state.admit(call).and_then(|()| make(&mut state));
         drop(state);
         outcome.map_err(|source| Error::new(doing, &self.full(path), source))
     }
@@ -52,11 +44,6 @@ impl SimDisk {
     }
 }
 
-/// EMFILE, as the operating system says it.
-fn too_many_files() -> io::Error {
-    io::Error::from_raw_os_error(24)
-}
-
 impl Disk for SimDisk {
     fn root(&self) -> &Path {
         &self.root
@@ -64,7 +51,7 @@ impl Disk for SimDisk {
 
     fn create(&self, path: &Path) -> Result<(Arc<dyn File>, PendingDirSync)> {
         check_name(path, Empty::IsRefused)?;
-        let file = self.call("create", path, &Call::Create { path }, |state, _| {
+        let file = self.call("create", path, &Call::Create { path }, |state| {
             if state.open_files >= state.limits.open_files {
                 return Err(too_many_files());
             }
@@ -76,7 +63,7 @@ impl Disk for SimDisk {
 
     fn open(&self, path: &Path, access: Access) -> Result<Arc<dyn File>> {
         check_name(path, Empty::IsRefused)?;
-        self.call("open", path, &Call::Open { path, access }, |state, _| {
+        self.call("open", path, &Call::Open { path, access }, |state| {
             let inode = state.find(path)?.inode.ok_or(io::ErrorKind::NotFound)?;
             if state.is_dir(inode) {
                 return Err(io::ErrorKind::IsADirectory.into());
@@ -91,20 +78,20 @@ impl Disk for SimDisk {
     fn rename(&self, from: &Path, to: &Path) -> Result<PendingDirSync> {
         check_name(from, Empty::IsRefused)?;
         check_name(to, Empty::IsRefused)?;
-        self.call("rename", from, &Call::Rename { from, to }, |state, _| state.rename(from, to))?;
+        self.call("rename", from, &Call::Rename { from, to }, |state| state.rename(from, to))?;
         let to = PendingDirSync::of_parent(&self.root, to);
         Ok(to.and(PendingDirSync::of_parent(&self.root, from)))
     }
 
     fn remove(&self, path: &Path) -> Result<PendingDirSync> {
         check_name(path, Empty::IsRefused)?;
-        self.call("remove", path, &Call::Remove { path }, |state, _| state.remove(path))?;
+        self.call("remove", path, &Call::Remove { path }, |state| state.remove(path))?;
         Ok(PendingDirSync::of_parent(&self.root, path))
     }
 
     fn create_dir(&self, path: &Path) -> Result<PendingDirSync> {
         check_name(path, Empty::IsRefused)?;
-        self.call("create directory", path, &Call::CreateDir { path }, |state, _| {
+        self.call("create directory", path, &Call::CreateDir { path }, |state| {
             state.create_dir(path)
         })?;
         Ok(PendingDirSync::of_parent(&self.root, path))
@@ -112,24 +99,26 @@ impl Disk for SimDisk {
 
     fn list(&self, dir: &Path) -> Result<Vec<Entry>> {
         check_name(dir, Empty::IsTheRoot)?;
-        self.call("list", dir, &Call::List { dir }, |state, _| state.list(dir))
+        self.call("list", dir, &Call::List { dir }, |state| state.list(dir))
     }
 
     fn sync_dir(&self, dir: &Path) -> Result<()> {
         check_name(dir, Empty::IsTheRoot)?;
-        let synced = self.call("sync", dir, &Call::SyncDir { dir }, |state, fault| {
-            let inode = state.dir(dir)?;
-            state.sync(inode, Event::SyncDir { dir: inode }, fault)
-        });
-        synced.map_err(|error| match error {
-            Error::Missing { path } => Error::Removed { path },
-            error => error,
+        let mut state = self.state.lock();
+        let fault = state.strike(&Call::SyncDir { dir });
+        let inode = state.dir(dir);
+        let synced =
+            inode.and_then(|inode| state.sync(inode, Event::SyncDir { dir: inode }, fault));
+        drop(state);
+        synced.map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => Error::Removed { path: self.full(dir) },
+            _ => Error::new("sync", &self.full(dir), source),
         })
     }
 
     fn lock(&self, kind: LockKind) -> Result<LockGuard> {
         let path = Path::new(LOCK_NAME);
-        let locked = self.call("lock", path, &Call::Lock { kind }, |state, _| {
+        let locked = self.call("lock", path, &Call::Lock { kind }, |state| {
             match state.create(path) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
                 _ => {}

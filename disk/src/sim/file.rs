@@ -66,11 +66,7 @@ impl SimFile {
         make: impl FnOnce(&mut State) -> io::Result<T>,
     ) -> Result<T> {
         let mut state = self.state();
-        let outcome = match state.strike(call) {
-            Some(FaultKind::Full { .. }) => Err(io::ErrorKind::StorageFull.into()),
-            Some(FaultKind::Call) => Err(io::Error::other("simulated: the call failed")),
-            _ => make(&mut state),
-        };
+        let outcome = state.admit(call).and_then(|()| make(&mut state));
         outcome.map_err(|source| self.failed(doing, source))
     }
 

@@ -18,6 +18,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::change::{Change, ChangeId, Fate, What};
 use super::event::Device;
+use super::image::Content;
 use super::take::{Fill, Take, Taken};
 
 /// What the smallest devices write at once, all or nothing.
@@ -30,15 +31,18 @@ pub(crate) struct FileHistory {
     base: Arc<Vec<u8>>,
     /// Sum of the base, once someone has asked for it.
     base_sum: Arc<OnceLock<u128>>,
+    /// Parts of the base that the device cannot read, until they are written again.
+    unreadable: Vec<Range<u64>>,
     /// What happened since, the oldest first. Invariant: the first is not durable, or it is one
     /// that the device has changed, and what the cache shows differs from what is durable.
     changes: Vec<Change>,
 }
 
 impl FileHistory {
-    /// A file that holds these bytes durably.
-    pub(crate) fn durable(base: Arc<Vec<u8>>) -> Self {
-        FileHistory { base, ..FileHistory::default() }
+    /// A file that holds just this durably.
+    pub(crate) fn durable(content: &Content) -> Self {
+        let Content { bytes, unreadable, .. } = content.clone();
+        FileHistory { base: bytes, unreadable, ..FileHistory::default() }
     }
 
     pub(crate) fn push(&mut self, id: ChangeId, what: What) {
@@ -71,9 +75,11 @@ impl FileHistory {
             // Moved out where nobody else holds it, so that no copy is made.
             self.base_sum = Arc::default();
             let base = Arc::make_mut(&mut self.base);
-            for change in &changes {
-                apply(base, &change.what, &Taken::all(&change.what));
+            let taken: Vec<_> = changes.iter().map(|change| Taken::all(&change.what)).collect();
+            for (change, taken) in changes.iter().zip(&taken) {
+                apply(base, &change.what, taken);
             }
+            self.unreadable = unreadable(&self.unreadable, &changes, &taken);
         }
     }
 
@@ -94,26 +100,27 @@ impl FileHistory {
         if Arc::ptr_eq(bytes, &self.base) { Arc::clone(&self.base_sum) } else { Arc::default() }
     }
 
-    /// What reads see: every change as it was asked for.
-    pub(crate) fn cached(&self) -> Arc<Vec<u8>> {
+    /// What reads see: every change as it was asked for. Beside the bytes, the parts that can't be
+    /// read.
+    pub(crate) fn cached(&self) -> (Arc<Vec<u8>>, Vec<Range<u64>>) {
         if self.changes.is_empty() {
-            return Arc::clone(&self.base);
+            return (Arc::clone(&self.base), self.unreadable.clone());
         }
+        let all: Vec<_> = self.changes.iter().map(|change| Taken::all(&change.what)).collect();
         let mut bytes = Vec::clone(&self.base);
-        for change in &self.changes {
-            apply(&mut bytes, &change.what, &Taken::all(&change.what));
+        for (change, taken) in self.changes.iter().zip(&all) {
+            apply(&mut bytes, &change.what, taken);
         }
-        Arc::new(bytes)
+        (Arc::new(bytes), unreadable(&self.unreadable, &self.changes, &all))
     }
 
-    /// What the device holds after a crash that took this of each pending change.
-    /// Beside the bytes, the parts that can't be read.
+    /// What the device holds after a crash that took this of each pending change. Beside the bytes, the parts that can't be read.
     pub(crate) fn after_crash(
         &self,
         take: impl Fn(ChangeId) -> Take,
     ) -> (Arc<Vec<u8>>, Vec<Range<u64>>) {
         if self.changes.is_empty() {
-            return (Arc::clone(&self.base), Vec::new());
+            return (Arc::clone(&self.base), self.unreadable.clone());
         }
         let takes: Vec<Take> = self
             .changes
@@ -125,7 +132,7 @@ impl FileHistory {
             })
             .collect();
         if takes.iter().all(|take| matches!(take, Take::Nothing)) {
-            return (Arc::clone(&self.base), Vec::new());
+            return (Arc::clone(&self.base), self.unreadable.clone());
         }
         let taken = close_over_sectors(&self.changes, takes);
         let mut bytes = Vec::clone(&self.base);
@@ -133,7 +140,7 @@ impl FileHistory {
             misplace(&mut bytes, &change.what, taken);
             apply(&mut bytes, &change.what, taken);
         }
-        (Arc::new(bytes), unreadable(&self.changes, &taken))
+        (Arc::new(bytes), unreadable(&self.unreadable, &self.changes, &taken))
     }
 }
 
@@ -144,9 +151,10 @@ pub(crate) enum Cuts {
     No,
 }
 
-/// The parts of a file that a crash left unreadable, less those that were written again behind it.
-fn unreadable(changes: &[Change], taken: &[Taken]) -> Vec<Range<u64>> {
-    let mut parts: Vec<Range<u64>> = Vec::new();
+/// The parts of a file that can't be read after these changes: those of before and those that a crash
+/// left so, less what was written again behind them.
+fn unreadable(before: &[Range<u64>], changes: &[Change], taken: &[Taken]) -> Vec<Range<u64>> {
+    let mut parts = before.to_vec();
     for (change, taken) in changes.iter().zip(taken) {
         let What::Write { offset, .. } = &change.what else { continue };
         let place = |part: &Range<usize>| offset + part.start as u64..offset + part.end as u64;

@@ -26,8 +26,6 @@ use super::take::Take;
 pub(crate) struct Platter {
     files: BTreeMap<Inode, FileHistory>,
     dirs: BTreeMap<Inode, DirHistory>,
-    /// Parts of files the device cannot read; the same after a crash.
-    unreadable: BTreeMap<Inode, Vec<Range<u64>>>,
     next_change: u64,
 }
 
@@ -70,7 +68,6 @@ impl Platter {
         let mut platter = Platter {
             files: BTreeMap::new(),
             dirs: BTreeMap::from([(ROOT, DirHistory::default())]),
-            unreadable: BTreeMap::new(),
             next_change: 0,
         };
         let inodes = image.inodes();
@@ -97,10 +94,7 @@ impl Platter {
         }
         for (number, content) in image.files.iter().enumerate() {
             let inode = Inode(number as u32 + 1);
-            platter.files.insert(inode, FileHistory::durable(Arc::clone(&content.bytes)));
-            if !content.unreadable.is_empty() {
-                platter.unreadable.insert(inode, content.unreadable.clone());
-            }
+            platter.files.insert(inode, FileHistory::durable(content));
         }
         platter
     }
@@ -158,8 +152,8 @@ impl Platter {
         &self,
     ) -> impl Iterator<Item = (Inode, Arc<Vec<u8>>, Vec<Range<u64>>)> {
         self.files.iter().map(|(inode, file)| {
-            let unreadable = self.unreadable.get(inode).cloned().unwrap_or_default();
-            (*inode, file.cached(), unreadable)
+            let (bytes, unreadable) = file.cached();
+            (*inode, bytes, unreadable)
         })
     }
 
@@ -192,7 +186,7 @@ impl Platter {
 
     /// What reads of a file see.
     pub(crate) fn cached(&self, inode: Inode) -> Arc<Vec<u8>> {
-        self.files.get(&inode).map(FileHistory::cached).unwrap_or_default()
+        self.files.get(&inode).map(|file| file.cached().0).unwrap_or_default()
     }
 
     /// All a crash would decide about, in the order it was done.
@@ -211,7 +205,7 @@ impl Platter {
     /// What reads see, as an image.
     pub(crate) fn contents(&self) -> Image {
         let names = |dir: &DirHistory| dir.names(|_| true, Lost::Shown);
-        self.image(names, |file| (file.cached(), Vec::new()))
+        self.image(names, FileHistory::cached)
     }
 
     /// The disk after the power failed and this was taken of each pending change.
@@ -270,9 +264,7 @@ impl Platter {
                     continue;
                 };
                 let number = *numbers.entry(inode).or_insert_with(|| {
-                    let (bytes, lost) = bytes(file);
-                    let before = self.unreadable.get(&inode).into_iter().flatten().cloned();
-                    let unreadable = before.chain(lost).collect();
+                    let (bytes, unreadable) = bytes(file);
                     let sum = file.sum_of(&bytes);
                     image.files.push(Content::with_sum(bytes, unreadable, sum));
                     image.files.len() - 1

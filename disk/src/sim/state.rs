@@ -188,7 +188,22 @@ impl State {
         }
     }
 
+    /// Counts a call, and refuses it if a fault waited for it.
+    pub(crate) fn admit(&mut self, call: &Call<'_>) -> io::Result<()> {
+        match self.strike(call) {
+            Some(FaultKind::Full { .. }) => Err(io::ErrorKind::StorageFull.into()),
+            Some(FaultKind::TooManyFiles) => Err(too_many_files()),
+            Some(FaultKind::Call) => Err(io::Error::other("simulated: the call failed")),
+            _ => Ok(()),
+        }
+    }
+
     pub(crate) fn strike(&mut self, call: &Call<'_>) -> Option<FaultKind> {
         self.faults.strike(call)
     }
+}
+
+/// EMFILE, as the operating system says it.
+pub(crate) fn too_many_files() -> io::Error {
+    io::Error::from_raw_os_error(24)
 }

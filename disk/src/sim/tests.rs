@@ -44,6 +44,18 @@ fn remove(disk: &SimDisk, name: &str) {
     disk.remove(Path::new(name)).unwrap().forgo("tests sync directories where they mean to");
 }
 
+/// A disk on which a durable file was moved from one durable directory to another.
+fn with_a_move() -> SimDisk {
+    let disk = SimDisk::new(1);
+    for dir in ["from", "to"] {
+        create_dir(&disk, dir);
+    }
+    durable(&disk, "from/f", b"1");
+    disk.sync_dir(Path::new("")).unwrap();
+    rename(&disk, "from/f", "to/f");
+    disk
+}
+
 /// An image as one line: every name, and the bytes of files; what is no text is a question mark.
 fn line(image: &Image) -> String {
     let names = image.names.iter().map(|(path, named)| match named {

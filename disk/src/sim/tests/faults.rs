@@ -123,6 +123,26 @@ fn a_bad_sector_fails_the_reads_that_touch_it_also_after_a_crash() {
 }
 
 #[test]
+fn a_bad_sector_that_was_written_again_stays_readable_once_that_is_durable() {
+    let disk = SimDisk::new(1);
+    durable(&disk, "f", &[1; 2048]);
+    let mut image = disk.contents();
+    assert!(image.make_unreadable("f", 512..1024));
+    let disk = SimDisk::from_image(&image, 1);
+    let file = disk.open(Path::new("f"), Access::ReadWrite).unwrap();
+    let is_readable = |disk: SimDisk| {
+        let file = disk.open(Path::new("f"), Access::Read).unwrap();
+        file.read_at(0, &mut [0; 2048]).is_ok()
+    };
+    file.write_at(512, &[2; 512]).unwrap();
+    assert!(!is_readable(SimDisk::from_image(&disk.after_power_loss(), 1)), "the write was lost");
+    assert!(is_readable(disk.after_kill(1)));
+    assert!(is_readable(SimDisk::from_image(&disk.contents(), 1)));
+    file.sync_data().unwrap();
+    assert!(is_readable(SimDisk::from_image(&disk.after_power_loss(), 1)));
+}
+
+#[test]
 fn a_full_device_refuses_everything_that_needs_space_until_there_is_some() {
     let disk = SimDisk::options(1).capacity(10).build();
     let file = durable(&disk, "f", b"12345");
@@ -461,13 +481,7 @@ fn a_directory_whose_cache_is_reverted_has_lost_its_names_too() {
 
 #[test]
 fn a_rename_of_which_the_new_directory_was_forgotten_keeps_the_old_name() {
-    let disk = SimDisk::new(1);
-    for dir in ["from", "to"] {
-        create_dir(&disk, dir);
-    }
-    durable(&disk, "from/f", b"1");
-    disk.sync_dir(Path::new("")).unwrap();
-    rename(&disk, "from/f", "to/f");
+    let disk = with_a_move();
     once(&disk, FaultKind::Sync(LostSync::KeepsCache));
     disk.sync_dir(Path::new("to")).unwrap_err();
     let left = crashes(&disk);

@@ -103,13 +103,7 @@ fn names_change_at_once_and_last_from_the_sync_of_their_directory() {
 
 #[test]
 fn a_rename_between_directories_lasts_from_the_sync_of_both() {
-    let disk = SimDisk::new(1);
-    for dir in ["from", "to"] {
-        create_dir(&disk, dir);
-    }
-    durable(&disk, "from/f", b"1");
-    disk.sync_dir(Path::new("")).unwrap();
-    rename(&disk, "from/f", "to/f");
+    let disk = with_a_move();
     let either = set(["from/ from/f=1 to/", "from/ from/f=1 to/ to/f=1", "from/ to/ to/f=1"]);
     assert_eq!(crashes(&disk), either);
     disk.sync_dir(Path::new("to")).unwrap();
@@ -120,13 +114,7 @@ fn a_rename_between_directories_lasts_from_the_sync_of_both() {
 
 #[test]
 fn a_rename_of_which_only_the_old_directory_is_synced_can_lose_the_file() {
-    let disk = SimDisk::new(1);
-    for dir in ["from", "to"] {
-        create_dir(&disk, dir);
-    }
-    durable(&disk, "from/f", b"1");
-    disk.sync_dir(Path::new("")).unwrap();
-    rename(&disk, "from/f", "to/f");
+    let disk = with_a_move();
     disk.sync_dir(Path::new("from")).unwrap();
     assert_eq!(crashes(&disk), set(["from/ to/", "from/ to/ to/f=1"]));
 }
