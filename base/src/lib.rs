@@ -11,10 +11,12 @@
 #![forbid(unsafe_code)]
 
 mod ids;
+mod log_place;
 mod timeline;
 
 pub mod checksum;
 pub mod codec;
 
 pub use ids::{CollectionId, Dim, FileId, Row, Sequence, Slot, StoreId};
+pub use log_place::LogPlace;
 pub use timeline::{Position, Timeline};

@@ -124,10 +124,10 @@ impl Default for Config {
 /// What was tried, and held.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Report {
-    /// Points at which the workload or a recovery was crashed.
+    /// Points at which the workload or a recovery was crashed; at each of them the process died once
+    /// with the power on.
     pub points: u64,
-    /// Disks that were built: one for the death of the process at each point, and images of what a
-    /// power failure leaves.
+    /// Images that were built of what a power failure leaves.
     pub built: u64,
     /// Those of them that no image before was the same as, with the same to be kept: each was recovered.
     pub images: u64,
@@ -175,13 +175,16 @@ pub fn crash_everywhere<Found: PartialEq + Debug>(
     recording: &Recording,
     recover: impl Fn(&SimDisk, Progress) -> Result<Found, String>,
 ) -> Result<Report, Failure> {
-    let mut run = Run::new(config, recover);
-    run.crash(recording, config.depth)?;
-    Ok(run.report)
+    let mut crashes = Crashes::new(config, recover);
+    crashes.everywhere(recording)?;
+    Ok(crashes.report())
 }
 
-/// A run of the harness that is under way.
-struct Run<'a, Recover> {
+/// Crashes of many runs that share a recovery and a judgement, and often their beginnings: an image that
+/// was recovered for one is not recovered again for the next.
+///
+/// So what the judgement allows may depend on the image and on the [`Progress`] only.
+pub struct Crashes<'a, Recover> {
     config: &'a Config,
     recover: Recover,
     report: Report,
@@ -189,13 +192,33 @@ struct Run<'a, Recover> {
     seen: HashSet<(u128, Progress, u32)>,
 }
 
-impl<'a, Found, Recover> Run<'a, Recover>
+impl<'a, Found, Recover> Crashes<'a, Recover>
 where
     Found: PartialEq + Debug,
     Recover: Fn(&SimDisk, Progress) -> Result<Found, String>,
 {
-    fn new(config: &'a Config, recover: Recover) -> Self {
-        Run { config, recover, report: Report::default(), seen: HashSet::new() }
+    /// No crash so far.
+    pub fn new(config: &'a Config, recover: Recover) -> Self {
+        Crashes { config, recover, report: Report::default(), seen: HashSet::new() }
+    }
+
+    /// What was tried so far, and held.
+    pub fn report(&self) -> Report {
+        self.report
+    }
+
+    /// The sums of all images that were recovered, whatever they were held to.
+    pub fn images(&self) -> HashSet<u128> {
+        self.seen.iter().map(|(sum, _, _)| *sum).collect()
+    }
+
+    /// Runs the recovery on every disk that a crash of this run could leave, as [`crash_everywhere`]
+    /// does.
+    ///
+    /// # Errors
+    /// The first failure.
+    pub fn everywhere(&mut self, recording: &Recording) -> Result<(), Failure> {
+        self.crash(recording, self.config.depth)
     }
 
     /// A crash at every point of a run.
@@ -214,8 +237,6 @@ where
         depth: u32,
     ) -> Result<(), Failure> {
         self.report.points += 1;
-        self.report.built += 1;
-        self.report.images += 1;
         let killed = point.after_kill(self.next_seed());
         self.check(&killed, point.progress, depth)
             .map_err(|failure| failure.behind(recording, point, KILLED))?;
@@ -274,7 +295,8 @@ where
 
     /// Another seed for each disk: a process draws other random bytes than the one before it.
     fn next_seed(&self) -> u64 {
-        self.config.seed.rotate_left(32) ^ (self.report.built << 20) ^ self.report.recoveries
+        let Report { points, built, recoveries, .. } = self.report;
+        self.config.seed.rotate_left(32) ^ ((points + built) << 20) ^ recoveries
     }
 
     fn failure(&self, what: String) -> Failure {

@@ -12,7 +12,7 @@
 mod header;
 mod record;
 
-pub use header::{FileHeader, Found, HeaderState, Predecessor};
+pub use header::{FileHeader, Found, HeaderState, Holds, Predecessor};
 pub use record::{Kind, Part, Place, RecordHeader, Verified};
 
 /// Length of a log file's header: the first record begins behind it.
@@ -27,6 +27,9 @@ pub const ALIGNMENT: usize = 8;
 /// The most that the table and the body of one record take together; a longer batch is cut into
 /// parts. Small beside the smallest file, so that little is left over at the end of one.
 pub const PAYLOAD_BYTES_MAX: usize = 256 * 1024;
+
+/// The most that the table and the body of a whole batch take together.
+pub const BATCH_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// The format that this code writes, and the newest that it reads.
 pub const VERSION: u16 = 0;

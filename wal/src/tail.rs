@@ -15,7 +15,7 @@
 /// Something that is found at the first place without a good record, or behind it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fact {
-    /// A part of the file, or of its successor, cannot be read.
+    /// A part of the file cannot be read.
     Unread,
     /// The successor's header names a later end, or another sum.
     SuccessorPromises,
@@ -25,8 +25,10 @@ pub enum Fact {
     KnownDurable,
     /// The successor's header names this place and the sum of the last good record.
     Followed,
-    /// The successor's header names an earlier end, and the sum of the good record that ends there.
-    Superseded,
+    /// The file holds nothing, by its header: the log was closed.
+    Closed,
+    /// The file is shorter than its header says.
+    CutShort,
     /// A header is valid here, and does not follow from what stands before it.
     ChainBroken,
     /// Records behind this place are valid where they stand.
@@ -64,11 +66,8 @@ pub enum Verdict {
     Unknown,
     /// Bytes that were durable are no longer what was written: refuse.
     Rot,
-    /// The log goes on in the successor, which takes up here.
+    /// The log goes on in the successor.
     GoesOn,
-    /// The log goes on in the successor, which takes up earlier: what lies between was carried into it,
-    /// or cut off.
-    GoesOnEarlier,
     /// The log ends here, and nothing behind it had begun to be written.
     EndsClean,
     /// The log ends here, in writes that a crash tore.
@@ -85,7 +84,8 @@ const TABLE: &[(&str, Option<Fact>, Verdict)] = &[
     ("promised by a record", Some(Fact::RecordPromises), Verdict::Rot),
     ("promised from outside", Some(Fact::KnownDurable), Verdict::Rot),
     ("followed", Some(Fact::Followed), Verdict::GoesOn),
-    ("superseded", Some(Fact::Superseded), Verdict::GoesOnEarlier),
+    ("closed", Some(Fact::Closed), Verdict::EndsClean),
+    ("cut short", Some(Fact::CutShort), Verdict::Rot),
     ("broken chain", Some(Fact::ChainBroken), Verdict::Rot),
     ("out of order", Some(Fact::RecordsBehind), Verdict::EndsTorn),
     ("clean", Some(Fact::OnlyZeros), Verdict::EndsClean),
@@ -103,13 +103,14 @@ pub fn decide(evidence: Evidence) -> Verdict {
 mod tests {
     use super::*;
 
-    const FACTS: [Fact; 9] = [
+    const FACTS: [Fact; 10] = [
         Fact::Unread,
         Fact::SuccessorPromises,
         Fact::RecordPromises,
         Fact::KnownDurable,
         Fact::Followed,
-        Fact::Superseded,
+        Fact::Closed,
+        Fact::CutShort,
         Fact::ChainBroken,
         Fact::RecordsBehind,
         Fact::OnlyZeros,
@@ -128,7 +129,7 @@ mod tests {
         let evidence = Evidence::none().and(Fact::Followed).and(Fact::OnlyZeros);
         let found: Vec<_> = FACTS.into_iter().filter(|fact| evidence.has(*fact)).collect();
         assert_eq!(found, [Fact::Followed, Fact::OnlyZeros]);
-        assert_eq!(all().count(), 512);
+        assert_eq!(all().count(), 1_024);
     }
 
     #[test]
@@ -151,23 +152,23 @@ mod tests {
 
     #[test]
     fn the_log_goes_on_only_where_a_successor_says_so() {
-        use Verdict::{GoesOn, GoesOnEarlier};
-        for evidence in all() {
-            match decide(evidence) {
-                GoesOn => assert!(evidence.has(Fact::Followed), "{evidence:?}"),
-                GoesOnEarlier => assert!(evidence.has(Fact::Superseded), "{evidence:?}"),
-                _ => {}
-            }
+        for evidence in all().filter(|evidence| decide(*evidence) == Verdict::GoesOn) {
+            assert!(evidence.has(Fact::Followed), "{evidence:?}");
         }
     }
 
     #[test]
     fn the_log_ends_only_where_nothing_speaks_against_it() {
         use Verdict::{EndsClean, EndsInDoubt, EndsTorn};
-        let harmless = [Fact::RecordsBehind, Fact::OnlyZeros];
+        // A closed file is never written to: what its bytes look like is no evidence.
+        let of_its_bytes = [Fact::CutShort, Fact::ChainBroken];
+        let harmless = [Fact::RecordsBehind, Fact::OnlyZeros, Fact::Closed];
         for evidence in all() {
             let ends = matches!(decide(evidence), EndsClean | EndsInDoubt | EndsTorn);
-            let speaks = FACTS.iter().any(|it| evidence.has(*it) && !harmless.contains(it));
+            let speaks = FACTS.iter().any(|it| {
+                let explained = evidence.has(Fact::Closed) && of_its_bytes.contains(it);
+                evidence.has(*it) && !harmless.contains(it) && !explained
+            });
             assert_eq!(ends, !speaks, "{evidence:?}");
         }
         assert_eq!(decide(Evidence::none()), EndsInDoubt);

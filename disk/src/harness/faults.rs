@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use super::{Config, Failure, Report, Run, unpanicked};
+use super::{Config, Crashes, Failure, Report, unpanicked};
 use crate::SimDisk;
 use crate::sim::{Fault, FaultKind, Lasting, Progress, SimOptions};
 
@@ -48,7 +48,7 @@ pub fn fail_every_call<Told, Found: PartialEq + Debug>(
                     told = Some(workload(&disk));
                     Ok(())
                 });
-                let mut run = Run::new(config, |again: &SimDisk, progress| match &told {
+                let mut run = Crashes::new(config, |again: &SimDisk, progress| match &told {
                     Some(told) => recover(again, progress, told),
                     None => Err("the workload did not end".into()),
                 });

@@ -28,14 +28,27 @@ pub struct FileHeader {
     pub salt: u64,
     /// The branch of history its records belong to.
     pub timeline: Timeline,
-    /// First sequence that belongs to the timeline.
+    /// First sequence that belongs to the timeline. Batches below it that stand here were taken over.
     pub timeline_first: Sequence,
     /// The timeline it branched off, if it is not a store's first.
     pub parent: Option<Timeline>,
-    /// Sequence of the first batch that begins or goes on here. Not below `timeline_first`.
+    /// Sequence of the first batch that begins or goes on here.
     pub first: Sequence,
     /// The file before it, if there is one.
     pub previous: Option<Predecessor>,
+    /// Whether anything stands behind the header.
+    pub holds: Holds,
+    /// Length of the file: a multiple of 8, at least that of the header.
+    pub bytes: u64,
+}
+
+/// What stands behind a header.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Holds {
+    /// Records.
+    Records,
+    /// Nothing, ever: the log was closed, and the header witnesses where it ended.
+    Nothing,
 }
 
 /// Where a log file's predecessor ends. All of it was synced before this was written.
@@ -85,7 +98,11 @@ impl FileHeader {
         into.u64(self.parent.map_or(0, Timeline::get)).u64(self.first.get());
         let Predecessor { file, end, sum } =
             self.previous.unwrap_or(Predecessor { file: FileId(0), end: 0, sum: 0 });
-        into.u64(file.0).u64(end).u32(sum).align(BLOCK_BYTES);
+        let holds = match self.holds {
+            Holds::Records => 0,
+            Holds::Nothing => 1,
+        };
+        into.u64(file.0).u64(end).u32(sum).u32(holds).u64(self.bytes).align(BLOCK_BYTES);
         let sum = sum_of(&bytes).to_le_bytes();
         if let Some(place) = bytes.get_mut(SUM_AT..SUM_END) {
             place.copy_from_slice(&sum);
@@ -140,6 +157,12 @@ impl FileHeader {
             end: from.u64("previous_end")?,
             sum: from.u32("previous_sum")?,
         };
+        let holds = match from.u32("holds")? {
+            0 => Holds::Records,
+            1 => Holds::Nothing,
+            _ => return Err(Invalid::Value("holds")),
+        };
+        let bytes = from.u64("bytes")?;
         if reserved != 0 || from.rest().iter().any(|byte| *byte != 0) {
             return Err(Invalid::Value("reserved"));
         }
@@ -157,6 +180,8 @@ impl FileHeader {
             parent,
             first: Sequence::new(first).ok_or(Invalid::Value("first"))?,
             previous: (!is_first).then_some(previous),
+            holds,
+            bytes,
         };
         header.check()?;
         Ok((header, sum))
@@ -178,11 +203,15 @@ impl FileHeader {
         if self.file.0 == 0 {
             return Err(Invalid::Value("file"));
         }
-        if self.first < self.timeline_first {
-            return Err(Invalid::Value("first"));
-        }
         if self.parent == Some(self.timeline) {
             return Err(Invalid::Value("parent"));
+        }
+        let is_long_enough = match self.holds {
+            Holds::Records => self.bytes >= HEADER_BYTES as u64,
+            Holds::Nothing => self.bytes == HEADER_BYTES as u64,
+        };
+        if !is_long_enough || !self.bytes.is_multiple_of(ALIGNMENT as u64) {
+            return Err(Invalid::Value("bytes"));
         }
         let Some(previous) = self.previous else {
             return Ok(());

@@ -29,9 +29,9 @@ pub enum Part {
     First,
     /// Neither its beginning nor its end.
     Middle,
-    /// Its end, with the XXH3-64 of all tables and bodies of the batch.
+    /// Its end.
     Last {
-        /// That sum.
+        /// XXH3-64 of the whole table and, behind it, of the whole body's XXH3-64.
         whole_sum: u64,
     },
 }

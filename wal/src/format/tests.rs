@@ -22,6 +22,8 @@ fn example_file() -> FileHeader {
         parent: None,
         first: sequence(1_000),
         previous: Some(Predecessor { file: FileId(6), end: 8_192, sum: 0x0102_0304 }),
+        holds: Holds::Records,
+        bytes: 1_048_576,
     }
 }
 
@@ -227,13 +229,16 @@ fn impossible_values_under_a_right_sum_are_refused() {
     assert_eq!(changed(32, &[0]), Err(Invalid::Value("file")));
     assert_eq!(changed(48, &[0; 8]), Err(Invalid::Value("timeline")));
     assert_eq!(changed(56, &[0; 8]), Err(Invalid::Value("timeline_first")));
-    assert_eq!(changed(56, &[0xff; 8]), Err(Invalid::Value("first")));
     assert_eq!(changed(64, &[0xcd, 0xab]), Err(Invalid::Value("parent")));
     assert_eq!(changed(72, &[0; 8]), Err(Invalid::Value("first")));
     assert_eq!(changed(80, &[7]), Err(Invalid::Value("previous")));
     assert_eq!(changed(80, &[0]), Err(Invalid::Value("previous")));
     assert_eq!(changed(88, &[1]), Err(Invalid::Value("previous_end")));
     assert_eq!(changed(88, &[0, 0]), Err(Invalid::Value("previous_end")));
+    assert_eq!(changed(100, &[2]), Err(Invalid::Value("holds")));
+    assert_eq!(changed(100, &[1]), Err(Invalid::Value("bytes")), "it holds nothing, and is longer");
+    assert_eq!(changed(104, &[1]), Err(Invalid::Value("bytes")));
+    assert_eq!(changed(104, &[0, 8, 0]), Err(Invalid::Value("bytes")), "shorter than the header");
 }
 
 #[test]

@@ -1,0 +1,48 @@
+//! Prepares what a writer brings to the log, outside any lock.
+
+use std::ops::Range;
+
+use base::checksum::{Crc32, Xxh3};
+
+use crate::options::Options;
+
+/// The part of a batch that can be prepared before its place in the log is known: all its checksums are
+/// worked out here.
+#[derive(Clone, Debug)]
+pub struct Body {
+    bytes: Vec<u8>,
+    /// The sum of each piece that fits a record.
+    sums: Vec<u32>,
+    piece_bytes: usize,
+    whole_sum: u64,
+}
+
+impl Body {
+    /// Sums the bytes, for a log of these options.
+    pub fn new(bytes: Vec<u8>, options: &Options) -> Self {
+        let piece_bytes = options.part_bytes;
+        let sums = bytes.chunks(piece_bytes).map(Crc32::of).collect();
+        let whole_sum = Xxh3::of(&bytes);
+        Body { bytes, sums, piece_bytes, whole_sum }
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// XXH3-64 of all of them.
+    pub(crate) fn whole_sum(&self) -> u64 {
+        self.whole_sum
+    }
+
+    /// Each piece that fits a record, with its sum: one at least.
+    pub(crate) fn pieces(&self) -> impl ExactSizeIterator<Item = (&[u8], u32)> {
+        (0..self.sums.len().max(1)).map(|index| {
+            let start = index * self.piece_bytes;
+            let end = (start + self.piece_bytes).min(self.bytes.len());
+            let sum = self.sums.get(index).copied().unwrap_or_default();
+            (self.bytes.get(Range { start, end }).unwrap_or_default(), sum)
+        })
+    }
+}

@@ -1,0 +1,159 @@
+//! Holds the file that records are being appended to.
+//!
+//! Promises
+//!  1. Bytes go to the file front to back; a file's header goes with its first record, in one write.
+//!  2. What it calls synced is synced.
+//!
+//! Never: goes on after a failure (its owner does not); decides when to sync or to begin a new file.
+
+use std::sync::Arc;
+
+use base::{FileId, Sequence};
+use disk::File;
+
+use crate::Result;
+use crate::chain::Chain;
+use crate::format::{FileHeader, HEADER_BYTES, Kind, Predecessor, RECORD_HEADER_BYTES};
+use crate::frame::{Piece, Tip};
+use crate::make::Spare;
+use crate::walk::Boundary;
+
+/// Room that is kept at the end of a file, for a close.
+const KEPT: u64 = RECORD_HEADER_BYTES as u64;
+
+/// The file that records are being appended to.
+#[derive(Debug)]
+pub(crate) struct Current {
+    file: Arc<dyn File>,
+    bytes: u64,
+    tip: Tip,
+    /// Records that are not written yet, and the header if it is not.
+    buffer: Vec<u8>,
+    written: u64,
+    synced: u64,
+    /// The last place that a record calls synced.
+    promised: u64,
+    /// Batches that begin, go on or end in this file.
+    has_batches: bool,
+}
+
+impl Current {
+    /// A file whose header and first records were published as a whole.
+    pub(crate) fn published(file: Arc<dyn File>, bytes: u64, tip: Tip) -> Self {
+        let end = tip.at().offset;
+        Current {
+            file,
+            bytes,
+            tip,
+            buffer: Vec::new(),
+            written: end,
+            synced: end,
+            promised: 0,
+            has_batches: false,
+        }
+    }
+
+    /// A spare, which becomes a file of the log when it is written the first time.
+    pub(crate) fn begun(spare: Spare, header: &FileHeader, chain: &Chain) -> Self {
+        let (buffer, tip) = Tip::behind(header, chain);
+        Current {
+            file: spare.file,
+            bytes: spare.bytes,
+            tip,
+            buffer,
+            written: 0,
+            synced: 0,
+            promised: 0,
+            has_batches: false,
+        }
+    }
+
+    /// Its number.
+    pub(crate) fn id(&self) -> FileId {
+        self.tip.file()
+    }
+
+    /// Its length.
+    pub(crate) fn file_bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The place of the next record.
+    pub(crate) fn at(&self) -> Boundary {
+        self.tip.at()
+    }
+
+    /// What a file that goes on behind this one says of it.
+    pub(crate) fn as_predecessor(&self) -> Predecessor {
+        let at = self.tip.at();
+        Predecessor { file: self.id(), end: at.offset, sum: at.chain.sum }
+    }
+
+    /// Whether any batch stands here.
+    pub(crate) fn has_batches(&self) -> bool {
+        self.has_batches
+    }
+
+    /// How many bytes of records there is still room for.
+    pub(crate) fn room(&self) -> u64 {
+        self.bytes.saturating_sub(self.tip.at().offset + KEPT)
+    }
+
+    /// Frames a record into the buffer. There must be room.
+    pub(crate) fn append(&mut self, piece: &Piece<'_>) {
+        assert!(piece.record_bytes() <= self.room(), "there is no room, and nobody looked");
+        self.has_batches |= piece.kind == Kind::Batch;
+        self.frame(piece);
+    }
+
+    fn frame(&mut self, piece: &Piece<'_>) {
+        let synced_to = if self.synced < HEADER_BYTES as u64 { 0 } else { self.synced };
+        self.tip.frame(piece, synced_to, &mut self.buffer);
+        self.promised = synced_to;
+    }
+
+    /// How much waits to be written.
+    pub(crate) fn unwritten(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Writes what was appended.
+    pub(crate) fn write(&mut self) -> Result<()> {
+        if !self.buffer.is_empty() {
+            self.file.write_at(self.written, &self.buffer)?;
+            self.written += self.buffer.len() as u64;
+            self.buffer.clear();
+        }
+        Ok(())
+    }
+
+    /// Syncs what was appended.
+    pub(crate) fn sync(&mut self) -> Result<()> {
+        self.write()?;
+        if self.synced < self.written {
+            self.file.sync_data()?;
+            self.synced = self.written;
+        }
+        Ok(())
+    }
+
+    /// Appends the word that all before it is synced, and syncs that too; nothing if the last record
+    /// says so already, or if there is no room.
+    pub(crate) fn mark(&mut self, last: Option<Sequence>) -> Result<()> {
+        self.sync()?;
+        let mark = Piece::bare(Kind::SyncMark, last);
+        let is_news = self.promised + mark.record_bytes() < self.synced;
+        if is_news && mark.record_bytes() <= self.room() {
+            self.frame(&mark);
+            self.sync()?;
+        }
+        Ok(())
+    }
+
+    /// The same, for good.
+    pub(crate) fn close(&mut self, last: Option<Sequence>) -> Result<()> {
+        self.sync()?;
+        self.frame(&Piece::bare(Kind::Close, last));
+        self.sync()
+    }
+}

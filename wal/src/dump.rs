@@ -1,0 +1,105 @@
+//! Writes down what the log's files hold, for people to read.
+
+use std::fmt::Write;
+
+use base::{FileId, Sequence, StoreId};
+use disk::{Disk, EntryKind};
+
+use crate::format::{
+    FileHeader, Found, HEADER_BYTES, HeaderState, Holds, Kind, Part, RecordHeader,
+};
+use crate::names::{self, Name};
+use crate::scan::{self, Item};
+use crate::{Result, files};
+
+/// Writes a line for each record of each file, and for all that is no record. Reads everything; damage is
+/// written down and never an error.
+///
+/// # Errors
+/// If the directory cannot be listed, or a file not be opened.
+pub fn dump(disk: &dyn Disk, store: StoreId, into: &mut String) -> Result<()> {
+    for (name, kind) in files::listed(disk)? {
+        match name {
+            Name::Log(file) if kind == EntryKind::File => dump_file(disk, store, file, into)?,
+            Name::New(file) => {
+                line(into, &format!("{}: not finished", names::new_path(file).display()))
+            }
+            Name::Log(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn line(into: &mut String, text: &str) {
+    into.push_str(text);
+    into.push('\n');
+}
+
+fn dump_file(disk: &dyn Disk, store: StoreId, file: FileId, into: &mut String) -> Result<()> {
+    let pages = scan::read(&files::open(disk, file)?)?;
+    line(into, &format!("{}, {} bytes", names::log_path(file).display(), pages.bytes.len()));
+    for range in &pages.unreadable {
+        line(into, &format!("  {:>10}  cannot be read up to {}", range.start, range.end));
+    }
+    let found = match FileHeader::decode(&pages.bytes) {
+        Ok(found) => found,
+        Err(_) if pages.bytes.iter().all(|byte| *byte == 0) => {
+            line(into, "           0  spare: zeros to its end");
+            return Ok(());
+        }
+        Err(invalid) => {
+            line(into, &format!("           0  no header: {invalid}"));
+            return Ok(());
+        }
+    };
+    line(into, &header_line(&found));
+    if let Err(foreign) = found.header.check_place(store, file) {
+        line(into, &format!("           0  {foreign}"));
+    }
+    let Found { header, .. } = found;
+    for item in scan::scan(&pages.bytes, header.file, header.salt, pages.bytes.len() as u64) {
+        line(
+            into,
+            &match item {
+                Item::Record { offset, verified, .. } => record_line(offset, &verified.header),
+                Item::Odd(range) => format!("  {:>10}  no record up to {}", range.start, range.end),
+                Item::Zeros(range) => format!("  {:>10}  zeros to the end", range.start),
+            },
+        );
+    }
+    Ok(())
+}
+
+fn header_line(found: &Found) -> String {
+    let header = &found.header;
+    let mut text = format!(
+        "  {:>10}  header: timeline {} from batch {} on, first batch here {}",
+        0, header.timeline, header.timeline_first, header.first
+    );
+    if let Some(previous) = header.previous {
+        // Writing to a string cannot fail.
+        let _infallible = write!(text, ", behind file {} at {}", previous.file.0, previous.end);
+    }
+    if header.holds == Holds::Nothing {
+        text.push_str("; closed, nothing follows");
+    }
+    if found.state == HeaderState::Damaged {
+        let _infallible =
+            write!(text, "; damaged within its {HEADER_BYTES} bytes, and read all the same");
+    }
+    text
+}
+
+fn record_line(offset: u64, header: &RecordHeader) -> String {
+    let sequence = header.sequence.map_or(0, Sequence::get);
+    let what = match (header.kind, header.part) {
+        (Kind::SyncMark, _) => format!("sync mark behind batch {sequence}"),
+        (Kind::Close, _) => format!("close behind batch {sequence}"),
+        (Kind::Batch, Part::Whole) => format!("batch {sequence}"),
+        (Kind::Batch, Part::First) => format!("batch {sequence}, first part"),
+        (Kind::Batch, Part::Middle) => format!("batch {sequence}, next part"),
+        (Kind::Batch, Part::Last { .. }) => format!("batch {sequence}, last part"),
+    };
+    let RecordHeader { table_bytes, body_bytes, synced_to, .. } = header;
+    format!("  {offset:>10}  {what}: table {table_bytes}, body {body_bytes}, synced to {synced_to}")
+}

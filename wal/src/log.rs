@@ -1,0 +1,470 @@
+//! Writes the log: appends batches, syncs them, and keeps the files in order.
+//!
+//! Owns: which file is written to, and every number that is given out.
+//!
+//! Promises
+//!  1. A batch that was appended before a sync that worked is found by every replay from then on.
+//!  2. After a failed write or sync nothing is written any more. A disk that is too full for a new file
+//!     is refused before anything of the batch is written, and may be tried again.
+//!  3. Only files that this log made are written to (FORMAT.md section 3, rule 2).
+//!
+//! Never: syncs on its own, except where a file is begun; starts a thread; looks into a batch.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base::{FileId, LogPlace, Sequence, Timeline};
+use disk::Disk;
+
+use crate::body::Body;
+use crate::carry;
+use crate::chain::Chain;
+use crate::current::Current;
+use crate::files;
+use crate::format::{BATCH_BYTES_MAX, FileHeader, Holds, Predecessor};
+use crate::frame::{Piece, pieces};
+use crate::make::{Preparation, Spare};
+use crate::names;
+use crate::options::Options;
+use crate::reader::{Branch, Spot};
+use crate::replay::{Ended, place_of};
+use crate::stats::{Pruned, Stats};
+use crate::{Error, Result};
+
+/// Bytes are written when so many of them wait, even if nobody asks.
+const WRITE_BYTES: usize = 1 << 20;
+
+/// The log of a store, open for writing.
+#[derive(Debug)]
+pub struct Log {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) options: Options,
+    pub(crate) branch: Branch,
+    /// The file that is appended to; none before the first append behind a replay that had nothing to
+    /// write.
+    current: Option<Current>,
+    /// Where a file goes on that is begun now, if there is none to be appended to.
+    behind: Option<Spot>,
+    spare: Option<Spare>,
+    /// The highest number that a file has, or was tried.
+    highest: FileId,
+    /// Whether the next batch is to begin a new file.
+    is_sealed: bool,
+    failed: Option<Arc<Error>>,
+    /// Lengths of the files there are, the spare among them.
+    pub(crate) held: BTreeMap<FileId, u64>,
+    pub(crate) stats: Stats,
+}
+
+/// Where a log begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Beginning {
+    /// The branch of history it begins on.
+    pub branch: Branch,
+    /// Its first batch.
+    pub first: Sequence,
+}
+
+impl Beginning {
+    /// That of a store that holds nothing yet.
+    pub fn of_a_new_store(timeline: Timeline) -> Self {
+        let first = Sequence::FIRST;
+        Beginning { branch: Branch { timeline, first, parent: None }, first }
+    }
+}
+
+impl Log {
+    /// Makes the directory and the first file. All of it is durable when this returns.
+    ///
+    /// # Errors
+    /// [`Error::Exists`] if there is a log already.
+    pub fn create(disk: Arc<dyn Disk>, options: &Options, beginning: &Beginning) -> Result<Log> {
+        match disk.create_dir(names::directory()) {
+            Ok(pending) => pending.sync(&*disk)?,
+            // Left behind by a creation that did not come to its end, maybe: its name too.
+            Err(disk::Error::Exists { .. }) => disk.sync_dir(std::path::Path::new(""))?,
+            Err(error) => return Err(error.into()),
+        }
+        let files = files::Files::list(&*disk, options.store, FileId(0))?;
+        if let Some(file) = files.logs.keys().next() {
+            return Err(Error::Exists { path: names::log_path(*file) });
+        }
+        let mut log = Log {
+            disk,
+            options: options.clone(),
+            branch: beginning.branch,
+            current: None,
+            behind: None,
+            spare: None,
+            highest: files.highest,
+            is_sealed: false,
+            failed: None,
+            held: files.spares,
+            stats: Stats::default(),
+        };
+        let last = Sequence::new(beginning.first.get() - 1);
+        log.publish(&Chain::between(0, last), 0)?;
+        Ok(log)
+    }
+
+    /// Goes on behind a replay. If the log was closed, or all that was replayed is known to be durable,
+    /// nothing is written; otherwise what may not be is first put into a new file, and what the replay
+    /// cut off is cut off for good.
+    ///
+    /// # Errors
+    /// If the new file cannot be made. Nothing is lost then: replay again.
+    pub fn resume(ended: Ended, options: &Options) -> Result<Log> {
+        let mut branch = ended.branch();
+        if ended.cut.is_some() {
+            branch = carry::branch_off(&**ended.reader.disk(), &branch, ended.place.sequence)?;
+        }
+        let files = ended.reader.files();
+        let lengths = files.logs.iter().map(|(file, found)| (*file, found.bytes));
+        let held = lengths.chain(files.spares.iter().map(|(file, bytes)| (*file, *bytes)));
+        let mut log = Log {
+            disk: Arc::clone(ended.reader.disk()),
+            options: options.clone(),
+            branch,
+            current: None,
+            behind: Some(ended.reader.durable()),
+            spare: None,
+            highest: files.highest,
+            is_sealed: false,
+            failed: None,
+            held: held.collect(),
+            stats: Stats::default(),
+        };
+        if ended.must_be_carried() {
+            let id = log.next_id()?;
+            let current = carry::carry(&ended, &log.options, id, &branch)?;
+            log.adopt(current)?;
+        }
+        log.stats.last = ended.place.sequence;
+        log.stats.synced = ended.place.sequence;
+        Ok(log)
+    }
+
+    /// The number of the last batch.
+    pub fn last(&self) -> Option<Sequence> {
+        self.chain().last
+    }
+
+    /// The branch of history that the log is on.
+    pub fn branch(&self) -> Branch {
+        self.branch
+    }
+
+    /// The place behind the last batch: a replay can begin there once that is synced.
+    pub fn place(&self) -> LogPlace {
+        match (&self.current, &self.behind) {
+            (Some(current), _) => place_of(&Spot { file: current.id(), boundary: current.at() }),
+            (None, Some(spot)) => place_of(spot),
+            (None, None) => unreachable!("a log has a file, or goes on behind one"),
+        }
+    }
+
+    fn chain(&self) -> Chain {
+        let place = self.place();
+        Chain::between(place.sum, place.sequence)
+    }
+
+    /// Appends a batch and gives it its number. It is in the log's buffer then, and may vanish until
+    /// it is synced.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`]; [`Error::Disk`] if a new file is needed and cannot be made, which changes
+    /// nothing if it [is a clean refusal](Error::is_clean_refusal).
+    pub fn append(&mut self, table: &[u8], body: &Body) -> Result<Sequence> {
+        self.check()?;
+        let bytes = table.len() + body.bytes().len();
+        if bytes > BATCH_BYTES_MAX {
+            return Err(Error::TooLarge { bytes, most: BATCH_BYTES_MAX });
+        }
+        let sequence = self.chain().next_sequence().ok_or(Error::Exhausted)?;
+        let pieces = pieces(sequence, table, body, self.options.part_bytes);
+        self.make_room(&pieces)?;
+        for piece in &pieces {
+            self.place_piece(piece)?;
+        }
+        self.stats.last = Some(sequence);
+        self.stats.batches += 1;
+        Ok(sequence)
+    }
+
+    /// Sees to it that the batch fits this file and, if need be, a spare that is there: so that a full
+    /// disk is refused before anything is framed.
+    fn make_room(&mut self, pieces: &[Piece<'_>]) -> Result<()> {
+        let total: u64 = pieces.iter().map(Piece::record_bytes).sum();
+        let Some(current) = &self.current else {
+            return self.publish(&self.chain(), total);
+        };
+        let mut room = if self.is_sealed { 0 } else { current.room() };
+        let behind = pieces.iter().map(Piece::record_bytes).skip_while(|bytes| {
+            let fits = *bytes <= room;
+            room = room.saturating_sub(*bytes);
+            fits
+        });
+        let behind: u64 = behind.sum();
+        if behind > 0 { self.ensure_spare(behind) } else { Ok(()) }
+    }
+
+    /// Puts a record into the current file, or into the next one if there is no room.
+    fn place_piece(&mut self, piece: &Piece<'_>) -> Result<()> {
+        let has_room = |current: &Current| current.room() >= piece.record_bytes();
+        if self.is_sealed || !self.current.as_ref().is_some_and(has_room) {
+            self.begin_file()?;
+        }
+        if let Some(current) = &mut self.current {
+            current.append(piece);
+            self.stats.records += 1;
+            self.stats.bytes += piece.record_bytes();
+            if current.unwritten() >= WRITE_BYTES {
+                self.write()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands what was appended to the operating system: it survives the process, not the power.
+    ///
+    /// # Errors
+    /// If the disk fails. Nothing is written to the log from then on.
+    pub fn write(&mut self) -> Result<()> {
+        self.check()?;
+        let written = self.current.as_mut().map_or(Ok(()), Current::write);
+        self.stopping(written)
+    }
+
+    /// Makes all that was appended durable.
+    ///
+    /// # Errors
+    /// If the disk fails: then nothing is known about what was appended since the last sync, and nothing
+    /// is written to the log from then on.
+    pub fn sync(&mut self) -> Result<()> {
+        self.check()?;
+        let synced = self.current.as_mut().map_or(Ok(()), Current::sync);
+        self.stopping(synced)?;
+        self.note_sync();
+        Ok(())
+    }
+
+    /// Syncs, and then says so in the log: if damage is found there later, it is known not to be a torn
+    /// write. For when nothing else is to be done; does nothing where the last record says so already.
+    ///
+    /// # Errors
+    /// As [`sync`](Log::sync).
+    pub fn mark(&mut self) -> Result<()> {
+        self.check()?;
+        let last = self.last();
+        let marked = self.current.as_mut().map_or(Ok(()), |current| current.mark(last));
+        self.stopping(marked)?;
+        self.note_sync();
+        Ok(())
+    }
+
+    /// Lets the next batch be this one, and says in the log that those before it are missing.
+    pub(crate) fn leave_out_up_to(&mut self, next: Sequence) -> Result<()> {
+        if self.chain().next_sequence() == Some(next) {
+            return Ok(());
+        }
+        self.sync()?;
+        if let Some(current) = self.current.take() {
+            self.behind = Some(Spot { file: current.id(), boundary: current.at() });
+        }
+        let last = Sequence::new(next.get() - 1);
+        self.branch = carry::branch_off(&*self.disk, &self.branch, last)?;
+        self.publish(&Chain::between(0, last), 0)
+    }
+
+    /// Lets the next batch begin a new file, so that all files before it can be pruned together.
+    pub fn rotate(&mut self) {
+        self.is_sealed |= self.current.as_ref().is_some_and(Current::has_batches);
+    }
+
+    /// The making of the next file, ahead of its use; `None` if it is there, or not needed yet.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] after a failure.
+    pub fn preparation(&mut self) -> Result<Option<Preparation>> {
+        self.check()?;
+        if self.spare.is_some() || self.current.is_none() {
+            return Ok(None);
+        }
+        let (bytes, id) = (self.next_bytes(0), self.next_id()?);
+        Ok(Some(Preparation { disk: Arc::clone(&self.disk), id, bytes }))
+    }
+
+    /// Takes a file that was made ahead.
+    pub fn supply(&mut self, spare: Spare) {
+        // Two preparations may have been under way: files are used in the order of their numbers.
+        let is_in_order = self.current.as_ref().is_some_and(|current| current.id() < spare.id);
+        if is_in_order && self.spare.is_none() {
+            self.held.insert(spare.id, spare.bytes);
+            self.spare = Some(spare);
+        } else {
+            self.discard(&spare);
+        }
+    }
+
+    /// Removes the log files in front of this place, except the newest of them that together take no
+    /// more than `keep` bytes: for those who follow the log.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub fn prune(&mut self, before: &LogPlace, keep: u64) -> Result<Pruned> {
+        self.check()?;
+        let pruned = crate::prune::prune(&*self.disk, before.file, keep)?;
+        self.held.retain(|file, _| !pruned.files.contains(file));
+        Ok(pruned)
+    }
+
+    /// Closes the log: syncs it and says so at its end, twice, in this file and in one behind it, so that
+    /// whoever opens it next knows where it ended and has nothing to write.
+    ///
+    /// # Errors
+    /// If the disk fails. What was synced before is safe all the same.
+    pub fn close(mut self) -> Result<()> {
+        self.check()?;
+        if let Some(spare) = self.spare.take() {
+            self.discard(&spare);
+        }
+        let last = self.last();
+        let Some(mut current) = self.current.take() else {
+            return Ok(());
+        };
+        current.close(last)?;
+        let id = self.next_id()?;
+        let header = FileHeader {
+            holds: Holds::Nothing,
+            ..self.header(id, 0, Some(current.as_predecessor()), last)?
+        };
+        carry::publish_witness(&*self.disk, &header)
+    }
+
+    /// Begins the next file, once all of this one is synced.
+    fn begin_file(&mut self) -> Result<()> {
+        self.sync()?;
+        let (Some(current), Some(spare)) = (&self.current, self.spare.take()) else {
+            unreachable!("room was made before anything was framed");
+        };
+        let chain = current.at().chain;
+        let previous = Some(current.as_predecessor());
+        let header = self.header(spare.id, spare.bytes, previous, chain.last)?;
+        self.current = Some(Current::begun(spare, &header, &chain));
+        self.is_sealed = false;
+        self.stats.rotations += 1;
+        Ok(())
+    }
+
+    fn ensure_spare(&mut self, records: u64) -> Result<()> {
+        let bytes = self.options.file_bytes_for(records, 0);
+        if let Some(spare) = self.spare.take() {
+            if spare.bytes >= bytes {
+                self.spare = Some(spare);
+                return Ok(());
+            }
+            self.discard(&spare);
+        }
+        let (bytes, id) = (self.next_bytes(records), self.next_id()?);
+        let made = Preparation { disk: Arc::clone(&self.disk), id, bytes }.run();
+        let spare = self.noting(made)?;
+        self.held.insert(spare.id, spare.bytes);
+        self.spare = Some(spare);
+        Ok(())
+    }
+
+    /// Makes this log's first file, and begins it.
+    fn publish(&mut self, chain: &Chain, records: u64) -> Result<()> {
+        let id = self.next_id()?;
+        let bytes = self.options.file_bytes_for(records, self.options.file_bytes);
+        let previous = self.behind.map(|spot| Predecessor {
+            file: spot.file,
+            end: spot.boundary.offset,
+            sum: spot.boundary.chain.sum,
+        });
+        let header = self.header(id, bytes, previous, chain.last)?;
+        let made = carry::publish_empty(&*self.disk, &header, chain);
+        let current = self.noting(made)?;
+        self.adopt(current)
+    }
+
+    /// Goes on with a file that was just published, and clears away what it supersedes.
+    fn adopt(&mut self, current: Current) -> Result<()> {
+        self.held.insert(current.id(), current.file_bytes());
+        if let Some(spot) = self.behind {
+            let cleared = crate::prune::clear_between(
+                &*self.disk,
+                self.options.store,
+                spot.file,
+                current.id(),
+            );
+            let cleared = self.noting(cleared)?;
+            self.held.retain(|file, _| !cleared.contains(file));
+        }
+        self.current = Some(current);
+        Ok(())
+    }
+
+    fn header(
+        &self,
+        file: FileId,
+        bytes: u64,
+        previous: Option<Predecessor>,
+        last: Option<Sequence>,
+    ) -> Result<FileHeader> {
+        carry::header(
+            &*self.disk,
+            &self.options,
+            &carry::Opening { file, bytes, branch: self.branch, previous, last },
+        )
+    }
+
+    /// The length of the file behind the current one.
+    fn next_bytes(&self, records: u64) -> u64 {
+        let doubled = self.current.as_ref().map_or(0, Current::file_bytes).saturating_mul(2);
+        let Options { file_bytes, file_bytes_most, .. } = self.options;
+        self.options.file_bytes_for(records, doubled.clamp(file_bytes, file_bytes_most))
+    }
+
+    fn next_id(&mut self) -> Result<FileId> {
+        let id = self.highest.0.checked_add(1).ok_or(Error::Exhausted)?;
+        self.highest = FileId(id);
+        Ok(self.highest)
+    }
+
+    /// Takes away a spare that is not needed.
+    fn discard(&mut self, spare: &Spare) {
+        self.held.remove(&spare.id);
+        if let Ok(pending) = self.disk.remove(&names::log_path(spare.id)) {
+            pending.forgo("a spare that comes back counts for nothing");
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        match &self.failed {
+            Some(first) => Err(Error::Stopped { first: Arc::clone(first) }),
+            None => Ok(()),
+        }
+    }
+
+    /// Remembers a failure to make or remove a file that leaves open what is on the disk.
+    fn noting<T>(&mut self, result: Result<T>) -> Result<T> {
+        match result {
+            Err(error) if !error.is_clean_refusal() => self.stopping(Err(error)),
+            result => result,
+        }
+    }
+
+    /// Remembers any failure to write or to sync records: how far it got is not known, however cleanly it
+    /// was refused.
+    fn stopping<T>(&mut self, result: Result<T>) -> Result<T> {
+        if let Err(error) = &result {
+            self.failed = Some(Arc::new(error.clone()));
+        }
+        result
+    }
+
+    fn note_sync(&mut self) {
+        self.stats.synced = self.stats.last;
+    }
+}

@@ -1,0 +1,8 @@
+//! Behaviour of the log as its users see it: on the simulated disk, crashed, torn and damaged everywhere.
+#![expect(clippy::unwrap_used, reason = "a test ends at what it does not expect")]
+#![expect(clippy::indexing_slicing, reason = "a test ends at what it does not expect")]
+
+mod corruption;
+mod crash;
+mod elision;
+mod store;
