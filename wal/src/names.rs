@@ -1,4 +1,4 @@
-//! Names the files of the log.
+//! Names the files of the log, and reads what names mean.
 //!
 //! `wal/<file id>.wal` is a file of the log or a spare; `wal/<file id>.new` is one in the making, which
 //! counts for nothing.

@@ -1,4 +1,4 @@
-//! Counts what the log does.
+//! Counts what the log does, and what it takes on the disk.
 
 use base::{FileId, Sequence};
 

@@ -60,7 +60,8 @@ fn recover_promised(
 ) -> Result<u64, String> {
     let batches = |step: u64| step.min(promise - 1);
     let Progress { begun, acknowledged } = progress;
-    let place = kept_place(disk)?.filter(|_| acknowledged >= promise);
+    let place =
+        kept_place(disk).map_err(|error| error.to_string())?.filter(|_| acknowledged >= promise);
     if let Some(place) = place {
         let (_, ended) = replay(disk, &options(), &place).map_err(|error| error.to_string())?;
         if !is_kept(&ended) {

@@ -2,7 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "a test ends at what it does not expect")]
 #![expect(clippy::indexing_slicing, reason = "a test ends at what it does not expect")]
 
+mod behaviour;
 mod corruption;
 mod crash;
 mod elision;
+mod faults;
+mod salvage;
 mod store;

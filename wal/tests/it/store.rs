@@ -74,7 +74,8 @@ impl Store {
     }
 
     pub(crate) fn open_with(disk: &SimDisk, options: &Options) -> wal::Result<Store> {
-        let place = kept_place(disk).unwrap().expect("a store that was created");
+        let missing = || disk::Error::Missing { path: PLACE.into() };
+        let place = kept_place(disk)?.ok_or_else(missing)?;
         let ended = replay(disk, options, &place).map(|(_, ended)| ended)?;
         let last = ended.place.sequence.map_or(0, Sequence::get);
         let log = Some(Log::resume(ended, options)?);
@@ -172,7 +173,7 @@ pub(crate) fn replay_known(
 /// Recovers what a crash left: which batches are found, all of them in order, and whether that is
 /// right. For the harness.
 pub(crate) fn recover(disk: &SimDisk, progress: Progress) -> Result<u64, String> {
-    let Some(place) = kept_place(disk)? else {
+    let Some(place) = kept_place(disk).map_err(|error| error.to_string())? else {
         return if progress.begun == 0 { Ok(0) } else { Err("there is no log".into()) };
     };
     let (last, ended) = replay(disk, &options(), &place).map_err(|error| error.to_string())?;
@@ -200,13 +201,13 @@ pub(crate) fn keep_place(disk: &SimDisk, place: &LogPlace) -> disk::Result<()> {
 }
 
 /// Reads the place; `None` if none was ever kept.
-pub(crate) fn kept_place(disk: &SimDisk) -> Result<Option<LogPlace>, String> {
+pub(crate) fn kept_place(disk: &SimDisk) -> disk::Result<Option<LogPlace>> {
     let file = match disk.open(Path::new(PLACE), Access::Read) {
         Err(disk::Error::Missing { .. }) => return Ok(None),
-        file => file.map_err(|error| error.to_string())?,
+        file => file?,
     };
     let mut bytes = [0; 32];
-    file.read_at(0, &mut bytes).map_err(|error| error.to_string())?;
+    file.read_at(0, &mut bytes)?;
     let word = |at: usize| u64::from_le_bytes(*bytes[at * 8..].first_chunk().unwrap());
     Ok(Some(LogPlace {
         file: FileId(word(0)),
