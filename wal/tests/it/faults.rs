@@ -59,10 +59,11 @@ fn whatever_fails_in_a_recovery_the_next_one_finds_the_same() {
     store.append(Size::Large).unwrap();
     store.log().unwrap().write().unwrap();
     let start = SimDisk::options(3).image(&disk.contents()).progress(disk.progress());
-    let opens = |disk: &SimDisk| match Store::open(disk) {
-        // What it serves has to stay.
-        Ok(store) => disk.acknowledge(store.last),
-        Err(_) => {}
+    let opens = |disk: &SimDisk| {
+        if let Ok(store) = Store::open(disk) {
+            // What it serves has to stay.
+            disk.acknowledge(store.last);
+        }
     };
     let held = |disk: &SimDisk, progress: Progress, (): &()| recover(disk, progress);
     let report = fail_every_call(&config(), &KINDS, &start, opens, held).unwrap();
