@@ -19,7 +19,17 @@ use crate::make::Spare;
 use crate::walk::Boundary;
 
 /// Room that is kept at the end of a file, for a close.
-const KEPT: u64 = RECORD_HEADER_BYTES as u64;
+pub(crate) const KEPT: u64 = RECORD_HEADER_BYTES as u64;
+
+/// A sync of what was written when it was asked for.
+#[derive(Debug)]
+pub(crate) struct SyncAside {
+    pub(crate) file: Arc<dyn File>,
+    id: FileId,
+    written: u64,
+    /// The last batch that it covers.
+    pub(crate) last: Option<Sequence>,
+}
 
 /// The file that records are being appended to.
 #[derive(Debug)]
@@ -135,6 +145,22 @@ impl Current {
             self.synced = self.written;
         }
         Ok(())
+    }
+
+    /// A sync of what is written so far; `None` if it is synced, or not all that was appended is
+    /// written.
+    pub(crate) fn sync_aside(&self) -> Option<SyncAside> {
+        let is_news = self.synced < self.written && self.buffer.is_empty();
+        let last = self.tip.at().chain.last;
+        let (file, written) = (Arc::clone(&self.file), self.written);
+        is_news.then(|| SyncAside { file, id: self.id(), written, last })
+    }
+
+    /// Notes that such a sync worked.
+    pub(crate) fn synced_aside(&mut self, synced: &SyncAside) {
+        if synced.id == self.id() {
+            self.synced = self.synced.max(synced.written);
+        }
     }
 
     /// Appends the word that all before it is synced, and syncs that too; nothing if the last record

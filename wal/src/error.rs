@@ -81,6 +81,21 @@ pub enum Error {
         /// The failure that came first.
         first: Arc<Error>,
     },
+    /// Writing or syncing failed under way: whether the batch is in the log is not known. Who opens the
+    /// log again finds it whole, or not at all.
+    Unknown {
+        /// The batch.
+        sequence: Sequence,
+        /// The failure.
+        first: Arc<Error>,
+    },
+    /// The log was closed.
+    Closed,
+    /// The background thread could not be started.
+    Thread {
+        /// What the operating system said.
+        source: Arc<std::io::Error>,
+    },
     /// There are no more sequence numbers or file numbers.
     Exhausted,
 }
@@ -206,6 +221,13 @@ impl fmt::Display for Error {
                 "nothing is written to the log after a failure; the first was: {first}; \
                  close the store and open it again"
             ),
+            Error::Unknown { sequence, first } => write!(
+                f,
+                "whether batch {sequence} is in the log is not known: {first}; close the store and \
+                 open it again to see"
+            ),
+            Error::Closed => write!(f, "the log was closed"),
+            Error::Thread { .. } => write!(f, "the log's background thread could not be started"),
             Error::Exhausted => write!(f, "the log has run out of numbers"),
         }
     }
@@ -217,7 +239,8 @@ impl std::error::Error for Error {
             Error::Disk(error) => error.source(),
             Error::Unreadable { source, .. } => Some(source),
             Error::Damaged { what, .. } => Some(what),
-            Error::Stopped { first } => first.source(),
+            Error::Stopped { first } | Error::Unknown { first, .. } => first.source(),
+            Error::Thread { source } => Some(source.as_ref()),
             _ => None,
         }
     }

@@ -101,6 +101,22 @@ impl Tip {
     }
 }
 
+/// How long the records are that a batch is cut into.
+pub(crate) fn lengths(table: usize, body: usize, part_bytes: usize) -> impl Iterator<Item = u64> {
+    let cut = move |bytes: usize| {
+        (0..bytes).step_by(part_bytes).map(move |start| (bytes - start).min(part_bytes))
+    };
+    let is_whole = table + body <= part_bytes;
+    let whole = is_whole.then_some((table, body));
+    let tables = cut(if is_whole { 0 } else { table }).map(|bytes| (bytes, 0));
+    let bodies = cut(if is_whole { 0 } else { body }).map(|bytes| (0, bytes));
+    let records = whole.into_iter().chain(tables).chain(bodies);
+    records.map(|(table, body)| {
+        let payload = [table, body].map(|bytes| bytes.next_multiple_of(ALIGNMENT));
+        (RECORD_HEADER_BYTES + payload.iter().sum::<usize>()) as u64
+    })
+}
+
 /// Cuts a batch into records: one, if it fits.
 pub(crate) fn pieces<'a>(
     sequence: Sequence,

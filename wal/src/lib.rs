@@ -19,6 +19,7 @@
 mod body;
 mod carry;
 mod chain;
+mod commit;
 mod current;
 mod dump;
 mod error;
@@ -43,6 +44,7 @@ pub mod format;
 pub mod tail;
 
 pub use body::Body;
+pub use commit::{Apply, Commit, Committer, Level, Purpose, Request};
 pub use dump::dump;
 pub use error::{Error, Lost, Result, Witness};
 pub use log::{Beginning, Log};

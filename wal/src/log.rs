@@ -10,7 +10,7 @@
 //!
 //! Never: syncs on its own, except where a file is begun; starts a thread; looks into a batch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use base::{FileId, LogPlace, Sequence, Timeline};
@@ -19,7 +19,7 @@ use disk::Disk;
 use crate::body::Body;
 use crate::carry;
 use crate::chain::Chain;
-use crate::current::Current;
+use crate::current::{Current, SyncAside};
 use crate::files;
 use crate::format::{BATCH_BYTES_MAX, FileHeader, Holds, Predecessor};
 use crate::frame::{Piece, pieces};
@@ -45,7 +45,8 @@ pub struct Log {
     current: Option<Current>,
     /// Where a file goes on that is begun now, if there is none to be appended to.
     behind: Option<Spot>,
-    spare: Option<Spare>,
+    /// Files made ahead, in the order of their numbers.
+    spares: VecDeque<Spare>,
     /// The highest number that a file has, or was tried.
     highest: FileId,
     /// Whether the next batch is to begin a new file.
@@ -95,7 +96,7 @@ impl Log {
             branch: beginning.branch,
             current: None,
             behind: None,
-            spare: None,
+            spares: VecDeque::new(),
             highest: files.highest,
             is_sealed: false,
             failed: None,
@@ -127,7 +128,7 @@ impl Log {
             branch,
             current: None,
             behind: Some(ended.reader.durable()),
-            spare: None,
+            spares: VecDeque::new(),
             highest: files.highest,
             is_sealed: false,
             failed: None,
@@ -287,23 +288,42 @@ impl Log {
     /// [`Error::Stopped`] after a failure.
     pub fn preparation(&mut self) -> Result<Option<Preparation>> {
         self.check()?;
-        if self.spare.is_some() || self.current.is_none() {
+        if !self.spares.is_empty() || self.current.is_none() {
             return Ok(None);
         }
         let (bytes, id) = (self.next_bytes(0), self.next_id()?);
         Ok(Some(Preparation { disk: Arc::clone(&self.disk), id, bytes }))
     }
 
-    /// Takes a file that was made ahead.
-    pub fn supply(&mut self, spare: Spare) {
+    /// Takes a file that was made ahead; says whether it was of use.
+    pub fn supply(&mut self, spare: Spare) -> bool {
         // Two preparations may have been under way: files are used in the order of their numbers.
-        let is_in_order = self.current.as_ref().is_some_and(|current| current.id() < spare.id);
-        if is_in_order && self.spare.is_none() {
+        let last = self.spares.back().map(|spare| spare.id);
+        let last = last.or(self.current.as_ref().map(Current::id));
+        let is_in_order = last.is_some_and(|last| last < spare.id);
+        if is_in_order {
             self.held.insert(spare.id, spare.bytes);
-            self.spare = Some(spare);
+            self.spares.push_back(spare);
         } else {
             self.discard(&spare);
         }
+        is_in_order
+    }
+
+    /// The room for records that is left in this file, and in those made ahead.
+    pub(crate) fn rooms(&self) -> (u64, VecDeque<u64>) {
+        let current = self.current.as_ref().filter(|_| !self.is_sealed).map_or(0, Current::room);
+        (current, self.spares.iter().map(Spare::room).collect())
+    }
+
+    /// Makes room for a batch whose records take so many bytes, in this file or in the next.
+    pub(crate) fn reserve(&mut self, records: u64) -> Result<()> {
+        self.check()?;
+        if self.current.is_none() {
+            return self.publish(&self.chain(), records);
+        }
+        let (current, _) = self.rooms();
+        if records <= current { Ok(()) } else { self.ensure_spare(records) }
     }
 
     /// Removes the log files in front of this place, except the newest of them that together take no
@@ -324,8 +344,19 @@ impl Log {
     /// # Errors
     /// If the disk fails. What was synced before is safe all the same.
     pub fn close(mut self) -> Result<()> {
+        self.close_for_good()
+    }
+
+    /// Closes the log; nothing can be written from then on.
+    pub(crate) fn close_for_good(&mut self) -> Result<()> {
         self.check()?;
-        if let Some(spare) = self.spare.take() {
+        let closed = self.close_files();
+        self.failed.get_or_insert_with(|| Arc::new(Error::Closed));
+        closed
+    }
+
+    fn close_files(&mut self) -> Result<()> {
+        for spare in std::mem::take(&mut self.spares) {
             self.discard(&spare);
         }
         let last = self.last();
@@ -341,10 +372,22 @@ impl Log {
         carry::publish_witness(&*self.disk, &header)
     }
 
+    /// A sync of what is written so far, to be run while others go on writing.
+    pub(crate) fn sync_aside(&self) -> Option<SyncAside> {
+        self.current.as_ref().and_then(Current::sync_aside)
+    }
+
+    /// Notes that such a sync worked.
+    pub(crate) fn synced_aside(&mut self, synced: &SyncAside) {
+        if let Some(current) = &mut self.current {
+            current.synced_aside(synced);
+        }
+    }
+
     /// Begins the next file, once all of this one is synced.
     fn begin_file(&mut self) -> Result<()> {
         self.sync()?;
-        let (Some(current), Some(spare)) = (&self.current, self.spare.take()) else {
+        let (Some(current), Some(spare)) = (&self.current, self.spares.pop_front()) else {
             unreachable!("room was made before anything was framed");
         };
         let chain = current.at().chain;
@@ -357,19 +400,17 @@ impl Log {
     }
 
     fn ensure_spare(&mut self, records: u64) -> Result<()> {
-        let bytes = self.options.file_bytes_for(records, 0);
-        if let Some(spare) = self.spare.take() {
-            if spare.bytes >= bytes {
-                self.spare = Some(spare);
-                return Ok(());
-            }
+        if self.spares.front().is_some_and(|spare| spare.room() >= records) {
+            return Ok(());
+        }
+        for spare in std::mem::take(&mut self.spares) {
             self.discard(&spare);
         }
         let (bytes, id) = (self.next_bytes(records), self.next_id()?);
         let made = Preparation { disk: Arc::clone(&self.disk), id, bytes }.run();
         let spare = self.noting(made)?;
         self.held.insert(spare.id, spare.bytes);
-        self.spare = Some(spare);
+        self.spares.push_back(spare);
         Ok(())
     }
 
@@ -438,6 +479,11 @@ impl Log {
         if let Ok(pending) = self.disk.remove(&names::log_path(spare.id)) {
             pending.forgo("a spare that comes back counts for nothing");
         }
+    }
+
+    /// The failure since which nothing is written.
+    pub(crate) fn failure(&self) -> Option<&Arc<Error>> {
+        self.failed.as_ref()
     }
 
     fn check(&self) -> Result<()> {

@@ -13,6 +13,8 @@ use base::FileId;
 use disk::{Access, Disk, File};
 
 use crate::Result;
+use crate::current::KEPT;
+use crate::format::HEADER_BYTES;
 use crate::names::{log_path, new_path};
 
 /// How many zeros are written at a time.
@@ -24,6 +26,13 @@ pub struct Spare {
     pub(crate) id: FileId,
     pub(crate) file: Arc<dyn File>,
     pub(crate) bytes: u64,
+}
+
+impl Spare {
+    /// How many bytes of records it has room for.
+    pub(crate) fn room(&self) -> u64 {
+        self.bytes - HEADER_BYTES as u64 - KEPT
+    }
 }
 
 /// The making of a spare, to be run wherever it disturbs nobody.

@@ -11,6 +11,7 @@ pub struct Options {
     pub(crate) file_bytes: u64,
     pub(crate) file_bytes_most: u64,
     pub(crate) part_bytes: usize,
+    pub(crate) sync_bytes: u64,
     pub(crate) doubt: Doubt,
 }
 
@@ -32,6 +33,7 @@ impl Options {
             file_bytes: 1 << 20,
             file_bytes_most: 64 << 20,
             part_bytes: PAYLOAD_BYTES_MAX,
+            sync_bytes: 4 << 20,
             doubt: Doubt::Cut,
         }
     }
@@ -61,6 +63,20 @@ impl Options {
         assert!(range.contains(&bytes) && bytes.is_multiple_of(ALIGNMENT), "{bytes}");
         self.part_bytes = bytes;
         self
+    }
+
+    /// How much that was acknowledged once the operating system had it may wait for a sync, before the
+    /// background thread sees to it: 4 MiB.
+    #[must_use]
+    pub fn sync_bytes(mut self, bytes: u64) -> Self {
+        self.sync_bytes = bytes;
+        self
+    }
+
+    /// How much room at the end of the log is kept for batches that free space, where the disk is too full
+    /// for another file.
+    pub(crate) fn kept_bytes(&self) -> u64 {
+        (self.file_bytes / 4).min(1 << 20)
     }
 
     /// What to do in doubt.
