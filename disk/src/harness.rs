@@ -99,10 +99,12 @@ use crate::sim::{CrashPoint, Density, Progress, Recording};
 mod elide;
 mod faults;
 mod shrink;
+mod watchdog;
 
 pub use elide::{Elision, elide_syncs};
 pub use faults::fail_every_call;
 pub use shrink::shrink;
+pub use watchdog::watched;
 
 /// How thoroughly to crash.
 #[derive(Clone, Debug)]

@@ -11,8 +11,10 @@ use crate::options::Options;
 #[derive(Clone, Debug)]
 pub struct Body {
     bytes: Vec<u8>,
-    /// The sum of each piece that fits a record.
-    sums: Vec<u32>,
+    /// The sum of the first piece that fits a record: of all, most often.
+    first_sum: u32,
+    /// The sums of the other pieces.
+    other_sums: Vec<u32>,
     piece_bytes: usize,
     whole_sum: u64,
 }
@@ -21,9 +23,11 @@ impl Body {
     /// Sums the bytes, for a log of these options.
     pub fn new(bytes: Vec<u8>, options: &Options) -> Self {
         let piece_bytes = options.part_bytes;
-        let sums = bytes.chunks(piece_bytes).map(Crc32::of).collect();
+        let mut sums = bytes.chunks(piece_bytes).map(Crc32::of);
+        let first_sum = sums.next().unwrap_or_default();
+        let other_sums = sums.collect();
         let whole_sum = Xxh3::of(&bytes);
-        Body { bytes, sums, piece_bytes, whole_sum }
+        Body { bytes, first_sum, other_sums, piece_bytes, whole_sum }
     }
 
     /// The bytes.
@@ -37,11 +41,12 @@ impl Body {
     }
 
     /// Each piece that fits a record, with its sum: one at least.
-    pub(crate) fn pieces(&self) -> impl ExactSizeIterator<Item = (&[u8], u32)> {
-        (0..self.sums.len().max(1)).map(|index| {
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = (&[u8], u32)> {
+        let first = std::iter::once(self.first_sum);
+        let sums = first.chain(self.other_sums.iter().copied());
+        sums.enumerate().map(|(index, sum)| {
             let start = index * self.piece_bytes;
             let end = (start + self.piece_bytes).min(self.bytes.len());
-            let sum = self.sums.get(index).copied().unwrap_or_default();
             (self.bytes.get(Range { start, end }).unwrap_or_default(), sum)
         })
     }

@@ -33,7 +33,6 @@ use crate::frame::lengths;
 use crate::options::Options;
 use crate::stats::{Pruned, Stats};
 use crate::{Body, Branch, Error, Log, Result};
-use background::Background;
 use leader::{Entry, Leader, Shared};
 use plan::Plan;
 use primitives::{Mutex, MutexGuard, Ordering, lock};
@@ -133,7 +132,6 @@ struct Inner<A: Apply> {
     sequencer: Mutex<Sequencer>,
     turn: Turn<Leader<A>>,
     shared: Arc<Shared<A::Batch>>,
-    background: Background,
 }
 
 /// What gives out numbers and room, in one order.
@@ -151,7 +149,7 @@ impl<A: Apply> Committer<A> {
         let mut committer = Self::stepped(log, apply);
         let inner = Arc::clone(&committer.inner);
         let thread = std::thread::Builder::new().name("arrwdb-log".into());
-        let spawned = thread.spawn(move || inner.background.run(|| inner.serve()));
+        let spawned = thread.spawn(move || inner.shared.background.run(|| inner.serve()));
         let thread = spawned.map_err(|source| Error::Thread { source: Arc::new(source) })?;
         committer.background = Some(thread);
         Ok(committer)
@@ -169,7 +167,6 @@ impl<A: Apply> Committer<A> {
             sequencer: Mutex::new(Sequencer { last, plan }),
             turn: Turn::new(leader, last.map_or(0, Sequence::get)),
             shared,
-            background: Background::new(),
         };
         Committer { inner: Arc::new(inner), background: None }
     }
@@ -220,7 +217,7 @@ impl<A: Apply> Committer<A> {
         inner.shared.queue.push(Entry { sequence, level, table, body, batch });
         drop(sequencer);
         if wants_file {
-            inner.background.poke();
+            inner.shared.background.poke();
         }
         if queued > QUEUED_BYTES {
             inner.turn.take_and(|_| ());
@@ -298,7 +295,7 @@ impl<A: Apply> Committer<A> {
     /// Does what the background thread does when it is woken: serves what nobody is blocked on, syncs
     /// what has waited long enough, makes the next file. Says whether there was anything to do.
     pub fn step(&self) -> bool {
-        self.inner.background.take_poke() && self.inner.serve()
+        self.inner.shared.background.take_poke() && self.inner.serve()
     }
 
     /// Writes, syncs and applies everything that is queued, and closes the log: see [`Log::close`].
@@ -315,10 +312,10 @@ impl<A: Apply> Committer<A> {
 
     fn stop(&mut self) {
         if let Some(thread) = self.background.take() {
-            self.inner.background.stop();
+            self.inner.shared.background.stop();
             // A panic of the thread is one of `Apply`; whoever waited has heard of it.
             if thread.join().is_err() {
-                self.inner.background.poke();
+                self.inner.shared.background.poke();
             }
         }
     }
@@ -421,13 +418,13 @@ impl<A: Apply> Inner<A> {
         let Some(aside) = self.turn.take_and(|leader| leader.log.sync_aside()) else {
             return false;
         };
-        let synced = aside.file.sync_data();
+        let synced = aside.run();
         self.turn.take_and(|leader| match synced {
             Ok(()) => {
                 leader.log.synced_aside(&aside);
                 leader.synced(aside.last.map_or(0, Sequence::get));
             }
-            Err(error) => leader.fail(error.into()),
+            Err(error) => leader.fail(error),
         });
         true
     }
@@ -471,7 +468,7 @@ impl<A: Apply> handle::Answers for Inner<A> {
 
     fn poke(&self) {
         // What nobody waits for gets written at last; what somebody waits for may be, earlier.
-        self.background.poke();
+        self.shared.background.poke();
     }
 
     fn failure_of(&self, sequence: Sequence) -> Error {

@@ -16,6 +16,7 @@ use crate::chain::Chain;
 use crate::format::{FileHeader, HEADER_BYTES, Kind, Predecessor, RECORD_HEADER_BYTES};
 use crate::frame::{Piece, Tip};
 use crate::make::Spare;
+use crate::synced_file::SyncedFile;
 use crate::walk::Boundary;
 
 /// Room that is kept at the end of a file, for a close.
@@ -24,17 +25,24 @@ pub(crate) const KEPT: u64 = RECORD_HEADER_BYTES as u64;
 /// A sync of what was written when it was asked for.
 #[derive(Debug)]
 pub(crate) struct SyncAside {
-    pub(crate) file: Arc<dyn File>,
+    file: Arc<SyncedFile>,
     id: FileId,
     written: u64,
     /// The last batch that it covers.
     pub(crate) last: Option<Sequence>,
 }
 
+impl SyncAside {
+    /// Syncs.
+    pub(crate) fn run(&self) -> Result<()> {
+        self.file.sync()
+    }
+}
+
 /// The file that records are being appended to.
 #[derive(Debug)]
 pub(crate) struct Current {
-    file: Arc<dyn File>,
+    file: Arc<SyncedFile>,
     bytes: u64,
     tip: Tip,
     /// Records that are not written yet, and the header if it is not.
@@ -52,7 +60,7 @@ impl Current {
     pub(crate) fn published(file: Arc<dyn File>, bytes: u64, tip: Tip) -> Self {
         let end = tip.at().offset;
         Current {
-            file,
+            file: Arc::new(SyncedFile::new(file)),
             bytes,
             tip,
             buffer: Vec::new(),
@@ -67,7 +75,7 @@ impl Current {
     pub(crate) fn begun(spare: Spare, header: &FileHeader, chain: &Chain) -> Self {
         let (buffer, tip) = Tip::behind(header, chain);
         Current {
-            file: spare.file,
+            file: Arc::new(SyncedFile::new(spare.file)),
             bytes: spare.bytes,
             tip,
             buffer,
@@ -141,7 +149,7 @@ impl Current {
     pub(crate) fn sync(&mut self) -> Result<()> {
         self.write()?;
         if self.synced < self.written {
-            self.file.sync_data()?;
+            self.file.sync()?;
             self.synced = self.written;
         }
         Ok(())

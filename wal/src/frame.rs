@@ -123,28 +123,31 @@ pub(crate) fn pieces<'a>(
     table: &'a [u8],
     body: &'a Body,
     part_bytes: usize,
-) -> Vec<Piece<'a>> {
-    let piece = |part, (table, table_sum), (body, body_sum)| Piece {
-        sequence: Some(sequence),
-        kind: Kind::Batch,
-        part,
-        table,
-        table_sum,
-        body,
-        body_sum,
-    };
+) -> impl Iterator<Item = Piece<'a>> {
     let nothing: (&[u8], u32) = (&[], 0);
-    if table.len() + body.bytes().len() <= part_bytes {
-        let body = body.pieces().next().unwrap_or(nothing);
-        return vec![piece(Part::Whole, (table, Crc32::of(table)), body)];
-    }
-    let tables = table.chunks(part_bytes).map(|bytes| ((bytes, Crc32::of(bytes)), nothing));
-    let bodies = body.pieces().filter(|(bytes, _)| !bytes.is_empty()).map(|body| (nothing, body));
-    let mut pieces: Vec<_> =
-        tables.chain(bodies).map(|(table, body)| piece(Part::Middle, table, body)).collect();
-    if let [first, .., last] = &mut *pieces {
-        first.part = Part::First;
-        last.part = Part::Last { whole_sum: whole_sum(table, body.whole_sum()) };
-    }
-    pieces
+    let is_whole = table.len() + body.bytes().len() <= part_bytes;
+    let whole = body.pieces().next().filter(|_| is_whole);
+    let whole = whole.map(|body| ((table, Crc32::of(table)), body));
+    let cut = if is_whole { &[] } else { table };
+    let tables = cut.chunks(part_bytes).map(move |bytes| ((bytes, Crc32::of(bytes)), nothing));
+    let bodies = body.pieces().filter(move |(bytes, _)| !is_whole && !bytes.is_empty());
+    let records = whole.into_iter().chain(tables).chain(bodies.map(move |body| (nothing, body)));
+    let count = lengths(table.len(), body.bytes().len(), part_bytes).count();
+    records.enumerate().map(move |(index, ((table_part, table_sum), (body_part, body_sum)))| {
+        let part = match index {
+            0 if is_whole => Part::Whole,
+            0 => Part::First,
+            _ if index + 1 == count => Part::Last { whole_sum: whole_sum(table, body.whole_sum()) },
+            _ => Part::Middle,
+        };
+        Piece {
+            sequence: Some(sequence),
+            kind: Kind::Batch,
+            part,
+            table: table_part,
+            table_sum,
+            body: body_part,
+            body_sum,
+        }
+    })
 }

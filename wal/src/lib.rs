@@ -37,6 +37,7 @@ mod replay;
 mod salvage;
 mod scan;
 mod stats;
+mod synced_file;
 mod walk;
 mod window;
 

@@ -11,8 +11,9 @@
 use std::sync::Arc;
 
 use base::{LogPlace, Sequence};
-use crossbeam::queue::SegQueue;
+use crossbeam_queue::SegQueue;
 
+use super::background::Background;
 use super::primitives::{AtomicBool, AtomicU64, Mutex, Ordering, lock};
 use super::turn::{Done, Work};
 use super::{Apply, Level};
@@ -42,8 +43,10 @@ pub(crate) struct Shared<B> {
     pub(crate) synced: AtomicU64,
     /// The last batch that a turn began to write.
     pub(crate) tried: AtomicU64,
-    /// Whether so much is unsynced that somebody should see to it.
+    /// Whether so much is unsynced that the background should see to it.
     pub(crate) wants_sync: AtomicBool,
+    /// Who serves what nobody is blocked on.
+    pub(crate) background: Background,
     /// The failure after which nothing is written.
     pub(crate) failure: Mutex<Option<Arc<Error>>>,
 }
@@ -56,6 +59,7 @@ impl<B> Shared<B> {
             synced: AtomicU64::new(last),
             tried: AtomicU64::new(last),
             wants_sync: AtomicBool::new(false),
+            background: Background::new(),
             failure: Mutex::new(None),
         }
     }
@@ -118,6 +122,7 @@ impl<A: Apply> Leader<A> {
                 self.unsynced += bytes;
                 if self.unsynced >= self.sync_bytes {
                     self.shared.wants_sync.store(true, Ordering::Release);
+                    self.shared.background.poke();
                 }
                 Ok(())
             }

@@ -3,6 +3,8 @@
 #![expect(clippy::indexing_slicing, reason = "a test ends at what it does not expect")]
 
 mod behaviour;
+mod commit;
+mod commit_sim;
 mod corruption;
 mod crash;
 mod elision;
