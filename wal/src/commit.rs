@@ -210,7 +210,7 @@ impl<A: Apply> Committer<A> {
         );
         sequencer.last = Some(sequence);
         sequencer.plan.take(lengths(table.len(), bytes, part_bytes));
-        let wants_file = sequencer.plan.wants_more();
+        let wants_file = sequencer.plan.asks_for_more();
         let length = (table.len() + bytes) as u64;
         let queued = inner.shared.queued.fetch_add(length, Ordering::Relaxed) + length;
         // In the lock: batches are queued in the order of their numbers.
@@ -435,7 +435,7 @@ impl<A: Apply> Inner<A> {
         if !lock(&self.sequencer).plan.wants_more() {
             return false;
         }
-        let preparation = self.settled(|leader| leader.log.preparation());
+        let preparation = self.settled(|leader| leader.log.prepare_another());
         let Ok(Some(preparation)) = preparation else {
             return false;
         };

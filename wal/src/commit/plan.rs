@@ -15,17 +15,20 @@ pub(crate) struct Plan {
     current: u64,
     /// In the files made ahead that will not be begun.
     next: VecDeque<u64>,
+    /// Whether somebody was told already that there is none.
+    has_asked: bool,
 }
 
 impl Plan {
     /// With this room, and nothing on its way to it.
     pub(crate) fn new((current, next): (u64, VecDeque<u64>)) -> Self {
-        Plan { current, next }
+        Plan { current, next, has_asked: false }
     }
 
     /// With another file made ahead.
     pub(crate) fn add(&mut self, room: u64) {
         self.next.push_back(room);
+        self.has_asked = false;
     }
 
     /// Whether records of this length fit, in whatever way they are cut.
@@ -36,6 +39,11 @@ impl Plan {
     /// Whether a file should be made ahead.
     pub(crate) fn wants_more(&self) -> bool {
         self.next.is_empty()
+    }
+
+    /// The same, said once until there is one: where the disk is full, asking again does not help.
+    pub(crate) fn asks_for_more(&mut self) -> bool {
+        self.wants_more() && !std::mem::replace(&mut self.has_asked, true)
     }
 
     /// Takes the room for these records, one behind the other. They must fit.
@@ -63,8 +71,9 @@ mod tests {
         plan.take([50, 60, 900].into_iter());
         assert_eq!(plan, Plan::new((4_040, VecDeque::new())));
         assert!(plan.wants_more() && !plan.fits(4_041));
+        assert!(plan.asks_for_more() && !plan.asks_for_more());
         plan.add(9_000);
-        assert!(plan.fits(9_000));
+        assert!(plan.fits(9_000) && !plan.asks_for_more());
     }
 
     #[test]

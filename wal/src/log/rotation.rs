@@ -37,7 +37,13 @@ impl Log {
     /// [`Error::Stopped`] after a failure.
     pub fn preparation(&mut self) -> Result<Option<Preparation>> {
         self.check()?;
-        if !self.spares.is_empty() || self.current.is_none() {
+        if self.spares.is_empty() { self.prepare_another() } else { Ok(None) }
+    }
+
+    /// The making of one more file; `None` before the first append, which makes its own.
+    pub(crate) fn prepare_another(&mut self) -> Result<Option<Preparation>> {
+        self.check()?;
+        if self.current.is_none() {
             return Ok(None);
         }
         let (bytes, id) = (self.next_bytes(0), self.next_id()?);
