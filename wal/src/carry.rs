@@ -122,7 +122,7 @@ pub(crate) fn carry(
         .expect("a header that was made to follow from this place");
     publish(disk, &header, &chain, |tip, buffer, file| {
         uncertain(ended, |reader, good| {
-            copy(reader, good, tip, buffer);
+            copy(reader, good, tip, buffer)?;
             if buffer.len() >= WRITE_BYTES { flush(tip, buffer, file) } else { Ok(()) }
         })
     })
@@ -146,7 +146,10 @@ fn uncertain(ended: &Ended, mut visit: impl FnMut(&Reader, &Good) -> Result<()>)
 
 /// Frames a record again, for its new place. Its sums stay: they were checked just now, and damage that
 /// comes between is found by whoever reads it next.
-fn copy(reader: &Reader, good: &Good, tip: &mut Tip, buffer: &mut Vec<u8>) {
+///
+/// It may not follow there: if it stands in a file that gives up a batch or leaves some out, and does not
+/// call the beginning of that file synced. Nothing writes such a file.
+fn copy(reader: &Reader, good: &Good, tip: &mut Tip, buffer: &mut Vec<u8>) -> Result<()> {
     let header = good.verified.header;
     if header.kind == Kind::Batch {
         let (table, body) = reader.payload(good);
@@ -159,8 +162,12 @@ fn copy(reader: &Reader, good: &Good, tip: &mut Tip, buffer: &mut Vec<u8>) {
             body,
             body_sum: header.body_sum,
         };
-        tip.frame(&piece, 0, buffer);
+        tip.frame_if_it_follows(&piece, 0, buffer).ok_or_else(|| {
+            let path = names::log_path(reader.spot().file);
+            Error::Damaged { path, what: Invalid::Value("first") }
+        })?;
     }
+    Ok(())
 }
 
 fn flush(tip: &Tip, buffer: &mut Vec<u8>, file: &dyn File) -> Result<()> {

@@ -71,8 +71,19 @@ impl Tip {
         self.file
     }
 
-    /// Frames a record for this place, and goes behind it.
+    /// Frames a record for this place, and goes behind it. It must follow from what stands before it.
     pub(crate) fn frame(&mut self, piece: &Piece<'_>, synced_to: u64, into: &mut Vec<u8>) {
+        let framed = self.frame_if_it_follows(piece, synced_to, into);
+        framed.expect("a record that does not follow would be refused when it is read");
+    }
+
+    /// The same; `None`, and nothing framed, if it does not follow.
+    pub(crate) fn frame_if_it_follows(
+        &mut self,
+        piece: &Piece<'_>,
+        synced_to: u64,
+        into: &mut Vec<u8>,
+    ) -> Option<()> {
         let length = |bytes: &[u8]| bytes.len() as u32;
         let header = RecordHeader {
             previous_sum: self.at.chain.sum,
@@ -87,6 +98,7 @@ impl Tip {
         };
         let place = Place { file: self.file, salt: self.salt, offset: self.at.offset };
         let (bytes, sum) = header.encode(&place);
+        let chain = self.at.chain.behind(&header, sum)?;
         into.extend_from_slice(&bytes);
         for payload in [piece.table, piece.body] {
             into.extend_from_slice(payload);
@@ -95,9 +107,8 @@ impl Tip {
                 payload.len().next_multiple_of(ALIGNMENT) - payload.len(),
             ));
         }
-        let chain = self.at.chain.behind(&header, sum);
-        let chain = chain.expect("a record that does not follow would be refused when it is read");
         self.at = Boundary { offset: self.at.offset + header.record_bytes(), chain };
+        Some(())
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Promises
 //!  1. No file is taken away that a replay from the place in question would read.
-//!  2. A file that looks unused and is not empty stays: it may be a damaged part of the log.
+//!  2. A file that looks unused and is not empty, or cannot be read, stays: it may be a damaged part of
+//!     the log.
 //!
 //! A file that comes back after a crash does no harm: its number is below that of the place, or it is
 //! superseded by a file with a higher one.
@@ -73,7 +74,8 @@ pub(crate) fn clear_between(
         remove(names::log_path(file), file)?;
     }
     for (file, bytes) in files.spares.into_iter().filter(|(file, _)| between(file)) {
-        if is_all_zeros(files::open(disk, file)?, bytes)? {
+        // A part that cannot be read may be anything.
+        if is_all_zeros(files::open(disk, file)?, bytes).unwrap_or(false) {
             remove(names::log_path(file), file)?;
         }
     }

@@ -261,7 +261,8 @@ impl Reader {
             let (_, next) = self.files.successor(*file)?;
             Some(next.found.header.previous?.end - HEADER_BYTES as u64)
         };
-        let ahead: u64 = chain.iter().filter_map(length).sum();
+        // The ends are only what headers say, and need not be where a file has any bytes.
+        let ahead = chain.iter().filter_map(length).fold(0, u64::saturating_add);
         ahead.saturating_sub(self.walk.at().offset - HEADER_BYTES as u64)
     }
 }

@@ -140,7 +140,7 @@ impl Replay {
 
     /// How many bytes of records have been read, and how many there are to read at least.
     pub fn progress(&self) -> (u64, u64) {
-        (self.bytes_read, self.bytes_read + self.reader.bytes_ahead())
+        (self.bytes_read, self.bytes_read.saturating_add(self.reader.bytes_ahead()))
     }
 
     /// Reads what is left, and says how the log ended.

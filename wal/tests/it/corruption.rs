@@ -294,3 +294,26 @@ fn what_cannot_be_read_is_never_taken_for_the_end() {
         assert!(refused > 20, "{refused}");
     }
 }
+
+/// A bad sector in a spare, which holds nothing, made opening the log fail, though only the once: what had
+/// to be carried had been, and the spare could not be read when it was to be cleared away.
+#[test]
+fn a_spare_that_cannot_be_read_is_in_nobodys_way_and_stays() {
+    let disk = SimDisk::new(37);
+    let mut store = Store::create(&disk).unwrap();
+    store.append(Size::Small).unwrap();
+    let log = store.log().unwrap();
+    let spare = log.preparation().unwrap().unwrap().run().unwrap();
+    log.supply(spare);
+    log.write().unwrap();
+    let mut image = disk.contents();
+    let files = log_files(&image);
+    let spare = files.last().unwrap();
+    assert!(files.len() == 2 && image.bytes(spare).unwrap().iter().all(|byte| *byte == 0));
+    image.make_unreadable(spare, 4_608..5_120);
+
+    let disk = SimDisk::from_image(&image, 41);
+    let opened = Store::open(&disk).unwrap();
+    assert_eq!(opened.last, 1);
+    assert!(disk.contents().bytes(spare).is_some());
+}

@@ -5,9 +5,11 @@
 mod behaviour;
 mod commit;
 mod commit_sim;
+mod corpus;
 mod corruption;
 mod crash;
 mod elision;
 mod faults;
+mod forged;
 mod salvage;
 mod store;
