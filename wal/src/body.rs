@@ -1,5 +1,6 @@
 //! Prepares what a writer brings to the log, outside any lock.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use base::checksum::{Crc32, Xxh3};
@@ -22,7 +23,10 @@ pub struct Body {
 impl Body {
     /// Sums the bytes, for a log of these options.
     pub fn new(bytes: Vec<u8>, options: &Options) -> Self {
-        let piece_bytes = options.part_bytes;
+        Self::cut(bytes, options.part_bytes)
+    }
+
+    fn cut(bytes: Vec<u8>, piece_bytes: usize) -> Self {
         let mut sums = bytes.chunks(piece_bytes).map(Crc32::of);
         let first_sum = sums.next().unwrap_or_default();
         let other_sums = sums.collect();
@@ -33,6 +37,14 @@ impl Body {
     /// The bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// The same for parts of another length, if it was made for others.
+    pub(crate) fn for_parts_of(&self, piece_bytes: usize) -> Cow<'_, Body> {
+        if piece_bytes == self.piece_bytes {
+            return Cow::Borrowed(self);
+        }
+        Cow::Owned(Self::cut(self.bytes.clone(), piece_bytes))
     }
 
     /// XXH3-64 of all of them.

@@ -33,6 +33,7 @@ const WRITE_BYTES: usize = 1 << 20;
 /// What a new file's header says.
 pub(crate) struct Opening {
     pub(crate) file: FileId,
+    pub(crate) salt: u64,
     pub(crate) bytes: u64,
     pub(crate) branch: Branch,
     pub(crate) previous: Option<Predecessor>,
@@ -40,13 +41,13 @@ pub(crate) struct Opening {
     pub(crate) last: Option<Sequence>,
 }
 
-/// The header of a new file, with a salt of its own.
-pub(crate) fn header(disk: &dyn Disk, options: &Options, opening: &Opening) -> Result<FileHeader> {
+/// The header of a new file.
+pub(crate) fn header(options: &Options, opening: &Opening) -> Result<FileHeader> {
     let first = Chain::between(0, opening.last).next_sequence().ok_or(Error::Exhausted)?;
     Ok(FileHeader {
         store: options.store,
         file: opening.file,
-        salt: random(disk)?,
+        salt: opening.salt,
         timeline: opening.branch.timeline,
         timeline_first: opening.branch.first,
         parent: opening.branch.parent,
@@ -70,7 +71,8 @@ pub(crate) fn branch_off(disk: &dyn Disk, from: &Branch, last: Option<Sequence>)
     Ok(Branch { timeline, first, parent })
 }
 
-fn random(disk: &dyn Disk) -> Result<u64> {
+/// A number that no other draw gives.
+pub(crate) fn random(disk: &dyn Disk) -> Result<u64> {
     Ok(Xxh3::of(&disk.random()?))
 }
 
@@ -108,12 +110,13 @@ pub(crate) fn carry(
     })?;
     let opening = Opening {
         file,
+        salt: random(disk)?,
         bytes: options.file_bytes_for(records, options.file_bytes),
         branch: *branch,
         previous: Some(previous),
         last: boundary.chain.last,
     };
-    let header = header(disk, options, &opening)?;
+    let header = header(options, &opening)?;
     let behind = ended.reader.files().logs.get(&durable);
     let timeline = behind.map_or(branch.timeline, |behind| behind.found.header.timeline);
     let (chain, _) = boundary

@@ -52,10 +52,11 @@ impl Chain {
             let fits = self.inside.is_none() && record.sequence == self.last;
             return fits.then_some(Chain { sum, ..*self });
         }
-        if record.sequence != self.next_sequence() {
+        let next = self.next_sequence()?;
+        if record.sequence != Some(next) {
             return None;
         }
-        let complete = Chain { sum, last: record.sequence, inside: None };
+        let complete = Chain { sum, last: Some(next), inside: None };
         let bytes = record.table_bytes as usize + record.body_bytes as usize;
         match (record.part, self.inside) {
             (Part::Whole, None) => Some(complete),

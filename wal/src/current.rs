@@ -19,8 +19,8 @@ use crate::make::Spare;
 use crate::synced_file::SyncedFile;
 use crate::walk::Boundary;
 
-/// Room that is kept at the end of a file, for a close.
-pub(crate) const KEPT: u64 = RECORD_HEADER_BYTES as u64;
+/// Room that is kept at the end of a file, for a mark and a close.
+pub(crate) const KEPT: u64 = 2 * RECORD_HEADER_BYTES as u64;
 
 /// A sync of what was written when it was asked for.
 #[derive(Debug)]
@@ -49,8 +49,8 @@ pub(crate) struct Current {
     buffer: Vec<u8>,
     written: u64,
     synced: u64,
-    /// The last place that a record calls synced.
-    promised: u64,
+    /// Where the last mark ends.
+    marked: u64,
     /// Batches that begin, go on or end in this file.
     has_batches: bool,
 }
@@ -59,6 +59,8 @@ impl Current {
     /// A file whose header and first records were published as a whole.
     pub(crate) fn published(file: Arc<dyn File>, bytes: u64, tip: Tip) -> Self {
         let end = tip.at().offset;
+        // A first file without copies begins with a mark, which is as long as a header.
+        let has_batches = end > (HEADER_BYTES + RECORD_HEADER_BYTES) as u64;
         Current {
             file: Arc::new(SyncedFile::new(file)),
             bytes,
@@ -66,8 +68,8 @@ impl Current {
             buffer: Vec::new(),
             written: end,
             synced: end,
-            promised: 0,
-            has_batches: false,
+            marked: 0,
+            has_batches,
         }
     }
 
@@ -81,7 +83,7 @@ impl Current {
             buffer,
             written: 0,
             synced: 0,
-            promised: 0,
+            marked: 0,
             has_batches: false,
         }
     }
@@ -127,7 +129,6 @@ impl Current {
     fn frame(&mut self, piece: &Piece<'_>) {
         let synced_to = if self.synced < HEADER_BYTES as u64 { 0 } else { self.synced };
         self.tip.frame(piece, synced_to, &mut self.buffer);
-        self.promised = synced_to;
     }
 
     /// How much waits to be written.
@@ -172,14 +173,13 @@ impl Current {
     }
 
     /// Appends the word that all before it is synced, and syncs that too; nothing if the last record
-    /// says so already, or if there is no room.
+    /// says so already. There is always room: every append leaves it.
     pub(crate) fn mark(&mut self, last: Option<Sequence>) -> Result<()> {
         self.sync()?;
-        let mark = Piece::bare(Kind::SyncMark, last);
-        let is_news = self.promised + mark.record_bytes() < self.synced;
-        if is_news && mark.record_bytes() <= self.room() {
-            self.frame(&mark);
+        if self.marked < self.tip.at().offset {
+            self.frame(&Piece::bare(Kind::SyncMark, last));
             self.sync()?;
+            self.marked = self.tip.at().offset;
         }
         Ok(())
     }

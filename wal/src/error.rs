@@ -167,6 +167,7 @@ impl Error {
     pub fn is_clean_refusal(&self) -> bool {
         match self {
             Error::Disk(error) => error.is_clean_refusal(),
+            Error::Stopped { .. } | Error::Unknown { .. } | Error::Closed => false,
             _ => true,
         }
     }

@@ -15,7 +15,6 @@ use crate::walk::{Stop, Walk};
 /// What stands behind a place, as far as records are valid there.
 #[derive(Clone, Copy, Default, Debug)]
 struct Behind {
-    records: u64,
     /// The first batch that begins there.
     resumes: Option<Sequence>,
     /// The last batch that any of them tells of.
@@ -61,9 +60,9 @@ pub(crate) fn gather(walk: &mut Walk, stop: Option<Stop>, known: &Known) -> disk
         note(Fact::Followed, is_followed);
         lost.last = Sequence::new(first.get() - 1);
     }
-    if let Some(durable) = known.durable {
-        note(Fact::KnownDurable, durable.file == walk.file() && durable.offset > at.offset);
-    }
+    // Where the log goes on elsewhere, the place itself may have been superseded: its batches are there.
+    let is_short = known.durable.is_some_and(|durable| durable.sequence > at.chain.last);
+    note(Fact::KnownDurable, is_short && known.successor.is_none());
     let is_closed = known.file.found.header.holds == Holds::Nothing;
     note(Fact::Closed, is_closed);
     note(Fact::CutShort, known.file.bytes < known.file.found.header.bytes);
@@ -73,7 +72,6 @@ pub(crate) fn gather(walk: &mut Walk, stop: Option<Stop>, known: &Known) -> disk
         behind = look_behind(walk)?;
     }
     note(Fact::RecordPromises, behind.synced_to > at.offset);
-    note(Fact::RecordsBehind, behind.records > 0);
     note(Fact::OnlyZeros, behind.only_zeros);
     let resumed = behind.resumes.and_then(|resumes| Sequence::new(resumes.get() - 1));
     let outside = known.durable.and_then(|durable| durable.sequence);
@@ -96,7 +94,6 @@ fn look_behind(walk: &mut Walk) -> disk::Result<Behind> {
         // The one here may be valid as far as its header goes: its payload is not.
         if let Some(verified) = valid.filter(|_| offset > start) {
             let header = verified.header;
-            behind.records += 1;
             behind.synced_to = behind.synced_to.max(header.synced_to);
             behind.highest = behind.highest.max(header.sequence);
             if header.kind == Kind::Batch && matches!(header.part, Part::Whole | Part::First) {

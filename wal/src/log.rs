@@ -181,7 +181,8 @@ impl Log {
             return Err(Error::TooLarge { bytes, most: BATCH_BYTES_MAX });
         }
         let sequence = self.chain().next_sequence().ok_or(Error::Exhausted)?;
-        let pieces = pieces(sequence, table, body, self.options.part_bytes);
+        let body = body.for_parts_of(self.options.part_bytes);
+        let pieces = pieces(sequence, table, &body, self.options.part_bytes);
         let lengths = lengths(table.len(), body.bytes().len(), self.options.part_bytes);
         self.make_room(lengths)?;
         for piece in pieces {
@@ -310,10 +311,13 @@ impl Log {
     /// Remembers any failure to write or to sync records: how far it got is not known, however cleanly it
     /// was refused.
     fn stopping<T>(&mut self, result: Result<T>) -> Result<T> {
-        if let Err(error) = &result {
-            self.failed = Some(Arc::new(error.clone()));
-        }
-        result
+        result.map_err(|error| {
+            let first = match error {
+                Error::Stopped { first } => first,
+                error => Arc::new(error),
+            };
+            Error::Stopped { first: Arc::clone(self.failed.get_or_insert(first)) }
+        })
     }
 
     fn note_sync(&mut self) {

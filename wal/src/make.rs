@@ -12,10 +12,11 @@ use std::sync::Arc;
 use base::FileId;
 use disk::{Access, Disk, File};
 
-use crate::Result;
+use crate::carry;
 use crate::current::KEPT;
 use crate::format::HEADER_BYTES;
 use crate::names::{log_path, new_path};
+use crate::{Error, Result};
 
 /// How many zeros are written at a time.
 const ZEROS: usize = 256 * 1024;
@@ -24,6 +25,8 @@ const ZEROS: usize = 256 * 1024;
 #[derive(Debug)]
 pub struct Spare {
     pub(crate) id: FileId,
+    /// Drawn ahead too: nothing can fail that way once a batch is being written.
+    pub(crate) salt: u64,
     pub(crate) file: Arc<dyn File>,
     pub(crate) bytes: u64,
 }
@@ -50,8 +53,9 @@ impl Preparation {
     /// # Errors
     /// If the disk refuses: it is full, say.
     pub fn run(self) -> Result<Spare> {
+        let salt = carry::random(&*self.disk)?;
         let file = make(&*self.disk, self.id, self.bytes, |_| Ok(()))?;
-        Ok(Spare { id: self.id, file, bytes: self.bytes })
+        Ok(Spare { id: self.id, salt, file, bytes: self.bytes })
     }
 }
 
@@ -63,20 +67,35 @@ pub(crate) fn make(
     fill: impl FnOnce(&dyn File) -> Result<()>,
 ) -> Result<Arc<dyn File>> {
     let (file, named) = disk.create(&new_path(id))?;
-    if let Err(error) = prepare(&*file, bytes).and_then(|()| fill(&*file)) {
-        named.forgo("whether it comes or goes, it counts for nothing");
-        // If it stays, it is taken away when the log is pruned.
-        if let Ok(removed) = disk.remove(&new_path(id)) {
-            removed.forgo("it counts for nothing should it come back");
+    let made = prepare(&*file, bytes)
+        .and_then(|()| fill(&*file))
+        // First the bytes: the name says that they are all there.
+        .and_then(|()| Ok(file.sync_all()?))
+        .and_then(|()| check_free(disk, id))
+        .and_then(|()| Ok(disk.rename(&new_path(id), &log_path(id))?));
+    let renamed = match made {
+        Ok(renamed) => renamed,
+        Err(error) => {
+            named.forgo("whether it comes or goes, it counts for nothing");
+            // If it stays, it is taken away when the log is pruned.
+            if let Ok(removed) = disk.remove(&new_path(id)) {
+                removed.forgo("it counts for nothing should it come back");
+            }
+            return Err(error);
         }
-        return Err(error);
-    }
-    // First the bytes: the name says that they are all there.
-    file.sync_all()?;
-    let renamed = disk.rename(&new_path(id), &log_path(id))?;
+    };
     named.and(renamed).sync(disk)?;
     // Opened again so that messages have its name.
     Ok(disk.open(&log_path(id), Access::ReadWrite)?)
+}
+
+/// Refuses a name that is taken: by a log that was opened since this file was asked for.
+fn check_free(disk: &dyn Disk, id: FileId) -> Result<()> {
+    match disk.open(&log_path(id), Access::Read) {
+        Err(disk::Error::Missing { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+        Ok(_) => Err(Error::Exists { path: log_path(id) }),
+    }
 }
 
 /// Writes zeros to all of the file. Space that is only reserved costs a change of the file system's own

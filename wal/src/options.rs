@@ -86,10 +86,10 @@ impl Options {
         self
     }
 
-    /// The length of a file that has room for `records` bytes of records, a mark and a close; not less
-    /// than `least`.
+    /// The length of a file that has room for `records` bytes of records, a mark in front of them, and a mark
+    /// and a close behind; not less than `least`.
     pub(crate) fn file_bytes_for(&self, records: u64, least: u64) -> u64 {
-        let needed = (HEADER_BYTES + 2 * RECORD_HEADER_BYTES) as u64 + records;
+        let needed = (HEADER_BYTES + 3 * RECORD_HEADER_BYTES) as u64 + records;
         needed.next_multiple_of(HEADER_BYTES as u64).max(least)
     }
 }

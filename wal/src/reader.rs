@@ -18,6 +18,7 @@ use crate::evidence::{self, Findings, Known};
 use crate::files::{self, Files, LogFile};
 use crate::format::{FileHeader, HEADER_BYTES, Holds};
 use crate::options::{Doubt, Options};
+use crate::replay::place_of;
 use crate::tail::{Verdict, decide};
 use crate::walk::{Boundary, Good, Step, Stop, Walk};
 use crate::window::Window;
@@ -82,10 +83,6 @@ impl Reader {
     ) -> Result<Self> {
         let files = Files::list(&*disk, options.store, from.file)?;
         files.check_complete(from.file)?;
-        let chain = files.chain(from.file);
-        if let Some(place) = known_durable.filter(|place| !chain.contains(&place.file)) {
-            return Err(Error::Missing { path: names::log_path(place.file), named_by: None });
-        }
         let chain = Chain::between(from.sum, from.sequence);
         let spot = Spot { file: from.file, boundary: Boundary { offset: from.offset, chain } };
         Self::at(disk, options.doubt, files, spot, known_durable)
@@ -94,7 +91,7 @@ impl Reader {
     /// Reads again from a place that this reader knows to be durable, up to where it has come.
     pub(crate) fn again(&self) -> Result<Self> {
         let (disk, files) = (Arc::clone(&self.disk), self.files.clone());
-        Self::at(disk, self.doubt, files, self.durable(), None)
+        Self::at(disk, self.doubt, files, self.durable(), self.known_durable)
     }
 
     fn at(
@@ -131,7 +128,10 @@ impl Reader {
             let stop = match self.end_named_by_the_successor() {
                 Some(end) if end <= self.walk.at().offset => None,
                 _ => match self.walk.step() {
-                    Ok(Step::Record(good)) => return Ok(Some(good)),
+                    Ok(Step::Record(good)) => {
+                        self.note_known();
+                        return Ok(Some(good));
+                    }
                     Ok(Step::Stop(stop)) => Some(stop),
                     Err(source) => return Err(self.unreadable(source)),
                 },
@@ -187,6 +187,14 @@ impl Reader {
         &self.disk
     }
 
+    /// Takes the word of whoever opened the log for the place where the reader is, if it is that one.
+    fn note_known(&mut self) {
+        let here = place_of(&self.spot());
+        if self.known_durable.is_some_and(|known| known == here) {
+            self.walk.is_durable_here();
+        }
+    }
+
     fn end_named_by_the_successor(&self) -> Option<u64> {
         let (_, next) = self.files.successor(self.walk.file())?;
         next.found.header.previous.map(|previous| previous.end)
@@ -235,8 +243,17 @@ impl Reader {
         // The file before it was synced up to there before the header was written.
         self.claimed = Spot { file: self.walk.file(), boundary: at };
         let window = window_of(&*self.disk, &self.files, file)?;
-        self.walk = Walk::from_header(window, file, header.salt, chain);
+        self.walk = match entered {
+            // What lies behind a gap could not be taken over into a file in front of it. Only a salvage
+            // leaves gaps, into a copy: should that be lost, it is made again.
+            Entered::Gap => {
+                let at = Boundary { offset: HEADER_BYTES as u64, chain };
+                Walk::from_durable(window, file, header.salt, at)
+            }
+            Entered::On | Entered::Abandoned => Walk::from_header(window, file, header.salt, chain),
+        };
         self.here = next;
+        self.note_known();
         Ok(())
     }
 
@@ -263,7 +280,7 @@ impl Reader {
         };
         // The ends are only what headers say, and need not be where a file has any bytes.
         let ahead = chain.iter().filter_map(length).fold(0, u64::saturating_add);
-        ahead.saturating_sub(self.walk.at().offset - HEADER_BYTES as u64)
+        ahead.saturating_sub(self.walk.at().offset.saturating_sub(HEADER_BYTES as u64))
     }
 }
 

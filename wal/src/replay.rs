@@ -53,6 +53,8 @@ pub struct Replay {
     table: Vec<u8>,
     body: Vec<u8>,
     bytes_read: u64,
+    /// After this nothing more is handed out.
+    failed: Option<Error>,
 }
 
 /// A batch of the log.
@@ -64,8 +66,6 @@ pub struct Batch<'a> {
     pub table: &'a [u8],
     /// What the writer prepared.
     pub body: &'a [u8],
-    /// The place behind it.
-    pub end: LogPlace,
 }
 
 /// What a replay cut off: the last thing that the process before had begun to write.
@@ -84,8 +84,9 @@ pub struct Cut {
 #[derive(Debug)]
 pub struct Ended {
     pub(crate) reader: Reader,
-    /// The place behind the last complete batch.
-    pub place: LogPlace,
+    /// The place behind the last complete batch. Not for keeping: what lies in front of it may yet be
+    /// carried elsewhere. A log that was resumed has one that stays.
+    pub(crate) place: LogPlace,
     /// What was cut off, if anything was.
     pub cut: Option<Cut>,
     /// The branches of history met, the last one the current.
@@ -103,11 +104,11 @@ enum Found {
 }
 
 impl Replay {
-    /// Begins at a place between two batches: one that a replay or a log gave out, or
-    /// [`oldest_place`](crate::oldest_place).
+    /// Begins at a place that is known to be durable: one that a [`Log`](crate::Log) gave out and that was
+    /// synced since, or [`oldest_place`](crate::oldest_place).
     ///
-    /// If it is known from outside that the log was durable up to some place, an end in front of that is
-    /// an error.
+    /// If it is known from outside that the log was durable up to some later place, that is taken into
+    /// account, and an end in front of its batch is an error.
     ///
     /// # Errors
     /// If files are missing, not of this store, or cannot be read.
@@ -118,7 +119,14 @@ impl Replay {
         known_durable: Option<LogPlace>,
     ) -> Result<Self> {
         let reader = Reader::begin(disk, options, from, known_durable)?;
-        Ok(Replay { reader, end: *from, table: Vec::new(), body: Vec::new(), bytes_read: 0 })
+        Ok(Replay {
+            reader,
+            end: *from,
+            table: Vec::new(),
+            body: Vec::new(),
+            bytes_read: 0,
+            failed: None,
+        })
     }
 
     /// The next batch; `None` where the log ends.
@@ -135,7 +143,7 @@ impl Replay {
             Found::Whole(sequence, good) => (*sequence, self.reader.payload(good)),
             Found::Assembled(sequence) => (*sequence, (&*self.table, &*self.body)),
         };
-        Ok(Some(Batch { sequence, table, body, end: self.end }))
+        Ok(Some(Batch { sequence, table, body }))
     }
 
     /// How many bytes of records have been read, and how many there are to read at least.
@@ -151,20 +159,33 @@ impl Replay {
         while self.advance()?.is_some() {}
         let verdict = self.reader.verdict();
         let spot = self.reader.spot();
-        let is_torn = matches!(verdict, Some(Verdict::EndsTorn | Verdict::EndsInDoubt));
+        if spot.boundary.chain.last != self.end.sequence {
+            // Batches were left out, and none stands behind the gap yet.
+            self.end = place_of(&self.reader.durable());
+        }
+        let is_torn = verdict == Some(Verdict::EndsInDoubt);
         let is_within_a_batch = spot.boundary.chain.inside.is_some();
         let cut = (is_torn || is_within_a_batch).then(|| Cut {
             path: names::log_path(self.end.file),
             offset: self.end.offset,
-            is_in_doubt: verdict == Some(Verdict::EndsInDoubt),
+            is_in_doubt: is_torn,
         });
         let branches = self.reader.branches().to_vec();
         let gaps = self.reader.gaps().to_vec();
         Ok(Ended { reader: self.reader, place: self.end, cut, branches, gaps })
     }
 
-    /// Reads up to the end of the next complete batch.
+    /// Reads up to the end of the next complete batch; after an error, nothing but that.
     fn advance(&mut self) -> Result<Option<Found>> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        let advanced = self.next_complete();
+        self.failed = advanced.as_ref().err().cloned();
+        advanced
+    }
+
+    fn next_complete(&mut self) -> Result<Option<Found>> {
         while let Some(good) = self.reader.next()? {
             let header = good.verified.header;
             self.bytes_read += header.record_bytes();
@@ -203,6 +224,11 @@ impl Replay {
 }
 
 impl Ended {
+    /// The last complete batch.
+    pub fn last(&self) -> Option<Sequence> {
+        self.place.sequence
+    }
+
     /// Whether the log was closed by the process before.
     pub fn was_closed(&self) -> bool {
         self.reader.was_closed()

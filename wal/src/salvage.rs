@@ -17,7 +17,8 @@ use base::{FileId, Sequence};
 use disk::{Disk, EntryKind};
 
 use crate::format::{
-    FileHeader, Found, HEADER_BYTES, HeaderState, Kind, Part, Predecessor, RecordHeader,
+    BATCH_BYTES_MAX, FileHeader, Found, HEADER_BYTES, HeaderState, Kind, Part, Predecessor,
+    RecordHeader,
 };
 use crate::names::{self, Name};
 use crate::options::Options;
@@ -72,11 +73,13 @@ pub fn salvage(from: &dyn Disk, to: Arc<dyn Disk>, options: &Options) -> Result<
         table: Vec::new(),
         body: Vec::new(),
         inside: None,
+        abandoned_from: None,
     };
     let files = copy.readable(from, options)?;
     let superseded = superseded(&files);
     for (file, readable) in files.iter().filter(|(file, _)| !superseded.contains(file)) {
         let end = successor(&files, *file).map_or(u64::MAX, |previous| previous.end);
+        copy.abandoned_from = abandoned_from(&files, *file, readable);
         copy.file(*file, readable, end)?;
     }
     if let Some(log) = copy.log {
@@ -89,6 +92,18 @@ pub fn salvage(from: &dyn Disk, to: Arc<dyn Disk>, options: &Options) -> Result<
 fn successor(files: &BTreeMap<FileId, Readable>, of: FileId) -> Option<Predecessor> {
     let previous = files.values().rev().filter_map(|file| file.found.header.previous);
     previous.into_iter().find(|previous| previous.file == of)
+}
+
+/// The first batch that a later branch of history has in its own way: what this file has of it and behind
+/// was cut off, also where the file that would say so is lost.
+fn abandoned_from(
+    files: &BTreeMap<FileId, Readable>,
+    file: FileId,
+    readable: &Readable,
+) -> Option<Sequence> {
+    let timeline = readable.found.header.timeline;
+    let later = files.range(file..).map(|(_, later)| later.found.header);
+    later.filter(|later| later.timeline != timeline).map(|later| later.timeline_first).min()
 }
 
 /// The files in whose place another with a higher number goes on from the same one.
@@ -114,6 +129,8 @@ struct Copy<'a> {
     table: Vec<u8>,
     body: Vec<u8>,
     inside: Option<Sequence>,
+    /// Batches from this one on were cut off, in the file that is read.
+    abandoned_from: Option<Sequence>,
 }
 
 impl Copy<'_> {
@@ -189,6 +206,9 @@ impl Copy<'_> {
         let Some(sequence) = header.sequence.filter(|_| header.kind == Kind::Batch) else {
             return Ok(());
         };
+        if self.abandoned_from.is_some_and(|first| sequence >= first) {
+            return Ok(());
+        }
         if matches!(header.part, Part::Whole | Part::First) {
             self.table.clear();
             self.body.clear();
@@ -200,6 +220,11 @@ impl Copy<'_> {
         }
         self.table.extend_from_slice(table);
         self.body.extend_from_slice(body);
+        if self.table.len() + self.body.len() > BATCH_BYTES_MAX {
+            // Nothing that we wrote.
+            self.inside = None;
+            return Ok(());
+        }
         let is_complete = match header.part {
             Part::Whole => true,
             Part::First | Part::Middle => false,

@@ -21,7 +21,7 @@ pub enum Fact {
     SuccessorPromises,
     /// A record behind this place, valid where it stands, says that the file was synced beyond it.
     RecordPromises,
-    /// Someone else knows the log to be durable beyond this place: the manifest.
+    /// Someone else knows more batches to be durable than stand in front of this place: the manifest.
     KnownDurable,
     /// The successor's header names this place and the sum of the last good record.
     Followed,
@@ -31,8 +31,6 @@ pub enum Fact {
     CutShort,
     /// A header is valid here, and does not follow from what stands before it.
     ChainBroken,
-    /// Records behind this place are valid where they stand.
-    RecordsBehind,
     /// From here to the end of the file there are zeros.
     OnlyZeros,
 }
@@ -70,8 +68,6 @@ pub enum Verdict {
     GoesOn,
     /// The log ends here, and nothing behind it had begun to be written.
     EndsClean,
-    /// The log ends here, in writes that a crash tore.
-    EndsTorn,
     /// The log ends here, in a torn write or in rot of the very last group: it cannot be told.
     EndsInDoubt,
 }
@@ -87,7 +83,6 @@ const TABLE: &[(&str, Option<Fact>, Verdict)] = &[
     ("closed", Some(Fact::Closed), Verdict::EndsClean),
     ("cut short", Some(Fact::CutShort), Verdict::Rot),
     ("broken chain", Some(Fact::ChainBroken), Verdict::Rot),
-    ("out of order", Some(Fact::RecordsBehind), Verdict::EndsTorn),
     ("clean", Some(Fact::OnlyZeros), Verdict::EndsClean),
     ("torn", None, Verdict::EndsInDoubt),
 ];
@@ -103,7 +98,7 @@ pub fn decide(evidence: Evidence) -> Verdict {
 mod tests {
     use super::*;
 
-    const FACTS: [Fact; 10] = [
+    const FACTS: [Fact; 9] = [
         Fact::Unread,
         Fact::SuccessorPromises,
         Fact::RecordPromises,
@@ -112,7 +107,6 @@ mod tests {
         Fact::Closed,
         Fact::CutShort,
         Fact::ChainBroken,
-        Fact::RecordsBehind,
         Fact::OnlyZeros,
     ];
 
@@ -129,7 +123,7 @@ mod tests {
         let evidence = Evidence::none().and(Fact::Followed).and(Fact::OnlyZeros);
         let found: Vec<_> = FACTS.into_iter().filter(|fact| evidence.has(*fact)).collect();
         assert_eq!(found, [Fact::Followed, Fact::OnlyZeros]);
-        assert_eq!(all().count(), 1_024);
+        assert_eq!(all().count(), 512);
     }
 
     #[test]
@@ -159,12 +153,12 @@ mod tests {
 
     #[test]
     fn the_log_ends_only_where_nothing_speaks_against_it() {
-        use Verdict::{EndsClean, EndsInDoubt, EndsTorn};
+        use Verdict::{EndsClean, EndsInDoubt};
         // A closed file is never written to: what its bytes look like is no evidence.
         let of_its_bytes = [Fact::CutShort, Fact::ChainBroken];
-        let harmless = [Fact::RecordsBehind, Fact::OnlyZeros, Fact::Closed];
+        let harmless = [Fact::OnlyZeros, Fact::Closed];
         for evidence in all() {
-            let ends = matches!(decide(evidence), EndsClean | EndsInDoubt | EndsTorn);
+            let ends = matches!(decide(evidence), EndsClean | EndsInDoubt);
             let speaks = FACTS.iter().any(|it| {
                 let explained = evidence.has(Fact::Closed) && of_its_bytes.contains(it);
                 evidence.has(*it) && !harmless.contains(it) && !explained

@@ -6,6 +6,8 @@
 //!
 //! Never: decides what it means that a record is not good.
 
+use std::collections::VecDeque;
+
 use base::FileId;
 
 use crate::chain::Chain;
@@ -33,7 +35,7 @@ pub(crate) struct Walk {
     /// there.
     durable: Option<Boundary>,
     /// The places passed since then: what a later record may call synced.
-    passed: Vec<Boundary>,
+    passed: VecDeque<Boundary>,
 }
 
 /// A good record.
@@ -64,13 +66,13 @@ pub(crate) enum Stop {
 impl Walk {
     /// Begins at a place that is known to be durable.
     pub(crate) fn from_durable(window: Window, file: FileId, salt: u64, at: Boundary) -> Self {
-        Walk { window, file, salt, at, durable: Some(at), passed: Vec::new() }
+        Walk { window, file, salt, at, durable: Some(at), passed: VecDeque::new() }
     }
 
     /// Begins behind a header that may be in the cache alone.
     pub(crate) fn from_header(window: Window, file: FileId, salt: u64, chain: Chain) -> Self {
         let at = Boundary { offset: HEADER_BYTES as u64, chain };
-        Walk { window, file, salt, at, durable: None, passed: vec![at] }
+        Walk { window, file, salt, at, durable: None, passed: VecDeque::from([at]) }
     }
 
     /// Where the walk is.
@@ -121,11 +123,10 @@ impl Walk {
             return Ok(Step::Stop(Stop::Invalid(invalid)));
         }
         if let Some(durable) = durable {
-            self.durable = Some(durable);
-            self.passed.retain(|passed| passed.offset > durable.offset);
+            self.note_durable(durable);
         }
         self.at = Boundary { offset: offset + length, chain };
-        self.passed.push(self.at);
+        self.passed.push_back(self.at);
         Ok(Step::Record(Good { verified, offset }))
     }
 
@@ -135,8 +136,20 @@ impl Walk {
         if synced_to <= self.durable.map_or(0, |durable| durable.offset) {
             return Some(None);
         }
-        let place = self.passed.iter().find(|passed| passed.offset == synced_to)?;
-        Some(Some(*place))
+        let place = self.passed.binary_search_by_key(&synced_to, |passed| passed.offset).ok()?;
+        self.passed.get(place).copied().map(Some)
+    }
+
+    /// Notes that the file is durable up to where the walk is: somebody knows it.
+    pub(crate) fn is_durable_here(&mut self) {
+        self.note_durable(self.at);
+    }
+
+    fn note_durable(&mut self, durable: Boundary) {
+        self.durable = Some(durable);
+        while self.passed.front().is_some_and(|passed| passed.offset <= durable.offset) {
+            self.passed.pop_front();
+        }
     }
 
     /// Table and body of the record that the last step found.

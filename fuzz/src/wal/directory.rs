@@ -15,6 +15,7 @@
 
 use std::path::{Path, PathBuf};
 
+use base::LogPlace;
 use disk::SimDisk;
 use disk::sim::{Image, Recording};
 
@@ -38,7 +39,9 @@ pub(crate) fn run(data: &[u8]) {
     // A process that dies takes with it what it had not written.
     let lost = std::mem::replace(&mut workload.current, names);
     workload.histories.push(lost);
-    let (end, was_closed) = (whole.ended.place, whole.ended.was_closed());
+    // Of a place that is known from outside, its batch counts.
+    let end = LogPlace { sequence: whole.ended.last(), ..place };
+    let was_closed = whole.ended.was_closed();
 
     let recording = disk.recording();
     let mut image = disk.contents();

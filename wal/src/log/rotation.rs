@@ -11,7 +11,7 @@ use std::sync::Arc;
 use base::{FileId, Sequence};
 
 use super::Log;
-use crate::carry;
+use crate::carry::{self, Opening};
 use crate::chain::Chain;
 use crate::current::Current;
 use crate::format::{FileHeader, Predecessor};
@@ -136,7 +136,15 @@ impl Log {
         };
         let chain = current.at().chain;
         let previous = Some(current.as_predecessor());
-        let header = self.header(spare.id, spare.bytes, previous, chain.last)?;
+        let opening = Opening {
+            file: spare.id,
+            salt: spare.salt,
+            bytes: spare.bytes,
+            branch: self.branch,
+            previous,
+            last: chain.last,
+        };
+        let header = carry::header(&self.options, &opening)?;
         self.current = Some(Current::begun(spare, &header, &chain));
         self.is_sealed = false;
         self.stats.rotations += 1;
@@ -197,11 +205,9 @@ impl Log {
         previous: Option<Predecessor>,
         last: Option<Sequence>,
     ) -> Result<FileHeader> {
-        carry::header(
-            &*self.disk,
-            &self.options,
-            &carry::Opening { file, bytes, branch: self.branch, previous, last },
-        )
+        let salt = carry::random(&*self.disk)?;
+        let opening = Opening { file, salt, bytes, branch: self.branch, previous, last };
+        carry::header(&self.options, &opening)
     }
 
     /// The length of the file behind the current one.

@@ -4,11 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use base::checksum::Crc32;
-use base::{FileId, Sequence, Timeline};
+use base::{FileId, LogPlace, Sequence, Timeline};
 use disk::sim::Image;
 use disk::{Disk, SimDisk};
 use wal::format::{FileHeader, HEADER_BYTES, Holds, Kind, Part, Place, Predecessor, RecordHeader};
-use wal::{Error, Log, Replay};
+use wal::{Log, Replay};
 
 use crate::store::{STORE, options};
 
@@ -90,7 +90,7 @@ fn ends_beyond_any_file_are_no_trouble_for_whoever_asks_how_far_a_replay_is() {
 /// file's beginning was synced. So they were to be carried into a new file behind the one before, where
 /// they do not follow: a panic, each time the log was opened.
 #[test]
-fn a_log_that_cannot_be_carried_is_refused() {
+fn what_lies_behind_a_gap_is_carried_behind_the_gap() {
     let (first, end) = file(&header(1, 1, None), 1..=2);
     let branch = Timeline::new(0xb).unwrap();
     let five = Sequence::new(5).unwrap();
@@ -103,12 +103,86 @@ fn a_log_that_cannot_be_carried_is_refused() {
     let (second, _) = file(&second, 5..=6);
     let disk = disk_of(&[first, second]);
     let ended = replay(&disk).finish().unwrap();
-    assert_eq!((ended.place.sequence.unwrap().get(), ended.gaps.len()), (6, 1));
-    let refused = Log::resume(ended, &options()).unwrap_err();
-    assert!(
-        matches!(&refused, Error::Damaged { path, .. } if path.ends_with("00000000000000000002.wal")),
-        "{refused:?}"
-    );
-    let files: Vec<_> = disk.contents().files().map(Path::to_path_buf).collect();
-    assert_eq!(files.len(), 2, "nothing was left behind: {files:?}");
+    assert_eq!((ended.last(), ended.gaps.len()), (Sequence::new(6), 1));
+    let log = Log::resume(ended, &options()).unwrap();
+    assert_eq!(log.last(), Sequence::new(6));
+    let again = replay(&disk).finish().unwrap();
+    assert_eq!((again.last(), again.gaps.len()), (Sequence::new(6), 1));
+}
+
+fn hostile(files: &[(u64, Option<Predecessor>, u64)]) -> (SimDisk, Vec<u32>) {
+    let disk = SimDisk::new(9);
+    disk.create_dir(Path::new("wal")).unwrap().forgo("a test");
+    let mut sums = Vec::new();
+    for (file, previous, bytes) in files {
+        let header = FileHeader {
+            store: STORE,
+            file: FileId(*file),
+            salt: 0,
+            timeline: Timeline::new(1).unwrap(),
+            timeline_first: Sequence::FIRST,
+            parent: None,
+            first: Sequence::FIRST,
+            previous: *previous,
+            holds: Holds::Records,
+            bytes: *bytes,
+        };
+        let encoded = header.encode();
+        sums.push(FileHeader::decode(&encoded).unwrap().sum);
+        let name = format!("wal/{}.wal", FileId(*file));
+        let (handle, pending) = disk.create(Path::new(&name)).unwrap();
+        handle.write_at(0, &encoded).unwrap();
+        pending.forgo("a test");
+    }
+    (disk, sums)
+}
+
+/// Valid sums, impossible lengths: no panic.
+#[test]
+fn the_progress_of_a_hostile_log_is_a_number() {
+    let end = |file| Some(Predecessor { file: FileId(file), end: u64::MAX - 7, sum: 0 });
+    let (disk, sums) = hostile(&[(1, None, 4_096), (2, end(1), 4_096), (3, end(2), 4_096)]);
+    let from = LogPlace { file: FileId(1), offset: 4_096, sum: sums[0], sequence: None };
+    let replay = Replay::begin(Arc::new(disk.clone()), &options(), &from, None).unwrap();
+    let _number = replay.progress();
+    // A place from a damaged manifest.
+    let before = LogPlace { offset: 0, ..from };
+    if let Ok(replay) = Replay::begin(Arc::new(disk), &options(), &before, None) {
+        let _number = replay.progress();
+    }
+}
+
+/// A batch whose parts do not belong together, and a good one behind it: the replay is over at the first.
+#[test]
+fn a_replay_hands_out_nothing_after_an_error() {
+    let (disk, sums) = hostile(&[(1, None, 8_192)]);
+    let name = format!("wal/{}.wal", FileId(1));
+    let file = disk.open(Path::new(&name), disk::Access::ReadWrite).unwrap();
+    let (mut bytes, mut sum) = (Vec::new(), sums[0]);
+    let parts = [(1, Part::First), (1, Part::Last { whole_sum: 1 }), (2, Part::Whole)];
+    for (number, part) in parts {
+        let header = RecordHeader {
+            previous_sum: sum,
+            sequence: Sequence::new(number),
+            synced_to: 0,
+            table_bytes: 0,
+            table_sum: 0,
+            body_bytes: 0,
+            body_sum: 0,
+            kind: Kind::Batch,
+            part,
+        };
+        let offset = 4_096 + bytes.len() as u64;
+        let (encoded, own) = header.encode(&Place { file: FileId(1), salt: 0, offset });
+        bytes.extend_from_slice(&encoded);
+        sum = own;
+    }
+    bytes.resize(4_096, 0);
+    file.write_at(4_096, &bytes).unwrap();
+    let from = LogPlace { file: FileId(1), offset: 4_096, sum: sums[0], sequence: None };
+    let mut replay = Replay::begin(Arc::new(disk), &options(), &from, None).unwrap();
+    replay.next().unwrap_err();
+    let next = replay.next().map(|batch| batch.map(|batch| batch.sequence));
+    assert!(!matches!(next, Ok(Some(_))), "a hole: batch 1 was refused, and then {next:?} came");
+    assert!(replay.finish().is_err(), "and the log would be resumed behind it");
 }

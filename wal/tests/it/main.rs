@@ -11,5 +11,8 @@ mod crash;
 mod elision;
 mod faults;
 mod forged;
+mod hard_life;
+mod places;
+mod refusals;
 mod salvage;
 mod store;

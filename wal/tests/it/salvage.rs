@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use base::Sequence;
 use disk::SimDisk;
-use disk::sim::Image;
-use wal::{Gap, Replay, Salvaged, dump, oldest_place, salvage};
+use disk::sim::{Fault, FaultKind, Image, Lasting, LostSync};
+use wal::{Body, Gap, Log, Replay, Salvaged, dump, oldest_place, salvage};
 
 use crate::store::{STORE, Size, Store, content, kept_place, options, replay};
 
@@ -151,4 +151,74 @@ wal/00000000000000000002.wal, 4096 bytes
         "        6496  no record up to 7008\n",
     );
     assert_eq!(text, expected);
+}
+
+/// A salvage leaves out a batch and is killed before it closes its copy. The copy is opened.
+#[test]
+fn a_salvage_that_was_killed_leaves_a_copy_that_opens_or_is_refused() {
+    let disk = SimDisk::new(101);
+    let mut store = Store::create(&disk).unwrap();
+    let mut places = Vec::new();
+    for _ in 0..5 {
+        places.push(store.log().unwrap().place());
+        store.append(Size::Small).unwrap();
+        store.sync().unwrap();
+    }
+    store.close().unwrap();
+    let mut image = disk.contents();
+    image.flip_bit(format!("wal/{}.wal", places[2].file), places[2].offset as usize + 60, 1);
+    let from = SimDisk::from_image(&image, 1);
+    for nth in 0..12 {
+        let to = SimDisk::new(2);
+        let kind = FaultKind::Sync(LostSync::KeepsCache);
+        to.inject(Fault { kind, nth, lasting: Lasting::Once });
+        if salvage(&from, Arc::new(to.clone()), &options()).is_ok() {
+            continue;
+        }
+        let Some(place) = oldest_place(&to, STORE).unwrap() else { continue };
+        let replay = Replay::begin(Arc::new(to.clone()), &options(), &place, None).unwrap();
+        let ended = replay.finish().unwrap();
+        let found = ended.last();
+        println!("sync {nth}: {found:?} {:?}", ended.gaps);
+        let log = Log::resume(ended, &options()).unwrap();
+        assert_eq!(log.last(), found);
+        drop(log);
+        let replay = Replay::begin(Arc::new(to), &options(), &place, None).unwrap();
+        assert_eq!(replay.finish().unwrap().last(), found);
+    }
+}
+
+/// A recovery cut off batch 3, another batch 3 was written, and the file that says so is lost.
+#[test]
+fn a_salvage_does_not_take_up_a_batch_of_an_abandoned_timeline() {
+    let disk = SimDisk::new(101);
+    let mut store = Store::create(&disk).unwrap();
+    store.append(Size::Small).unwrap();
+    store.sync().unwrap();
+    let cut = store.log().unwrap().place();
+    store.append(Size::Small).unwrap();
+    // Batch 3 has other content than the one that comes to stand in its place.
+    let log = store.log().unwrap();
+    log.append(b"abandoned", &Body::new(vec![9; 40], &options())).unwrap();
+    store.log.take().unwrap().write().unwrap();
+    let mut image = disk.contents();
+    image.flip_bit(format!("wal/{}.wal", cut.file), cut.offset as usize + 60, 0);
+    let disk = SimDisk::from_image(&image, 3);
+    let mut store = Store::open(&disk).unwrap();
+    assert_eq!(store.last, 1);
+    let lost = store.log().unwrap().place().file;
+    store.append(Size::Small).unwrap();
+    store.append(Size::Small).unwrap();
+    store.log().unwrap().rotate();
+    store.append(Size::Small).unwrap();
+    store.close().unwrap();
+    let mut image = disk.contents();
+    assert!(image.remove(format!("wal/{lost}.wal")));
+    let (from, to) = (SimDisk::from_image(&image, 1), SimDisk::new(2));
+    salvage(&from, Arc::new(to.clone()), &options()).unwrap();
+    let place = oldest_place(&to, STORE).unwrap().unwrap();
+    let mut replay = Replay::begin(Arc::new(to), &options(), &place, None).unwrap();
+    while let Some(batch) = replay.next().unwrap() {
+        assert_ne!(batch.table, b"abandoned", "batch {}", batch.sequence);
+    }
 }

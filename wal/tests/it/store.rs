@@ -77,7 +77,7 @@ impl Store {
         let missing = || disk::Error::Missing { path: PLACE.into() };
         let place = kept_place(disk)?.ok_or_else(missing)?;
         let ended = replay(disk, options, &place).map(|(_, ended)| ended)?;
-        let last = ended.place.sequence.map_or(0, Sequence::get);
+        let last = ended.last().map_or(0, Sequence::get);
         let log = Some(Log::resume(ended, options)?);
         Ok(Store { disk: disk.clone(), options: options.clone(), log, last })
     }
