@@ -1,7 +1,7 @@
 //! Times commits to the log against the bare device: what one sync costs, and how many share it.
 //!
-//! `cargo bench -p arrwdb-benches --bench log [directory]`. The directory decides the device; without one it is
-//! where temporary files are. Each figure is the median of several rounds, in which all contestants take
+//! `cargo bench -p arrwdb-benches --bench log -- [directory] [--only=text]`. The directory decides the device;
+//! without one it is where temporary files are. `--only=Os` runs those whose name has that in it. Each figure is the median of several rounds, in which all contestants take
 //! turns, since a shared machine changes its mind. Only ratios within one run mean anything.
 //!
 //! Raw, appending: one thread appends 1.5 KiB and syncs. Raw, in place: the same into a file that was
@@ -37,7 +37,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Some(dir) => tempfile::tempdir_in(dir)?,
         None => tempfile::tempdir()?,
     };
-    let contestants: [Contestant<'_>; 6] = [
+    let only = std::env::args().find_map(|given| Some(given.strip_prefix("--only=")?.to_owned()));
+    let mut contestants: Vec<Contestant<'_>> = vec![
         ("raw, appending, 1 thread", Box::new(|dir| raw(dir, Raw::Appending))),
         ("raw, in place, 1 thread", Box::new(|dir| raw(dir, Raw::InPlace))),
         ("Sync, 1 thread", Box::new(|dir| committed(dir, 1, RECORD, Level::Sync))),
@@ -45,6 +46,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("Sync, 64 threads", Box::new(|dir| committed(dir, 64, RECORD, Level::Sync))),
         ("Os, 4 threads, 64 bytes", Box::new(|dir| committed(dir, 4, 64, Level::Os))),
     ];
+    contestants.retain(|(name, _)| only.as_ref().is_none_or(|only| name.contains(only)));
     let mut rates = vec![Vec::new(); contestants.len()];
     for round in 0..ROUNDS {
         for (at, (_, run)) in contestants.iter().enumerate() {
@@ -68,13 +70,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         if *name == "Sync, 1 thread" {
             one = median;
         }
-        println!(
-            "{name:<26} {median:>10.0}  ({:.0} to {:.0})   {:>6.2} x raw   {:>6.2} x one thread",
-            least.unwrap_or_default(),
-            most.unwrap_or_default(),
-            median / raw_best,
-            if one > 0.0 { median / one } else { f64::NAN },
-        );
+        let (least, most) = (least.unwrap_or_default(), most.unwrap_or_default());
+        print!("{name:<26} {median:>10.0}  ({least:.0} to {most:.0})");
+        for (base, rate) in [("raw", raw_best), ("one thread", one)] {
+            if rate > 0.0 {
+                print!("   {:>6.2} x {base}", median / rate);
+            }
+        }
+        println!();
     }
     Ok(())
 }
