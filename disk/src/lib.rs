@@ -3,7 +3,7 @@
 //! Owns: the traits [`Disk`], [`File`] and [`Region`], which say for each call what is durable when
 //! it returns; [`OsDisk`], the real disk; [`SimDisk`], one that can lose power at any moment, and the
 //! [`harness`] that crashes a program on it everywhere; [`Latch`] and [`Trace`], which sit in front of
-//! any disk.
+//! any disk; [`MemoryFile`], a file for what is not to be kept.
 //! No other crate of the store touches files, maps or clocks: `clippy.toml` in each refuses it, and
 //! `tidy` sees to it that none forgets to.
 //!
@@ -47,6 +47,7 @@ mod error;
 mod hook;
 mod latch;
 mod lock;
+mod memory;
 mod os;
 mod pending;
 mod region;
@@ -61,6 +62,7 @@ pub use error::{Error, Holder, Result};
 pub use hook::{Call, Effect, Hook, Hooked};
 pub use latch::Latch;
 pub use lock::{LOCK_NAME, LockGuard, LockKind};
+pub use memory::MemoryFile;
 pub use os::{OsDisk, OsOptions};
 pub use pending::PendingDirSync;
 pub use region::{Borrowed, Region, Tracked};

@@ -1,4 +1,4 @@
-//! Maps a file into memory for reading. With `region/heap.rs` below it the
+//! Maps a file into memory for reading. With what lies in its folder it is the
 //! only module of this crate with `unsafe` code.
 //!
 //! Why a map at all: vectors are read in place, millions a second, and a system call each would
@@ -30,7 +30,9 @@ use memmap2::{Mmap, MmapOptions};
 
 use crate::{Error, Result};
 
+mod borrows;
 pub(crate) mod heap;
+pub(crate) mod memory;
 
 /// The first bytes of a file, readable at one address for as long as this lives.
 ///

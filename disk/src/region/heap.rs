@@ -8,13 +8,13 @@
 //!  2. Bytes that were changed through the map itself are found by [`HeapRegion::is_same_as`].
 
 use std::cell::UnsafeCell;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::borrows::{Borrows, track};
 use super::{Region, Tracked};
 
 const PAGE_BYTES: usize = 4096;
@@ -32,38 +32,6 @@ pub(crate) struct HeapRegion {
     size: usize,
     borrows: Arc<Mutex<Borrows>>,
     on_read: OnRead,
-}
-
-/// Who has borrowed what.
-#[derive(Default)]
-struct Borrows {
-    next: u64,
-    live: BTreeMap<u64, Range<usize>>,
-}
-
-impl Borrows {
-    /// # Panics
-    /// If any of these bytes are borrowed.
-    fn check(&self, written: Range<usize>) {
-        for range in self.live.values() {
-            assert!(
-                range.end <= written.start || written.end <= range.start || written.is_empty(),
-                "a write to bytes {written:?} of a mapped file, while {range:?} are borrowed"
-            );
-        }
-    }
-}
-
-/// Ends its borrow when it is dropped.
-struct Borrow {
-    number: u64,
-    borrows: Arc<Mutex<Borrows>>,
-}
-
-impl Drop for Borrow {
-    fn drop(&mut self) {
-        self.borrows.lock().live.remove(&self.number);
-    }
 }
 
 // SAFETY: the bytes are reached through raw pointers only. This module writes them in `store`, which
@@ -136,11 +104,7 @@ unsafe impl Region for HeapRegion {
 
     fn track(&self, range: &Range<usize>) -> Tracked {
         (self.on_read)(range);
-        let mut borrows = self.borrows.lock();
-        let number = borrows.next;
-        borrows.next += 1;
-        borrows.live.insert(number, range.clone());
-        Tracked::until_dropped(Borrow { number, borrows: Arc::clone(&self.borrows) })
+        track(&self.borrows, range)
     }
 }
 
