@@ -19,6 +19,7 @@ const USES: &[Use] = &[
     ("crossbeam-queue", "wal", Kind::Code, "the commit queue: committers push, the leader pops"),
     ("loom", "wal", Kind::Code, "every order of events in the commit path, under --cfg loom only"),
     ("proptest", "wal", Kind::Tests, "random records, and random bytes in their place"),
+    ("proptest", "segments", Kind::Tests, "random slots of random dimensions, and random bytes"),
     (
         "tempfile",
         "benches",
