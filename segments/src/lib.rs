@@ -1,6 +1,29 @@
-//! Will hold the vector file: mapped segments of fixed slots, counted references, deduplication,
-//! and the payload heap beside them. Nothing is here yet.
+//! The vector file: vectors of one dimension in slots, slots in segments that are mapped once.
 //!
-//! To own: slots, and the rule that one is rewritten only when nothing retained refers to it. To
-//! promise: every vector is checked the first time it is read. Never: will know of the log or of
-//! snapshots, which only `engine` brings together with this.
+//! Owns: the files under `vectors/` of a store. [`Geometry`] says where a slot lies, [`format`] what a
+//! segment begins with, [`Segment`] makes, opens, writes and syncs one. The life of slots, counted
+//! references, deduplication and the payload heap are to come on top of them.
+//!
+//! Promises
+//!  1. A segment that has its name is whole, whatever happened to the process and the power.
+//!  2. A damaged file is an error that names it, and the others are served.
+//!  3. Files are written by position and read through maps that never move.
+//!
+//! Never: knows of the log or of snapshots, which only `engine` brings together with this.
+//!
+//! FORMAT.md section 4 has every byte, and the argument why this holds.
+
+mod directory;
+mod error;
+mod geometry;
+mod names;
+mod segment;
+
+pub mod format;
+
+pub use directory::{list, make_directory, remove};
+pub use error::{Error, Result};
+pub use format::SegmentHeader;
+pub use geometry::{Element, Geometry, HEADER_BYTES};
+pub use names::Name;
+pub use segment::Segment;

@@ -1,0 +1,8 @@
+//! Behaviour of segments as their users see it: on the simulated disk, crashed and failing everywhere.
+#![expect(clippy::unwrap_used, reason = "a test ends at what it does not expect")]
+#![expect(clippy::indexing_slicing, reason = "a test ends at what it does not expect")]
+
+mod crash;
+mod elision;
+mod faults;
+mod store;
