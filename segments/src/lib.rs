@@ -1,6 +1,6 @@
 //! The vector file: vectors of one dimension in slots, slots in segments that are mapped once.
 //!
-//! Owns: the files under `vectors/` of a store. [`Geometry`] says where a slot lies, [`format`] what a
+//! Owns: the files under `vectors/` of a store. [`Geometry`] says where a slot lies, [`mod@format`] what a
 //! segment begins with, [`Segment`] makes, opens, writes and syncs one. The life of slots, counted
 //! references, deduplication and the payload heap are to come on top of them.
 //!
