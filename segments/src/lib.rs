@@ -1,8 +1,8 @@
 //! The vector file: vectors of one dimension in slots, slots in segments that are mapped once.
 //!
 //! Owns: the files under `vectors/` of a store. [`Geometry`] says where a slot lies, [`mod@format`] what a
-//! segment begins with, [`Segment`] makes, opens, writes and syncs one. The life of slots, counted
-//! references, deduplication and the payload heap are to come on top of them.
+//! segment begins with, [`Segment`] makes, opens, writes and syncs one; [`Dedup`] when two vectors are one.
+//! The life of slots, counted references and the payload heap are to come on top of them.
 //!
 //! Promises
 //!  1. A segment that has its name is whole, whatever happened to the process and the power.
@@ -13,17 +13,21 @@
 //!
 //! FORMAT.md section 4 has every byte, and the argument why this holds.
 
+mod dedup;
 mod directory;
 mod error;
 mod geometry;
+mod hash;
 mod names;
 mod segment;
 
 pub mod format;
 
+pub use dedup::DedupTable;
 pub use directory::{list, make_directory, remove};
 pub use error::{Error, Result};
 pub use format::SegmentHeader;
 pub use geometry::{Element, Geometry, HEADER_BYTES};
+pub use hash::{Decimals, Dedup, NotFinite, VectorHash, check_finite};
 pub use names::Name;
 pub use segment::Segment;

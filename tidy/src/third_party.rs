@@ -9,6 +9,7 @@ type Use = (&'static str, &'static str, Kind, &'static str);
 const USES: &[Use] = &[
     ("crc32fast", "base", Kind::Code, "CRC-32 by the processor's own instructions, at 50 GB/s"),
     ("xxhash-rust", "base", Kind::Code, "XXH3, streaming and one-shot"),
+    ("bytemuck", "segments", Kind::Code, "floats as bytes and back, checked, without unsafe code"),
     ("proptest", "base", Kind::Tests, "random inputs that shrink to the shortest that fails"),
     ("getrandom", "disk", Kind::Code, "random bytes of the operating system, on each of them"),
     ("memmap2", "disk", Kind::Code, "maps on Linux, macOS and Windows"),
