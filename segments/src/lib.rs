@@ -20,6 +20,7 @@ mod geometry;
 mod hash;
 mod names;
 mod segment;
+mod slots;
 
 pub mod format;
 
@@ -31,3 +32,4 @@ pub use geometry::{Element, Geometry, HEADER_BYTES};
 pub use hash::{Decimals, Dedup, NotFinite, VectorHash, check_finite};
 pub use names::Name;
 pub use segment::Segment;
+pub use slots::{Life, Pin, Pins};

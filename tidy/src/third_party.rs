@@ -18,6 +18,7 @@ const USES: &[Use] = &[
     ("proptest", "disk", Kind::Tests, "random sequences of calls against a model"),
     ("tempfile", "disk", Kind::Tests, "directories on the real disk that vanish after the test"),
     ("crossbeam-queue", "wal", Kind::Code, "the commit queue: committers push, the leader pops"),
+    ("loom", "segments", Kind::Code, "every order of readers and a writer, under --cfg loom only"),
     ("loom", "wal", Kind::Code, "every order of events in the commit path, under --cfg loom only"),
     ("proptest", "wal", Kind::Tests, "random records, and random bytes in their place"),
     ("proptest", "segments", Kind::Tests, "random slots of random dimensions, and random bytes"),

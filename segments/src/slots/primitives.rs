@@ -1,0 +1,12 @@
+//! Names the locks that slots are guarded with in one place, so that `loom` can put its own in theirs and go
+//! through every order of events.
+
+#[cfg(loom)]
+pub(crate) use loom::sync::{Arc, Mutex, MutexGuard};
+#[cfg(not(loom))]
+pub(crate) use std::sync::{Arc, Mutex, MutexGuard};
+
+/// Locks, whatever became of a thread that held the lock before: nothing here is ever left half done.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
