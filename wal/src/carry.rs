@@ -139,8 +139,7 @@ fn uncertain(ended: &Ended, mut visit: impl FnMut(&Reader, &Good) -> Result<()>)
     }
     while place_of(&reader.spot()) != ended.place {
         let Some(good) = reader.next()? else {
-            let path = names::log_path(ended.place.file);
-            return Err(Error::Damaged { path, what: Invalid::Short });
+            return Err(Error::Changed { path: names::log_path(ended.place.file) });
         };
         visit(&reader, &good)?;
     }

@@ -57,6 +57,11 @@ pub enum Error {
         /// What is wrong with it.
         what: Invalid,
     },
+    /// A log file changed while it was being opened.
+    Changed {
+        /// The log file.
+        path: PathBuf,
+    },
     /// A log file is missing that others, or whoever opens the log, rely on.
     Missing {
         /// The file that should be there.
@@ -196,6 +201,12 @@ impl fmt::Display for Error {
             Error::Damaged { path, what } => {
                 write!(f, "{} is no log file of this store: {what}; {SALVAGE}", path.display())
             }
+            Error::Changed { path } => write!(
+                f,
+                "{} changed while it was being opened; see to it that no other program writes there, \
+                 and open it again",
+                path.display()
+            ),
             Error::Missing { path, named_by: Some(file) } => {
                 let path = path.display();
                 write!(

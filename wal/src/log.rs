@@ -76,6 +76,9 @@ impl Beginning {
 impl Log {
     /// Makes the directory and the first file. All of it is durable when this returns.
     ///
+    /// A log is never created over another, also not over one that nobody knows of, because its
+    /// creator died before it wrote down the place: make a store in a directory that gets its name last.
+    ///
     /// # Errors
     /// [`Error::Exists`] if there is a log already.
     pub fn create(disk: Arc<dyn Disk>, options: &Options, beginning: &Beginning) -> Result<Log> {
@@ -113,7 +116,11 @@ impl Log {
     ///
     /// # Errors
     /// If the new file cannot be made. Nothing is lost then: replay again.
+    ///
+    /// # Panics
+    /// If the options are for another store than the replay's.
     pub fn resume(ended: Ended, options: &Options) -> Result<Log> {
+        assert_eq!(options.store, ended.reader.store(), "the options are those of another store");
         let mut branch = ended.branch();
         if ended.cut.is_some() {
             branch = carry::branch_off(&**ended.reader.disk(), &branch, ended.place.sequence)?;

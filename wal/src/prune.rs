@@ -37,18 +37,18 @@ pub(crate) fn prune(disk: &dyn Disk, before: FileId, keep: u64) -> Result<Pruned
             older.push((file, path, bytes));
         }
     }
-    let mut kept = 0_u64;
+    let mut kept: u64 = older.iter().map(|(_, _, bytes)| *bytes).sum();
     let mut pruned = Pruned::default();
+    // The oldest first: should this be cut short, those that are left have no gap between them.
     older.sort();
-    for (file, path, bytes) in older.into_iter().rev() {
-        kept = kept.saturating_add(bytes);
+    for (file, path, bytes) in older {
         if kept > keep {
             disk.remove(&path)?.forgo("a file that comes back lies before all that is read");
             pruned.files.push(file);
             pruned.bytes += bytes;
+            kept -= bytes;
         }
     }
-    pruned.files.sort();
     Ok(pruned)
 }
 

@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use base::{FileId, LogPlace, Sequence, Timeline};
+use base::{FileId, LogPlace, Sequence, StoreId, Timeline};
 use disk::Disk;
 
 use crate::chain::{Chain, Entered};
@@ -19,7 +19,7 @@ use crate::files::{self, Files, LogFile};
 use crate::format::{FileHeader, HEADER_BYTES, Holds};
 use crate::options::{Doubt, Options};
 use crate::replay::place_of;
-use crate::tail::{Verdict, decide};
+use crate::tail::{Evidence, Fact, Verdict, decide};
 use crate::walk::{Boundary, Good, Step, Stop, Walk};
 use crate::window::Window;
 use crate::{Error, Result, names};
@@ -61,10 +61,12 @@ pub(crate) struct Spot {
 #[derive(Debug)]
 pub(crate) struct Reader {
     disk: Arc<dyn Disk>,
-    doubt: Doubt,
+    options: Options,
     files: Files,
     walk: Walk,
     here: LogFile,
+    /// Where the file ends, as the next one says; looked up once a file.
+    end: Option<u64>,
     known_durable: Option<LogPlace>,
     /// What the headers of the files say, as far as they were entered: up to here it is durable.
     claimed: Spot,
@@ -85,18 +87,18 @@ impl Reader {
         files.check_complete(from.file)?;
         let chain = Chain::between(from.sum, from.sequence);
         let spot = Spot { file: from.file, boundary: Boundary { offset: from.offset, chain } };
-        Self::at(disk, options.doubt, files, spot, known_durable)
+        Self::at(disk, options.clone(), files, spot, known_durable)
     }
 
     /// Reads again from a place that this reader knows to be durable, up to where it has come.
     pub(crate) fn again(&self) -> Result<Self> {
         let (disk, files) = (Arc::clone(&self.disk), self.files.clone());
-        Self::at(disk, self.doubt, files, self.durable(), self.known_durable)
+        Self::at(disk, self.options.clone(), files, self.durable(), self.known_durable)
     }
 
     fn at(
         disk: Arc<dyn Disk>,
-        doubt: Doubt,
+        options: Options,
         files: Files,
         spot: Spot,
         known_durable: Option<LogPlace>,
@@ -107,13 +109,15 @@ impl Reader {
         let window = window_of(&*disk, &files, spot.file)?;
         let salt = here.found.header.salt;
         let walk = Walk::from_durable(window, spot.file, salt, spot.boundary);
+        let end = end_of(&files, spot.file);
         let branches = vec![Branch::of(&here.found.header)];
         Ok(Reader {
             disk,
-            doubt,
+            options,
             files,
             walk,
             here,
+            end,
             known_durable,
             claimed: spot,
             branches,
@@ -125,7 +129,7 @@ impl Reader {
     /// The next record; `None` where the log ends.
     pub(crate) fn next(&mut self) -> Result<Option<Good>> {
         while self.verdict.is_none() {
-            let stop = match self.end_named_by_the_successor() {
+            let stop = match self.end {
                 Some(end) if end <= self.walk.at().offset => None,
                 _ => match self.walk.step() {
                     Ok(Step::Record(good)) => {
@@ -133,7 +137,7 @@ impl Reader {
                         return Ok(Some(good));
                     }
                     Ok(Step::Stop(stop)) => Some(stop),
-                    Err(source) => return Err(self.unreadable(source)),
+                    Err(source) => return self.unread(source),
                 },
             };
             self.stopped(stop)?;
@@ -182,6 +186,11 @@ impl Reader {
         &self.files
     }
 
+    /// The store whose log is read.
+    pub(crate) fn store(&self) -> StoreId {
+        self.options.store
+    }
+
     /// The disk that is read.
     pub(crate) fn disk(&self) -> &Arc<dyn Disk> {
         &self.disk
@@ -195,11 +204,6 @@ impl Reader {
         }
     }
 
-    fn end_named_by_the_successor(&self) -> Option<u64> {
-        let (_, next) = self.files.successor(self.walk.file())?;
-        next.found.header.previous.map(|previous| previous.end)
-    }
-
     /// Decides what it means that the walk came to an end, and goes on in the next file if there is one.
     fn stopped(&mut self, stop: Option<Stop>) -> Result<()> {
         let next = self.files.successor(self.walk.file());
@@ -208,20 +212,31 @@ impl Reader {
             Some((header.previous?, header.first))
         });
         let known = Known { file: self.here, successor, durable: self.known_durable };
-        let findings = evidence::gather(&mut self.walk, stop, &known)
-            .map_err(|source| self.unreadable(source))?;
-        match (decide(findings.evidence), next) {
+        let findings = match evidence::gather(&mut self.walk, stop, &known) {
+            Ok(findings) => findings,
+            Err(source) => return self.unread(source),
+        };
+        let verdict = decide(findings.evidence);
+        match (verdict, next) {
             (Verdict::GoesOn, Some((file, next))) => self.enter(file, next),
-            (Verdict::Rot | Verdict::GoesOn, _) => Err(self.rot(&findings)),
-            (Verdict::EndsInDoubt, _) if self.doubt == Doubt::Refuse => {
+            (Verdict::Rot | Verdict::GoesOn | Verdict::Unknown, _) => Err(self.rot(&findings)),
+            (Verdict::EndsInDoubt, _) if self.options.doubt == Doubt::Refuse => {
                 let path = names::log_path(self.walk.file());
                 Err(Error::InDoubt { path, offset: self.walk.at().offset })
             }
-            (verdict, _) => {
+            (Verdict::EndsClean | Verdict::EndsInDoubt, _) => {
                 self.verdict = Some(verdict);
                 Ok(())
             }
         }
+    }
+
+    /// What the table says where a part cannot be read.
+    fn unread<T>(&self, source: disk::Error) -> Result<T> {
+        let verdict = decide(Evidence::none().and(Fact::Unread));
+        assert_eq!(verdict, Verdict::Unknown, "what was not read is never taken for the end");
+        let path = names::log_path(self.walk.file());
+        Err(files::unreadable(path, self.walk.at().offset, source))
     }
 
     fn enter(&mut self, file: FileId, next: LogFile) -> Result<()> {
@@ -253,6 +268,7 @@ impl Reader {
             Entered::On | Entered::Abandoned => Walk::from_header(window, file, header.salt, chain),
         };
         self.here = next;
+        self.end = end_of(&self.files, file);
         self.note_known();
         Ok(())
     }
@@ -264,11 +280,6 @@ impl Reader {
             witness: evidence::witness(findings.evidence),
             lost: findings.lost,
         }
-    }
-
-    fn unreadable(&self, source: disk::Error) -> Error {
-        let path = names::log_path(self.walk.file());
-        files::unreadable(path, self.walk.at().offset, source)
     }
 
     /// How many bytes of records there are between the beginning and the end, as far as the files say.
@@ -284,11 +295,16 @@ impl Reader {
     }
 }
 
+/// Where a file ends, as the next one says.
+fn end_of(files: &Files, file: FileId) -> Option<u64> {
+    let (_, next) = files.successor(file)?;
+    next.found.header.previous.map(|previous| previous.end)
+}
+
 /// A window on a file, up to the end that counts.
 fn window_of(disk: &dyn Disk, files: &Files, file: FileId) -> Result<Window> {
-    let successor = files.successor(file);
-    let limit = match successor.and_then(|(_, next)| next.found.header.previous) {
-        Some(previous) => previous.end,
+    let limit = match end_of(files, file) {
+        Some(end) => end,
         None => files.logs.get(&file).map_or(0, |found| found.found.header.bytes),
     };
     let handle = files::open(disk, file)?;

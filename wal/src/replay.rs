@@ -4,7 +4,8 @@
 //!
 //! Promises
 //!  1. A batch is handed out whole and checked, or not at all.
-//!  2. Takes no more memory than a read-ahead and the longest batch.
+//!  2. Takes no more memory than a read-ahead, the longest batch, and a few words for each record behind
+//!     the last place that was called synced.
 //!  3. Damage of what was durable is an error, and a failed read is never taken for the end.
 //!
 //! Never: writes anything; looks into a batch.

@@ -53,11 +53,8 @@ pub struct Damage {
     pub what: &'static str,
 }
 
-/// A file as far as it can be read.
-struct Readable {
-    found: Found,
-    pages: Pages,
-}
+/// The files that have a header.
+type Headers = BTreeMap<FileId, Found>;
 
 /// Copies all complete batches that can be read into a new log on another disk, and closes that.
 ///
@@ -75,12 +72,14 @@ pub fn salvage(from: &dyn Disk, to: Arc<dyn Disk>, options: &Options) -> Result<
         inside: None,
         abandoned_from: None,
     };
-    let files = copy.readable(from, options)?;
-    let superseded = superseded(&files);
-    for (file, readable) in files.iter().filter(|(file, _)| !superseded.contains(file)) {
-        let end = successor(&files, *file).map_or(u64::MAX, |previous| previous.end);
-        copy.abandoned_from = abandoned_from(&files, *file, readable);
-        copy.file(*file, readable, end)?;
+    let headers = copy.headers(from)?;
+    let superseded = superseded(&headers);
+    for (file, found) in headers.iter().filter(|(file, _)| !superseded.contains(file)) {
+        let end = successor(&headers, *file).map_or(u64::MAX, |previous| previous.end);
+        copy.abandoned_from = abandoned_from(&headers, *file, found);
+        // One at a time: a log may be larger than the memory.
+        let pages = scan::read(&files::open(from, *file)?)?;
+        copy.file(found, &pages, end)?;
     }
     if let Some(log) = copy.log {
         log.close()?;
@@ -89,29 +88,25 @@ pub fn salvage(from: &dyn Disk, to: Arc<dyn Disk>, options: &Options) -> Result<
 }
 
 /// What the file with the highest number that goes on from this one says of it.
-fn successor(files: &BTreeMap<FileId, Readable>, of: FileId) -> Option<Predecessor> {
-    let previous = files.values().rev().filter_map(|file| file.found.header.previous);
+fn successor(headers: &Headers, of: FileId) -> Option<Predecessor> {
+    let previous = headers.values().rev().filter_map(|found| found.header.previous);
     previous.into_iter().find(|previous| previous.file == of)
 }
 
 /// The first batch that a later branch of history has in its own way: what this file has of it and behind
 /// was cut off, also where the file that would say so is lost.
-fn abandoned_from(
-    files: &BTreeMap<FileId, Readable>,
-    file: FileId,
-    readable: &Readable,
-) -> Option<Sequence> {
-    let timeline = readable.found.header.timeline;
-    let later = files.range(file..).map(|(_, later)| later.found.header);
+fn abandoned_from(headers: &Headers, file: FileId, found: &Found) -> Option<Sequence> {
+    let timeline = found.header.timeline;
+    let later = headers.range(file..).map(|(_, later)| later.header);
     later.filter(|later| later.timeline != timeline).map(|later| later.timeline_first).min()
 }
 
 /// The files in whose place another with a higher number goes on from the same one.
-fn superseded(files: &BTreeMap<FileId, Readable>) -> BTreeSet<FileId> {
+fn superseded(headers: &Headers) -> BTreeSet<FileId> {
     let mut taken_up = BTreeSet::new();
     let mut superseded = BTreeSet::new();
-    for (file, readable) in files.iter().rev() {
-        let previous = readable.found.header.previous;
+    for (file, found) in headers.iter().rev() {
+        let previous = found.header.previous;
         if previous.is_some_and(|previous| !taken_up.insert(previous.file)) {
             superseded.insert(*file);
         }
@@ -134,43 +129,35 @@ struct Copy<'a> {
 }
 
 impl Copy<'_> {
-    /// Reads all files that have a header, and notes what is wrong with the others.
-    fn readable(
-        &mut self,
-        from: &dyn Disk,
-        options: &Options,
-    ) -> Result<BTreeMap<FileId, Readable>> {
-        let mut readable = BTreeMap::new();
+    /// Reads the headers of all files, and notes what is wrong with those that have none.
+    fn headers(&mut self, from: &dyn Disk) -> Result<Headers> {
+        let mut headers = Headers::new();
         for (name, kind) in files::listed(from)? {
             let Name::Log(file) = name else { continue };
             if kind != EntryKind::File {
                 continue;
             }
             let pages = scan::read(&files::open(from, file)?)?;
-            for bytes in &pages.unreadable {
-                self.note(file, bytes.clone(), "cannot be read");
-            }
             let found = FileHeader::decode(&pages.bytes).ok();
-            let found = found.filter(|found| found.header.check_place(options.store, file).is_ok());
-            match found {
+            let is_ours =
+                |found: &Found| found.header.check_place(self.options.store, file).is_ok();
+            match found.filter(is_ours) {
                 Some(found) => {
                     if found.state == HeaderState::Damaged {
-                        self.note(
-                            file,
-                            0..HEADER_BYTES as u64,
-                            "header damaged in one of its copies",
-                        );
+                        let header = 0..HEADER_BYTES as u64;
+                        self.note(file, header, "header damaged in one of its copies");
                     }
-                    readable.insert(file, Readable { found, pages });
+                    headers.insert(file, found);
                 }
-                None if pages.bytes.iter().all(|byte| *byte == 0) => {}
+                None if pages.unreadable.is_empty()
+                    && pages.bytes.iter().all(|byte| *byte == 0) => {}
                 None => {
                     let all = 0..pages.bytes.len() as u64;
-                    self.note(file, all, "no header, or that of another file");
+                    self.note(file, all, "no header that can be read, or that of another file");
                 }
             }
         }
-        Ok(readable)
+        Ok(headers)
     }
 
     fn note(&mut self, file: FileId, bytes: Range<u64>, what: &'static str) {
@@ -178,9 +165,13 @@ impl Copy<'_> {
     }
 
     /// Copies the batches of a file that end in front of `end`.
-    fn file(&mut self, file: FileId, readable: &Readable, end: u64) -> Result<()> {
-        let header = readable.found.header;
-        let bytes = &readable.pages.bytes;
+    fn file(&mut self, found: &Found, pages: &Pages, end: u64) -> Result<()> {
+        let header = found.header;
+        let file = header.file;
+        for bytes in &pages.unreadable {
+            self.note(file, bytes.clone(), "cannot be read");
+        }
+        let bytes = &pages.bytes;
         for item in scan::scan(bytes, file, header.salt, end.min(header.bytes)) {
             match item {
                 Item::Record { verified, table, body, .. } => {

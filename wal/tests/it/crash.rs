@@ -21,9 +21,23 @@ enum Op {
     Prune,
     Close,
     Reopen,
+    Write,
+    Mark,
 }
 
-const OPS: [Op; 7] = [Op::Small, Op::Large, Op::Sync, Op::Rotate, Op::Prune, Op::Close, Op::Reopen];
+/// The shorter alphabet is for where each recovery is crashed too.
+const OPS: [Op; 9] = [
+    Op::Small,
+    Op::Large,
+    Op::Sync,
+    Op::Rotate,
+    Op::Prune,
+    Op::Close,
+    Op::Reopen,
+    Op::Write,
+    Op::Mark,
+];
+const FEWER: usize = 7;
 
 fn run(store: &mut Store, op: Op) -> wal::Result<()> {
     match op {
@@ -34,6 +48,8 @@ fn run(store: &mut Store, op: Op) -> wal::Result<()> {
         Op::Prune => store.prune(),
         Op::Close => store.close(),
         Op::Reopen => store.reopen(),
+        Op::Write => store.log().and_then(wal::Log::write),
+        Op::Mark => store.mark(),
     }
 }
 
@@ -74,10 +90,12 @@ fn record(start: &Start, ops: &[Op]) -> disk::sim::Recording {
     disk.recording()
 }
 
-/// All sequences of this many operations.
-fn workloads(length: usize) -> Vec<Vec<Op>> {
+/// All sequences of so many of these operations.
+fn workloads(length: usize, alphabet: &[Op]) -> Vec<Vec<Op>> {
     (0..length).fold(vec![Vec::new()], |shorter, _| {
-        let longer = |ops: &Vec<Op>| OPS.map(|op| [ops.as_slice(), &[op]].concat());
+        let longer = |ops: &Vec<Op>| -> Vec<Vec<Op>> {
+            alphabet.iter().map(|op| [ops.as_slice(), &[*op]].concat()).collect()
+        };
         shorter.iter().flat_map(longer).collect()
     })
 }
@@ -87,62 +105,60 @@ fn is_full() -> bool {
     std::env::var("ARRWDB_CRASH").is_ok_and(|value| value == "full")
 }
 
-/// Every image that any test here recovered.
-static IMAGES: Mutex<Option<HashSet<u128>>> = Mutex::new(None);
+/// Something to crash: from which start, how deep, how densely.
+struct Job {
+    start: usize,
+    depth: u32,
+    density: Density,
+}
 
-/// Crashes all workloads of this length from one start everywhere, and their recoveries too if the
-/// depth is 2.
-fn crash(start: usize, length: usize, depth: u32, density: Density) {
-    let start = &starts()[start];
-    let config = Config { seed: 5, density, depth };
+/// Crashes all workloads of three operations everywhere, and their recoveries too if the depth is 2; the
+/// sums of all images that were recovered.
+fn crash(job: &Job) -> HashSet<u128> {
+    let start = &starts()[job.start];
+    let config = Config { seed: 5, density: job.density.clone(), depth: job.depth };
     let mut crashes = Crashes::new(&config, recover);
-    for ops in workloads(length) {
+    let alphabet = if job.depth == 1 { &OPS[..] } else { &OPS[..FEWER] };
+    for ops in workloads(3, alphabet) {
         let recording = record(start, &ops);
         if let Err(failure) = crashes.everywhere(&recording) {
             panic!("{ops:?} from {}: {failure}", start.0);
         }
     }
-    let mut all = IMAGES.lock().unwrap();
-    let all = all.get_or_insert_default();
-    all.extend(crashes.images());
-    // Written past the capture of test output: the figure is there to be seen.
+    say(&format!("three operations from {}, depth {}: {:?}", start.0, job.depth, crashes.report()));
+    crashes.images()
+}
+
+/// Written past the capture of test output: the figures are there to be seen.
+fn say(words: &str) {
     let mut out = std::io::stdout().lock();
-    let report = crashes.report();
-    writeln!(out, "wal: {length} operations from {}, depth {depth}: {report:?}", start.0).unwrap();
-    writeln!(out, "wal: {} distinct crash images recovered so far", all.len()).unwrap();
+    writeln!(out, "wal: {words}").unwrap();
 }
 
+/// Each recovery has as many crashes as a workload: of these a sample, unless all are asked for.
 #[test]
-fn three_operations_from_nothing() {
-    crash(0, 3, 1, Density::default());
-}
-
-#[test]
-fn three_operations_from_a_log_whose_process_died() {
-    crash(1, 3, 1, Density::default());
-}
-
-#[test]
-fn three_operations_from_a_closed_log() {
-    crash(2, 3, 1, Density::default());
-}
-
-/// How dense the crashes of recoveries are: a sample, since each recovery has as many as a workload.
-fn sample() -> Density {
-    if is_full() { Density::default() } else { Density::thin() }
-}
-
-#[test]
-fn crashes_in_the_recovery_of_a_new_log() {
-    crash(0, 3, 2, sample());
-}
-
-#[test]
-fn crashes_in_the_recovery_of_a_log_whose_process_died() {
-    crash(1, 3, 2, sample());
-}
-
-#[test]
-fn crashes_in_the_recovery_of_a_closed_log() {
-    crash(2, 3, 2, sample());
+fn every_workload_of_three_operations_and_its_recoveries_survive_every_crash() {
+    let of_recoveries = if is_full() { Density::default() } else { Density::thin() };
+    let jobs = (0..3).flat_map(|start| {
+        let whole = Job { start, depth: 1, density: Density::default() };
+        [Job { start, depth: 2, density: of_recoveries.clone() }, whole]
+    });
+    let jobs = Mutex::new(jobs.collect::<Vec<_>>());
+    let images = Mutex::new(HashSet::new());
+    let work = || {
+        while let Some(job) = { jobs.lock().unwrap().pop() } {
+            images.lock().unwrap().extend(crash(&job));
+        }
+    };
+    std::thread::scope(|scope| {
+        let threads = [scope.spawn(work), scope.spawn(work)];
+        for thread in threads {
+            if let Err(panic) = thread.join() {
+                std::panic::resume_unwind(panic);
+            }
+        }
+    });
+    let count = images.into_inner().unwrap().len();
+    say(&format!("{count} distinct crash images recovered"));
+    assert!(count >= 200_000, "{count}");
 }

@@ -110,7 +110,7 @@ fn what_lies_behind_a_gap_is_carried_behind_the_gap() {
     assert_eq!((again.last(), again.gaps.len()), (Sequence::new(6), 1));
 }
 
-fn hostile(files: &[(u64, Option<Predecessor>, u64)]) -> (SimDisk, Vec<u32>) {
+pub(crate) fn hostile(files: &[(u64, Option<Predecessor>, u64)]) -> (SimDisk, Vec<u32>) {
     let disk = SimDisk::new(9);
     disk.create_dir(Path::new("wal")).unwrap().forgo("a test");
     let mut sums = Vec::new();

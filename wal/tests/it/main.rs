@@ -8,6 +8,7 @@ mod commit_sim;
 mod corpus;
 mod corruption;
 mod crash;
+mod edges;
 mod elision;
 mod faults;
 mod forged;

@@ -113,6 +113,13 @@ impl Store {
         Ok(())
     }
 
+    /// Marks: all steps so far are safe.
+    pub(crate) fn mark(&mut self) -> wal::Result<()> {
+        self.log()?.mark()?;
+        self.disk.acknowledge(self.last);
+        Ok(())
+    }
+
     /// Syncs, notes the place behind all batches, and takes away what lies before it.
     pub(crate) fn prune(&mut self) -> wal::Result<()> {
         self.sync()?;
