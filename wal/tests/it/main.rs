@@ -12,6 +12,7 @@ mod edges;
 mod elision;
 mod faults;
 mod forged;
+mod golden;
 mod hard_life;
 mod places;
 mod refusals;
