@@ -32,4 +32,4 @@ pub use geometry::{Element, Geometry, HEADER_BYTES};
 pub use hash::{Decimals, Dedup, NotFinite, VectorHash, check_finite};
 pub use names::Name;
 pub use segment::Segment;
-pub use slots::{Life, Pin, Pins};
+pub use slots::{Life, Pin, Pins, Placed, SlotCounts, SlotError, SlotTable};

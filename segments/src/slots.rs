@@ -1,8 +1,8 @@
 //! The life of a slot: born with a batch, freed by another, and rewritten only when nobody can see it any
 //! more.
 //!
-//! Owns: [`Life`], and who reads at which number ([`Pins`]). Which slots there are, and what refers to them,
-//! is to come.
+//! Owns: [`Life`], who reads at which number ([`Pins`]), and which slots there are and what refers to them
+//! ([`SlotTable`]).
 //!
 //! Promises
 //!  1. While a [`Pin`] lives, no slot that is alive at its number passes for unread.
@@ -11,10 +11,12 @@
 
 mod pins;
 mod primitives;
+mod table;
 
 use base::Sequence;
 
 pub use pins::{Pin, Pins};
+pub use table::{Placed, SlotCounts, SlotError, SlotTable};
 
 /// From the batch that bore a slot's vector up to the one that freed it.
 ///
