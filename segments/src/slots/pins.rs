@@ -12,10 +12,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use base::Sequence;
 
-use super::primitives::{Arc, Mutex, lock};
+use super::primitives::{Mutex, lock};
 
 /// What is visible, and who reads what.
 #[derive(Debug)]
