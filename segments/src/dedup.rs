@@ -70,6 +70,13 @@ impl DedupTable {
         taken
     }
 
+    /// All keys and slots, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, Slot)> + '_ {
+        let first = self.first.iter().map(|(key, slot)| (*key, *slot));
+        let others = self.others.iter();
+        first.chain(others.flat_map(|(key, slots)| slots.iter().map(|slot| (*key, *slot))))
+    }
+
     /// How many slots there are.
     pub fn len(&self) -> usize {
         self.first.len() + self.others.values().map(Vec::len).sum::<usize>()
@@ -83,7 +90,7 @@ impl DedupTable {
 
 /// Takes a hash for what it is. The high bits, which the table looks at first, are as good as the low ones.
 #[derive(Clone, Copy, Default, Debug)]
-struct AsIs(u64);
+pub(crate) struct AsIs(u64);
 
 impl Hasher for AsIs {
     fn finish(&self) -> u64 {
@@ -99,6 +106,11 @@ impl Hasher for AsIs {
 
     fn write_u64(&mut self, key: u64) {
         self.0 = key;
+    }
+
+    /// Numbers that are no hashes: spread, since the table looks at the high bits first.
+    fn write_u32(&mut self, number: u32) {
+        self.0 = u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 }
 

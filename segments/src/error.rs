@@ -6,6 +6,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use base::Slot;
+
+use crate::NotFinite;
 use crate::format::Invalid;
 
 /// What every operation of this crate returns.
@@ -61,6 +64,66 @@ pub enum Error {
         /// The failure that came first.
         first: Arc<disk::Error>,
     },
+    /// The vector in a slot is not what was written there: its sum does not fit. Others are as they were.
+    Rotten {
+        /// The segment's file.
+        path: PathBuf,
+        /// Where the vector begins.
+        offset: u64,
+        /// The slot.
+        slot: Slot,
+    },
+    /// There is no vector in the slot that could be read: none was published, or it is about to be rewritten.
+    NotThere {
+        /// The slot.
+        slot: Slot,
+    },
+    /// Nothing refers to the slot.
+    NotAlive {
+        /// The slot.
+        slot: Slot,
+    },
+    /// The vector has another number of elements than the collection's.
+    Dimension {
+        /// How many it has.
+        found: usize,
+        /// How many it has to have.
+        expected: usize,
+    },
+    /// A number of the vector is not finite.
+    NotFinite(NotFinite),
+    /// The segments are full; another one is needed.
+    NoRoom {
+        /// How many slots they have.
+        slots: u64,
+        /// How many it would take.
+        wanted: u64,
+    },
+    /// All slots that there can be, 2^32, are in use or at rest.
+    NoSlotsLeft,
+    /// A slot has as many references as can be counted.
+    TooManyReferences {
+        /// The slot.
+        slot: Slot,
+    },
+    /// What is known of a slot contradicts itself: the image or the log is damaged in a way that no sum shows.
+    Inconsistent {
+        /// The slot.
+        slot: Slot,
+        /// What was found.
+        what: &'static str,
+    },
+    /// The description of the slots cannot be read.
+    Description {
+        /// What its owner says.
+        source: Arc<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl From<NotFinite> for Error {
+    fn from(error: NotFinite) -> Self {
+        Error::NotFinite(error)
+    }
 }
 
 impl From<disk::Error> for Error {
@@ -113,6 +176,29 @@ impl fmt::Display for Error {
                  and open it again",
                 path.display()
             ),
+            Error::Rotten { path, offset, slot } => write!(
+                f,
+                "{}: the vector in slot {slot}, at offset {offset}, is not what was written there; \
+                 {RESTORE}",
+                path.display()
+            ),
+            Error::NotThere { slot } => write!(f, "there is no vector to be read in slot {slot}"),
+            Error::NotAlive { slot } => write!(f, "nothing refers to slot {slot}"),
+            Error::Dimension { found, expected } => {
+                write!(f, "the vector has {found} numbers, and those of the collection {expected}")
+            }
+            Error::NotFinite(error) => write!(f, "{error}"),
+            Error::NoRoom { slots, wanted } => {
+                write!(f, "the segments have {slots} slots, and {wanted} are needed; add a segment")
+            }
+            Error::NoSlotsLeft => write!(f, "all 2^32 slots of the collection are taken"),
+            Error::TooManyReferences { slot } => {
+                write!(f, "the vector in slot {slot} is referred to 2^32 - 1 times; no more fit")
+            }
+            Error::Inconsistent { slot, what } => {
+                write!(f, "slot {slot} of the collection was {what}; {RESTORE}")
+            }
+            Error::Description { source } => write!(f, "the slots cannot be read: {source}"),
         }
     }
 }
@@ -124,6 +210,7 @@ impl std::error::Error for Error {
             Error::Damaged { what, .. } => Some(what),
             Error::Unreadable { source, .. } => Some(source),
             Error::Stopped { first, .. } => first.source(),
+            Error::Description { source } => source.source(),
             _ => None,
         }
     }

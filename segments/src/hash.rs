@@ -20,6 +20,11 @@ impl VectorHash {
         VectorHash(Xxh3::of(bytemuck::cast_slice(vector)))
     }
 
+    /// The hash of a vector's bytes.
+    pub(crate) fn of_bytes(bytes: &[u8]) -> Self {
+        VectorHash(Xxh3::of(bytes))
+    }
+
     /// A hash that somebody else worked out. It is a hint where to look first, and no more: a wrong one
     /// may cost time, and never merges or harms anything.
     pub const fn from_raw(hash: u64) -> Self {

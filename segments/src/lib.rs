@@ -1,13 +1,17 @@
 //! The vector file: vectors of one dimension in slots, slots in segments that are mapped once.
 //!
-//! Owns: the files under `vectors/` of a store. [`Geometry`] says where a slot lies, [`mod@format`] what a
-//! segment begins with, [`Segment`] makes, opens, writes and syncs one; [`Dedup`] when two vectors are one.
-//! The life of slots, counted references and the payload heap are to come on top of them.
+//! Owns: the files under `vectors/` of a store, and who may write or read which slot of them. [`VectorSet`] is
+//! all of it for one collection, [`Recovery`] rebuilds one after a crash, [`VectorStore`] is one in memory,
+//! for use alone. Below them: [`Geometry`] says where a slot lies, [`mod@format`] what a segment begins with;
+//! [`Segment`] makes, opens, writes and syncs one; [`SlotTable`] knows what refers to a slot, [`Pins`] who
+//! reads, [`View`] lends vectors in place. The payload heap is to come.
 //!
 //! Promises
 //!  1. A segment that has its name is whole, whatever happened to the process and the power.
 //!  2. A damaged file is an error that names it, and the others are served.
 //!  3. Files are written by position and read through maps that never move.
+//!  4. What is read is what was written, or an error that names the slot. It does not change while it is lent.
+//!  5. Vectors that are one are kept once, with counts that are right after any crash.
 //!
 //! Never: knows of the log or of snapshots, which only `engine` brings together with this.
 //!
@@ -16,20 +20,38 @@
 mod dedup;
 mod directory;
 mod error;
+mod file;
 mod geometry;
 mod hash;
 mod names;
+mod primitives;
+mod recovery;
+mod scrub;
 mod segment;
+mod set;
 mod slots;
+mod states;
+mod store;
+mod sums;
+mod view;
 
 pub mod format;
 
 pub use dedup::DedupTable;
 pub use directory::{list, make_directory, remove};
 pub use error::{Error, Result};
+pub use file::Owner;
 pub use format::SegmentHeader;
 pub use geometry::{Element, Geometry, HEADER_BYTES};
 pub use hash::{Decimals, Dedup, NotFinite, VectorHash, check_finite};
 pub use names::Name;
+pub use recovery::Recovery;
+pub use scrub::Scrub;
 pub use segment::Segment;
-pub use slots::{Life, Pin, Pins, Placed, SlotCounts, SlotError, SlotTable};
+pub use set::{Batch, Fresh, Prepared, VectorSet, Writes};
+pub use slots::{
+    Cut, Ended, Known, Life, Pin, Pins, Placed, RestingUntil, SlotBase, SlotCounts, SlotList,
+    SlotTable,
+};
+pub use store::{AllVectors, Statistics, VectorStore};
+pub use view::{PinnedVector, Vector, View};

@@ -256,6 +256,18 @@ impl Segment {
         read_at(&*self.file, self.geometry().offset_of(index), buffer)
     }
 
+    /// As [`read`](Segment::read), slots that lie one behind the other, with what is between their vectors.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`].
+    ///
+    /// # Panics
+    /// If there are no such slots.
+    pub fn read_run(&self, first: u32, buffer: &mut [u8]) -> Result<()> {
+        self.check_slots(first, buffer.len().div_ceil(self.geometry().stride()));
+        read_at(&*self.file, self.geometry().offset_of(first), buffer)
+    }
+
     fn put(&self, offset: u64, bytes: &[u8]) -> Result<()> {
         self.unless_stopped(|file| file.write_at(offset, bytes))
     }

@@ -2,21 +2,28 @@
 //! more.
 //!
 //! Owns: [`Life`], who reads at which number ([`Pins`]), and which slots there are and what refers to them
-//! ([`SlotTable`]).
+//! ([`SlotTable`], on top of a [`SlotBase`]).
 //!
 //! Promises
 //!  1. While a [`Pin`] lives, no slot that is alive at its number passes for unread.
 //!
 //! Never: touches a vector.
 
+mod delta;
+mod described;
+mod frozen;
 mod pins;
-mod primitives;
+mod replay;
+mod rest;
 mod table;
 
 use base::Sequence;
 
+pub use described::{Known, SlotBase, SlotList};
+pub use frozen::Cut;
 pub use pins::{Pin, Pins};
-pub use table::{Placed, SlotCounts, SlotError, SlotTable};
+pub use rest::RestingUntil;
+pub use table::{Ended, Placed, SlotCounts, SlotTable};
 
 /// From the batch that bore a slot's vector up to the one that freed it.
 ///
@@ -31,6 +38,11 @@ impl Life {
     /// Born with this batch, and alive.
     pub const fn born(born: Sequence) -> Self {
         Life { born, freed: None }
+    }
+
+    /// A life of which it is not known whether it can be: `None` if it would end before it began.
+    pub fn checked(born: Sequence, freed: Option<Sequence>) -> Option<Self> {
+        freed.is_none_or(|freed| born <= freed).then_some(Life { born, freed })
     }
 
     /// The batch that bore it.

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use base::Sequence;
 
-use super::primitives::{Mutex, lock};
+use crate::primitives::{Mutex, lock};
 
 /// What is visible, and who reads what.
 #[derive(Debug)]
@@ -60,6 +60,11 @@ impl Pins {
         oldest.unwrap_or(state.visible).min(state.visible)
     }
 
+    /// The latest visible number.
+    pub fn visible(&self) -> Option<Sequence> {
+        lock(&self.state).visible
+    }
+
     /// How many pins there are.
     pub fn count(&self) -> usize {
         lock(&self.state).pinned.values().sum()
@@ -84,6 +89,11 @@ pub struct Pin {
 }
 
 impl Pin {
+    /// Whether it is one of these pins.
+    pub fn is_of(&self, pins: &Arc<Pins>) -> bool {
+        Arc::ptr_eq(&self.pins, pins)
+    }
+
     /// The number at which the view reads; `None` if it sees nothing.
     pub fn view(&self) -> Option<Sequence> {
         self.view

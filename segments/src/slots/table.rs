@@ -1,39 +1,81 @@
-//! Counts what refers to each slot, and knows which are free, which are resting, and which hold what.
+//! Counts what refers to each slot, and knows which are free, which are resting, and which hold what: a
+//! description made at some moment, and what changed since.
 //!
-//! State of a slot: free -> alive (it is placed) -> resting (its last reference is released) -> free (it is
-//! reclaimed).
+//! State of a slot: free -> alive ([`place`](SlotTable::place)) -> resting (its last reference is released)
+//! -> closing ([`close`](SlotTable::close), nobody begins to read it any more) -> free
+//! ([`free_closed`](SlotTable::free_closed), nobody reads it).
 //!
 //! Promises
 //!  1. Every slot ever given out is in exactly one of these states.
 //!  2. A vector is never found in a slot that rests: it may be rewritten before the batch that would share it
 //!     is durable.
-//!  3. A slot that rests is given out again only when whoever reclaims says that nobody can see it.
+//!  3. A batch that is rolled back leaves everything as it was.
+//!  4. Whatever the description says, a slot that it says is alive, or that changed since, is not given out.
 //!
 //! Never: touches a vector; looks at a file. Whose the slots are, and that only one at a time changes them, is
 //! the sequencer's affair.
 
+use std::collections::HashSet;
+use std::hash::BuildHasherDefault;
+use std::ops::Range;
+use std::sync::Arc;
+
 use base::{Sequence, Slot};
 
-use super::Life;
-use crate::{DedupTable, VectorHash};
+use super::delta::{Change, Delta, Entry, number};
+use super::rest::Rest;
+use super::{Known, Life, SlotBase, SlotList};
+use crate::dedup::AsIs;
+use crate::{Error, Result, VectorHash};
+
+/// Numbers of slots.
+pub(super) type Slots = HashSet<u32, BuildHasherDefault<AsIs>>;
 
 /// The slots of a collection, and what is known of each.
-#[derive(Clone, Default, Debug)]
+#[derive(Debug)]
 pub struct SlotTable {
-    entries: Vec<Entry>,
-    by_key: DedupTable,
-    free: Vec<Slot>,
-    resting: Vec<Slot>,
-    references: u64,
+    pub(super) base: Arc<dyn SlotBase>,
+    /// What changed between `base` and the last cut, until a description of then takes the place of both.
+    pub(super) frozen: Option<Arc<Delta>>,
+    pub(super) delta: Delta,
+    /// How much of the lists of `base` and `frozen` was not looked at yet.
+    pub(super) left: Left,
+    pub(super) rest: Rest,
+    /// How many slots there is room for.
+    room: u64,
+    /// Slots that have no room, since their file is damaged.
+    avoided: Vec<Range<u64>>,
+    /// Slots that are being written and that no batch knows of yet.
+    pub(super) taken: Slots,
+    journal: Vec<Undo>,
 }
 
+/// How much is left of the lists that are only read.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Left {
+    pub(super) base_free: u64,
+    pub(super) base_resting: u64,
+    pub(super) frozen_free: usize,
+    pub(super) frozen_resting: usize,
+}
+
+/// What takes back a change.
 #[derive(Clone, Copy, Debug)]
-struct Entry {
-    hash: VectorHash,
-    key: Option<u64>,
-    references: u32,
-    /// None while it is free.
-    life: Option<Life>,
+enum Undo {
+    Referred(Slot),
+    Released(Slot, Ended),
+    BornNew(Slot),
+    BornAgain(Slot),
+    BornTaken(Slot),
+}
+
+/// Whether the last reference to a slot was released.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ended {
+    /// Something still refers to it.
+    No,
+    /// Nothing does: the slot rests.
+    Yes,
 }
 
 /// Where a vector is.
@@ -54,38 +96,6 @@ impl Placed {
     }
 }
 
-/// Why a vector found no place, or a slot is not what it was taken for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum SlotError {
-    /// There are no more slots: 2^32 are in use or resting.
-    NoneLeft,
-    /// A slot has as many references as can be counted.
-    TooManyReferences {
-        /// The slot.
-        slot: Slot,
-    },
-    /// The slot holds nothing.
-    NotAlive {
-        /// The slot.
-        slot: Slot,
-    },
-}
-
-impl std::fmt::Display for SlotError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            SlotError::NoneLeft => write!(f, "all slots of the collection are taken"),
-            SlotError::TooManyReferences { slot } => {
-                write!(f, "too many rows have the vector in slot {slot}")
-            }
-            SlotError::NotAlive { slot } => write!(f, "slot {slot} holds no vector"),
-        }
-    }
-}
-
-impl std::error::Error for SlotError {}
-
 /// How many slots there are of each kind.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct SlotCounts {
@@ -93,58 +103,177 @@ pub struct SlotCounts {
     pub alive: u64,
     /// What refers to them.
     pub references: u64,
-    /// Slots whose vector nothing refers to, and that may still be seen.
+    /// Slots that were given out and hold nothing: at rest, or free.
+    pub idle: u64,
+    /// Those of the idle that came to rest since the last cut and are not free yet: what the next
+    /// checkpoint would release.
     pub resting: u64,
-    /// Slots that can be given out again.
-    pub free: u64,
+}
+
+impl Default for SlotTable {
+    fn default() -> Self {
+        Self::of(Arc::new(SlotList::default()))
+    }
 }
 
 impl SlotTable {
-    /// No slot was ever given out.
-    pub fn new() -> Self {
-        Self::default()
+    /// The slots as they are described, and no room for more.
+    ///
+    /// # Errors
+    /// If the description is of more slots than there can be.
+    pub fn new(base: Arc<dyn SlotBase>) -> Result<Self> {
+        if base.len() > SLOTS_MAX {
+            let what = "the last of more slots than there can be";
+            return Err(Error::Inconsistent { slot: Slot(u32::MAX), what });
+        }
+        Ok(Self::of(base))
+    }
+
+    fn of(base: Arc<dyn SlotBase>) -> Self {
+        let delta = Delta::new(base.len(), base.alive(), base.references());
+        let left = Left::of(&*base, None);
+        let room = base.len();
+        SlotTable {
+            base,
+            frozen: None,
+            delta,
+            left,
+            rest: Rest::default(),
+            room,
+            avoided: Vec::new(),
+            taken: Slots::default(),
+            journal: Vec::new(),
+        }
+    }
+
+    /// What is described below all that changed.
+    pub(crate) fn base(&self) -> &Arc<dyn SlotBase> {
+        &self.base
+    }
+
+    /// Says how many slots there is room for; never less than before.
+    pub fn set_room(&mut self, slots: u64) {
+        self.room = self.room.max(slots.min(SLOTS_MAX));
+    }
+
+    /// How many slots there is room for.
+    pub fn room(&self) -> u64 {
+        self.room
+    }
+
+    /// Gives out none of these slots from now on: their file is damaged.
+    pub fn avoid(&mut self, slots: Range<u64>) {
+        self.avoided.push(slots);
+    }
+
+    /// Begins a batch: what is done from now on can be rolled back.
+    pub fn begin(&mut self) {
+        self.journal.clear();
+    }
+
+    /// Takes back everything since the batch began, last things first.
+    pub fn roll_back(&mut self) {
+        while let Some(undo) = self.journal.pop() {
+            self.undo(undo);
+        }
     }
 
     /// Finds a place for a vector, and counts a reference to it. `is_it` compares with the vector in a slot:
     /// the same key says nothing yet. Without a key it always gets a slot of its own.
     ///
     /// # Errors
-    /// [`SlotError::NoneLeft`], [`SlotError::TooManyReferences`]; nothing has changed then.
+    /// [`Error::NoRoom`], [`Error::NoSlotsLeft`], [`Error::TooManyReferences`], what `is_it` returns, and
+    /// where the description cannot be read or contradicts itself; nothing has changed then.
     pub fn place(
         &mut self,
         key: Option<u64>,
         hash: VectorHash,
         born: Sequence,
-        is_it: impl FnMut(Slot) -> bool,
-    ) -> Result<Placed, SlotError> {
-        if let Some(slot) = key.and_then(|key| self.by_key.find(key, is_it)) {
-            return self.refer(slot).map(|()| Placed::Shared(slot));
+        is_it: impl FnMut(Slot) -> Result<bool>,
+    ) -> Result<Placed> {
+        if let Some(slot) = self.share(key, is_it)? {
+            return Ok(Placed::Shared(slot));
         }
-        let entry = Entry { hash, key, references: 1, life: Some(Life::born(born)) };
-        let slot = match self.free.pop() {
-            Some(slot) => slot,
-            None => u32::try_from(self.entries.len()).map(Slot).map_err(|_| SlotError::NoneLeft)?,
-        };
-        match self.entries.get_mut(slot.0 as usize) {
-            Some(free) => *free = entry,
-            None => self.entries.push(entry),
-        }
-        if let Some(key) = key {
-            self.by_key.insert(key, slot);
-        }
-        self.references += 1;
+        let len = self.len();
+        let slot = self.take()?;
+        self.bear(slot, Entry { hash, key, references: 1, life: Some(Life::born(born)) });
+        let is_new = u64::from(slot.0) >= len;
+        self.journal.push(if is_new { Undo::BornNew(slot) } else { Undo::BornAgain(slot) });
         Ok(Placed::Own(slot))
+    }
+
+    /// As [`place`](SlotTable::place), with a slot of its own that was taken and written before.
+    ///
+    /// # Errors
+    /// As [`place`](SlotTable::place).
+    ///
+    /// # Panics
+    /// If the slot was not taken.
+    pub fn place_taken(
+        &mut self,
+        key: Option<u64>,
+        (hash, taken): (VectorHash, Slot),
+        born: Sequence,
+        is_it: impl FnMut(Slot) -> Result<bool>,
+    ) -> Result<Placed> {
+        if let Some(slot) = self.share(key, is_it)? {
+            return Ok(Placed::Shared(slot));
+        }
+        assert!(self.taken.remove(&taken.0), "slot {taken} was taken before it is placed");
+        self.bear(taken, Entry { hash, key, references: 1, life: Some(Life::born(born)) });
+        self.journal.push(Undo::BornTaken(taken));
+        Ok(Placed::Own(taken))
+    }
+
+    /// Finds a slot that is alive under a key and of which `is_it` says yes.
+    ///
+    /// # Errors
+    /// What `is_it` returns, and where the description cannot be read.
+    pub fn find(
+        &self,
+        key: u64,
+        mut is_it: impl FnMut(Slot) -> Result<bool>,
+    ) -> Result<Option<Slot>> {
+        let mut failed = None;
+        let mut ask = |slot| {
+            is_it(slot).unwrap_or_else(|error| {
+                failed = Some(error);
+                true
+            })
+        };
+        let delta = &self.delta;
+        let mut found = delta.by_key.find(key, &mut ask);
+        if found.is_none()
+            && let Some(frozen) = &self.frozen
+        {
+            found = frozen.by_key.find(key, |slot| delta.keeps_alive(slot) && ask(slot));
+        }
+        match failed {
+            Some(error) => return Err(error),
+            None if found.is_some() => return Ok(found),
+            None => {}
+        }
+        let frozen = self.frozen.as_deref();
+        let (is_there, end) =
+            (|slot| frozen.is_none_or(|frozen| frozen.keeps_alive(slot)), self.base.len());
+        self.base.find(key, &mut |slot| {
+            let is_candidate = u64::from(slot.0) < end && delta.keeps_alive(slot) && is_there(slot);
+            Ok(is_candidate && is_it(slot)?)
+        })
     }
 
     /// Counts one more reference to a slot that is alive.
     ///
     /// # Errors
-    /// [`SlotError::NotAlive`], [`SlotError::TooManyReferences`]; nothing has changed then.
-    pub fn refer(&mut self, slot: Slot) -> Result<(), SlotError> {
-        let entry = self.alive(slot)?;
-        let references = entry.references.checked_add(1);
-        entry.references = references.ok_or(SlotError::TooManyReferences { slot })?;
-        self.references += 1;
+    /// [`Error::NotAlive`], [`Error::TooManyReferences`], and where the description cannot be read; nothing
+    /// has changed then.
+    pub fn refer(&mut self, slot: Slot) -> Result<()> {
+        let known = self.alive(slot)?;
+        if known.references == u32::MAX {
+            return Err(Error::TooManyReferences { slot });
+        }
+        self.count(slot, 1);
+        self.journal.push(Undo::Referred(slot));
         Ok(())
     }
 
@@ -152,76 +281,321 @@ impl SlotTable {
     /// of its life.
     ///
     /// # Errors
-    /// [`SlotError::NotAlive`].
-    pub fn release(&mut self, slot: Slot, freed: Sequence) -> Result<(), SlotError> {
-        let entry = self.alive(slot)?;
-        entry.references -= 1;
-        let ended = entry.references == 0;
-        if ended {
-            entry.life = entry.life.map(|life| life.freed(freed));
-            if let Some(key) = entry.key {
-                self.by_key.remove(key, slot);
-            }
-            self.resting.push(slot);
+    /// [`Error::NotAlive`], and where the description cannot be read; nothing has changed then.
+    pub fn release(&mut self, slot: Slot, freed: Sequence) -> Result<Ended> {
+        let known = self.alive(slot)?;
+        if freed < known.life.birth() {
+            return Err(Error::Inconsistent { slot, what: "freed before it was born" });
         }
-        self.references -= 1;
-        Ok(())
+        let ended = if known.references == 1 { Ended::Yes } else { Ended::No };
+        self.count(slot, -1);
+        if ended == Ended::Yes {
+            self.end(slot, freed);
+        }
+        self.journal.push(Undo::Released(slot, ended));
+        Ok(ended)
     }
 
-    /// Frees the slots at rest of which it says so: nobody sees them any more, nothing that is kept refers to
-    /// them, and no index leads there. Returns them.
-    pub fn reclaim(&mut self, mut is_unseen: impl FnMut(Slot, Life) -> bool) -> Vec<Slot> {
-        let mut freed = Vec::new();
-        let entries = &mut self.entries;
-        self.resting.retain(|slot| {
-            let Some(entry) = entries.get_mut(slot.0 as usize) else { return true };
-            let is_free = entry.life.is_some_and(|life| is_unseen(*slot, life));
-            if is_free {
-                entry.life = None;
-                freed.push(*slot);
-            }
-            !is_free
-        });
-        self.free.extend(&freed);
-        freed
-    }
-
-    /// The life of what a slot holds or held; `None` if it is free, or was never given out.
-    pub fn life(&self, slot: Slot) -> Option<Life> {
-        self.entries.get(slot.0 as usize)?.life
-    }
-
-    /// The checksum of what a slot holds or held.
-    pub fn hash(&self, slot: Slot) -> Option<VectorHash> {
-        let entry = self.entries.get(slot.0 as usize)?;
-        entry.life.map(|_| entry.hash)
-    }
-
-    /// How many references there are to a slot.
-    pub fn references(&self, slot: Slot) -> u32 {
-        self.entries.get(slot.0 as usize).map_or(0, |entry| entry.references)
+    /// What is known of a slot; `None` if it is free, or was never given out.
+    ///
+    /// # Errors
+    /// Where the description cannot be read, or contradicts what changed since.
+    pub fn known(&self, slot: Slot) -> Result<Option<Known>> {
+        if u64::from(slot.0) >= self.len() {
+            return Ok(None);
+        }
+        let layers = [Some(&self.delta), self.frozen.as_deref()];
+        known_through(slot, layers.into_iter().flatten(), &*self.base)
     }
 
     /// How many slots were ever given out: all numbers are below it.
-    pub fn len(&self) -> usize {
-        self.entries.len()
+    pub fn len(&self) -> u64 {
+        self.delta.len()
     }
 
     /// Whether none was.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.len() == 0
     }
 
     /// How many slots there are of each kind.
     pub fn counts(&self) -> SlotCounts {
-        let (resting, free) = (self.resting.len() as u64, self.free.len() as u64);
-        let alive = self.entries.len() as u64 - resting - free;
-        SlotCounts { alive, references: self.references, resting, free }
+        let Delta { alive, references, .. } = self.delta;
+        let resting = self.delta.resting.len() + self.rest.count_since_cut();
+        // A description that lies about itself must not make this overflow.
+        let idle = self.len().saturating_sub(alive);
+        SlotCounts { alive, references, idle, resting: resting as u64 }
     }
 
-    fn alive(&mut self, slot: Slot) -> Result<&mut Entry, SlotError> {
-        let entry = self.entries.get_mut(slot.0 as usize).filter(|entry| entry.references > 0);
-        entry.ok_or(SlotError::NotAlive { slot })
+    /// Takes slots that were never given out, one behind the other, to be written before any batch knows of
+    /// them. They are alive once they are placed, and free again once they are
+    /// [given back](SlotTable::give_back).
+    ///
+    /// # Errors
+    /// [`Error::NoRoom`], [`Error::NoSlotsLeft`]; nothing has changed then.
+    pub fn take_fresh(&mut self, count: u32) -> Result<Range<u64>> {
+        let first = self.behind_avoided(self.len(), u64::from(count));
+        let end = first + u64::from(count);
+        self.check_room(end)?;
+        self.fill_to(first);
+        for slot in first..end {
+            self.delta.set(number(slot), Entry::FREE);
+            self.taken.insert(number(slot).0);
+        }
+        Ok(first..end)
+    }
+
+    /// Gives back a slot that was taken, if it was not placed meanwhile.
+    pub fn give_back(&mut self, slot: Slot) {
+        if self.taken.remove(&slot.0) {
+            self.delta.set(slot, Entry::FREE);
+            self.delta.free.push(slot);
+        }
+    }
+
+    pub(super) fn assert_no_batch(&self) {
+        assert!(self.journal.is_empty(), "slots are changed in the midst of a batch");
+    }
+
+    /// Ends a batch: it can no longer be rolled back.
+    pub fn keep(&mut self) {
+        self.journal.clear();
+    }
+
+    fn share(
+        &mut self,
+        key: Option<u64>,
+        is_it: impl FnMut(Slot) -> Result<bool>,
+    ) -> Result<Option<Slot>> {
+        let Some(key) = key else { return Ok(None) };
+        let found = self.find(key, is_it)?;
+        if let Some(slot) = found {
+            self.refer(slot)?;
+        }
+        Ok(found)
+    }
+
+    fn alive(&self, slot: Slot) -> Result<Known> {
+        self.known(slot)?.filter(Known::is_alive).ok_or(Error::NotAlive { slot })
+    }
+
+    /// A slot that nothing refers to: a free one, or the next that there is room for.
+    fn take(&mut self) -> Result<Slot> {
+        while let Some(slot) = self.delta.free.pop() {
+            if !self.is_avoided(slot) {
+                return Ok(slot);
+            }
+        }
+        if let Some(frozen) = self.frozen.clone() {
+            while let Some(left) = self.left.frozen_free.checked_sub(1) {
+                self.left.frozen_free = left;
+                let free = frozen.free.get(left).filter(|slot| self.delta.leaves(**slot));
+                if let Some(slot) = free.filter(|slot| !self.is_avoided(**slot)) {
+                    return Ok(*slot);
+                }
+            }
+        }
+        while let Some(left) = self.left.base_free.checked_sub(1) {
+            let slot = self.base.free_at(left)?;
+            if u64::from(slot.0) >= self.base.len() {
+                return Err(Error::Inconsistent { slot, what: "free, and was never given out" });
+            }
+            if self.is_as_described(slot) && !self.is_avoided(slot) {
+                if self.base.known(slot)?.is_some() {
+                    return Err(Error::Inconsistent { slot, what: "free, and holds a vector" });
+                }
+                self.left.base_free = left;
+                return Ok(slot);
+            }
+            self.left.base_free = left;
+        }
+        let next = self.behind_avoided(self.len(), 1);
+        self.check_room(next + 1)?;
+        self.fill_to(next);
+        Ok(number(next))
+    }
+
+    /// Whether nothing happened to a slot since it was described, or is about to.
+    pub(super) fn is_as_described(&self, slot: Slot) -> bool {
+        let frozen = self.frozen.as_deref();
+        self.delta.leaves(slot) && frozen.is_none_or(|frozen| frozen.leaves(slot))
+    }
+
+    fn is_avoided(&self, slot: Slot) -> bool {
+        let is_in = |range: &Range<u64>| range.contains(&u64::from(slot.0));
+        self.taken.contains(&slot.0) || self.avoided.iter().any(is_in)
+    }
+
+    /// The first slot from this one on behind which there are so many that are not avoided.
+    fn behind_avoided(&self, mut first: u64, count: u64) -> u64 {
+        let meets =
+            |first: u64, range: &&Range<u64>| range.start < first + count && first < range.end;
+        while let Some(range) = self.avoided.iter().find(|range| meets(first, range)) {
+            first = range.end;
+        }
+        first
+    }
+
+    fn check_room(&self, end: u64) -> Result<()> {
+        match end {
+            _ if end > SLOTS_MAX => Err(Error::NoSlotsLeft),
+            _ if end > self.room => Err(Error::NoRoom { slots: self.room, wanted: end }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Lets the slots up to this one be known as free, without giving them out.
+    pub(super) fn fill_to(&mut self, end: u64) {
+        for slot in self.len()..end {
+            self.delta.set(number(slot), Entry::FREE);
+        }
+    }
+
+    /// Lets a slot hold a vector that one thing refers to.
+    pub(super) fn bear(&mut self, slot: Slot, entry: Entry) {
+        self.delta.set(slot, entry);
+        if let Some(key) = entry.key {
+            self.delta.by_key.insert(key, slot);
+        }
+        self.delta.alive = self.delta.alive.saturating_add(1);
+        let references = u64::from(entry.references);
+        self.delta.references = self.delta.references.saturating_add(references);
+    }
+
+    /// Counts references to a slot that is alive.
+    pub(super) fn count(&mut self, slot: Slot, more: i64) {
+        if let Some(entry) = self.delta.entry(slot) {
+            let references = i64::from(entry.references) + more;
+            entry.references = u32::try_from(references).unwrap_or(entry.references);
+        } else if let Some((counted, _)) = self.delta.counted(slot) {
+            *counted += more;
+        }
+        self.delta.references = self.delta.references.saturating_add_signed(more);
+    }
+
+    /// Lets a slot rest to which nothing refers any more.
+    pub(super) fn end(&mut self, slot: Slot, freed: Sequence) {
+        if let Some(entry) = self.delta.entry(slot) {
+            entry.life = entry.life.map(|life| life.freed(freed));
+            if let Some(key) = entry.key {
+                self.delta.by_key.remove(key, slot);
+            }
+        } else if let Some((_, end)) = self.delta.counted(slot) {
+            *end = Some(freed);
+        }
+        self.delta.resting.push_back(slot);
+        self.delta.alive = self.delta.alive.saturating_sub(1);
+    }
+
+    fn undo(&mut self, undo: Undo) {
+        match undo {
+            Undo::Referred(slot) => self.count(slot, -1),
+            Undo::Released(slot, ended) => {
+                if ended == Ended::Yes {
+                    self.revive(slot);
+                }
+                self.count(slot, 1);
+            }
+            Undo::BornNew(slot) => {
+                self.unbear(slot);
+                self.delta.pop();
+            }
+            Undo::BornAgain(slot) => {
+                self.unbear(slot);
+                self.delta.free.push(slot);
+            }
+            Undo::BornTaken(slot) => {
+                self.unbear(slot);
+                self.taken.insert(slot.0);
+            }
+        }
+    }
+
+    fn unbear(&mut self, slot: Slot) {
+        if let Some(entry) = self.delta.entry(slot) {
+            let gone = std::mem::replace(entry, Entry::FREE);
+            if let Some(key) = gone.key {
+                self.delta.by_key.remove(key, slot);
+            }
+            self.delta.alive = self.delta.alive.saturating_sub(1);
+            let references = u64::from(gone.references);
+            self.delta.references = self.delta.references.saturating_sub(references);
+        }
+    }
+
+    fn revive(&mut self, slot: Slot) {
+        let last = self.delta.resting.pop_back();
+        assert_eq!(last, Some(slot), "what came to rest last is taken back first");
+        if let Some(entry) = self.delta.entry(slot) {
+            entry.life = entry.life.map(|life| Life::born(life.birth()));
+            if let Some(key) = entry.key {
+                self.delta.by_key.insert(key, slot);
+            }
+        } else if let Some((_, end)) = self.delta.counted(slot) {
+            *end = None;
+        }
+        self.delta.alive = self.delta.alive.saturating_add(1);
+    }
+}
+
+/// Slots have numbers of 32 bits.
+const SLOTS_MAX: u64 = 1 << 32;
+
+impl Left {
+    pub(super) fn of(base: &dyn SlotBase, frozen: Option<&Delta>) -> Self {
+        let (free, resting) = frozen.map_or((0, 0), |it| (it.free.len(), it.resting.len()));
+        Left {
+            base_free: base.free(),
+            base_resting: base.resting(),
+            frozen_free: free,
+            frozen_resting: resting,
+        }
+    }
+}
+
+/// What is known of a slot through changes, the newest first, on top of a description.
+pub(super) fn known_through<'d>(
+    slot: Slot,
+    newest_first: impl Iterator<Item = &'d Delta>,
+    base: &dyn SlotBase,
+) -> Result<Option<Known>> {
+    let (mut more, mut freed) = (0_i64, None);
+    let mut found = None;
+    for delta in newest_first {
+        match delta.change(slot) {
+            None => {}
+            Some(Change::Counted { more: counted, freed: end }) => {
+                more = more.saturating_add(counted);
+                freed = freed.or(end);
+            }
+            Some(Change::Whole(entry)) => {
+                found = Some(entry.known());
+                break;
+            }
+        }
+    }
+    let found = match found {
+        Some(found) => found,
+        None if u64::from(slot.0) < base.len() => base.known(slot)?,
+        None => None,
+    };
+    if (more, freed) == (0, None) {
+        return Ok(found);
+    }
+    let inconsistent = |what| Err(Error::Inconsistent { slot, what });
+    let Some(Known { hash, references, life }) = found else {
+        return inconsistent("counted, and was free");
+    };
+    let Ok(references) = u32::try_from(i64::from(references).saturating_add(more)) else {
+        return inconsistent("counted below nothing, or beyond what can be");
+    };
+    match freed {
+        None => Ok(Some(Known { hash, references, life })),
+        Some(_) if references > 0 => inconsistent("freed while something referred to it"),
+        Some(freed) if life.end().is_some() || freed < life.birth() => {
+            inconsistent("freed when it was not alive")
+        }
+        Some(freed) => Ok(Some(Known { hash, references, life: life.freed(freed) })),
     }
 }
 

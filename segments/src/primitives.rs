@@ -1,8 +1,12 @@
-//! Names the locks that slots are guarded with in one place, so that `loom` can put its own in theirs and go
+//! Names the locks and atomics of this crate in one place, so that `loom` can put its own in theirs and go
 //! through every order of events.
 
 #[cfg(loom)]
+pub(crate) use loom::sync::atomic::{AtomicU8, Ordering};
+#[cfg(loom)]
 pub(crate) use loom::sync::{Mutex, MutexGuard};
+#[cfg(not(loom))]
+pub(crate) use std::sync::atomic::{AtomicU8, Ordering};
 #[cfg(not(loom))]
 pub(crate) use std::sync::{Mutex, MutexGuard};
 

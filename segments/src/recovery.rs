@@ -1,0 +1,138 @@
+//! Rebuilds the vectors of a collection after an unknown shutdown: a description of the slots, and what the log
+//! says was decided since.
+//!
+//! Promises
+//!  1. Vectors that the log holds are written to their slots again, without asking whether that is needed.
+//!  2. Vectors that the log only names are taken as they are, and checked at the first touch.
+//!  3. The files are written by position and not read; the description is read only where it contradicts the log.
+//!
+//! Never: decides anything; makes anything durable, which is the next checkpoint's affair.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use base::{FileId, Sequence, Slot};
+use disk::{Access, Disk};
+
+use crate::file::VectorFile;
+use crate::sums::{Replayed, Sums};
+use crate::{Dedup, Ended, Error, Owner, Pins, Result, SlotBase, SlotTable, VectorHash, VectorSet};
+
+/// A set that is being rebuilt.
+#[derive(Debug)]
+pub struct Recovery {
+    file: VectorFile,
+    dedup: Dedup,
+    table: SlotTable,
+    base: Arc<dyn SlotBase>,
+    replayed: Replayed,
+}
+
+impl Recovery {
+    /// Begins with the segments and the slots as they are described. A segment that cannot be opened is no error
+    /// here: see [`VectorSet::broken`].
+    ///
+    /// # Errors
+    /// [`Error::Inconsistent`] if more slots are described than the segments have.
+    pub fn begin(
+        disk: Arc<dyn Disk>,
+        owner: Owner,
+        files: &[FileId],
+        dedup: Dedup,
+        base: Arc<dyn SlotBase>,
+    ) -> Result<Self> {
+        let file = VectorFile::open(disk, owner, files, Access::ReadWrite);
+        let mut table = SlotTable::new(Arc::clone(&base))?;
+        if base.len() > file.room() {
+            let what = "described, and no segment has it";
+            let last = u32::try_from(base.len() - 1).unwrap_or(u32::MAX);
+            return Err(Error::Inconsistent { slot: Slot(last), what });
+        }
+        table.set_room(file.room());
+        Ok(Recovery { file, dedup, table, base, replayed: Replayed::default() })
+    }
+
+    /// One more segment was made.
+    ///
+    /// # Errors
+    /// [`Error::NoSlotsLeft`] if there can be none.
+    pub fn grew(&mut self, file: FileId) -> Result<()> {
+        self.file.open_next(file, Access::ReadWrite)?;
+        self.table.set_room(self.file.room());
+        Ok(())
+    }
+
+    /// A vector, which the log holds, was placed in a slot of its own. It is written there.
+    ///
+    /// # Errors
+    /// [`Error::NoRoom`] if there is no such slot, [`Error::Inconsistent`] if it held one already,
+    /// [`Error::Dimension`], [`Error::NotFinite`]; if the segment cannot be written. One that is damaged or lost
+    /// is none: what it holds cannot be read.
+    pub fn born(&mut self, slot: Slot, vector: &[f32], born: Sequence) -> Result<()> {
+        let expected = self.file.owner().geometry.dim().get() as usize;
+        if vector.len() != expected {
+            return Err(Error::Dimension { found: vector.len(), expected });
+        }
+        crate::check_finite(vector)?;
+        let hash = VectorHash::of(vector);
+        self.table.replay_born(slot, self.dedup.key_of(vector, hash), hash, born)?;
+        self.replayed.remove(&slot.0);
+        if self.is_broken(slot) {
+            return Ok(());
+        }
+        self.file.close(slot);
+        self.file.write_one(slot, vector)?;
+        self.file.publish([slot].into_iter());
+        Ok(())
+    }
+
+    /// A vector that was in a slot already, synced, was placed there. Its key is what it is looked up by; under
+    /// [`Dedup::Exact`] that is its hash, whatever is said here.
+    ///
+    /// # Errors
+    /// [`Error::NoRoom`], [`Error::Inconsistent`].
+    pub fn born_there(
+        &mut self,
+        slot: Slot,
+        hash: VectorHash,
+        key: Option<u64>,
+        born: Sequence,
+    ) -> Result<()> {
+        let key = if self.dedup == Dedup::Exact { Some(hash.get()) } else { key };
+        self.table.replay_born(slot, key, hash, born)?;
+        self.file.forget(slot);
+        self.replayed.insert(slot.0, hash);
+        Ok(())
+    }
+
+    /// One more thing referred to a slot.
+    ///
+    /// # Errors
+    /// [`Error::Inconsistent`].
+    pub fn referred(&mut self, slot: Slot) -> Result<()> {
+        self.table.replay_referred(slot)
+    }
+
+    /// A reference to a slot was released, and it was the last one or not.
+    ///
+    /// # Errors
+    /// [`Error::Inconsistent`].
+    pub fn released(&mut self, slot: Slot, ended: Ended, freed: Sequence) -> Result<()> {
+        self.table.replay_released(slot, ended, freed)
+    }
+
+    /// Ends the recovery. The pins say up to which batch everything is visible.
+    pub fn finish(mut self, pins: Arc<Pins>) -> VectorSet {
+        self.table.end_replay();
+        for (slots, _) in self.file.broken() {
+            self.table.avoid(slots);
+        }
+        let sums = Sums::new(self.base, self.replayed);
+        VectorSet::of_parts(self.file, self.dedup, self.table, sums, pins)
+    }
+
+    fn is_broken(&self, slot: Slot) -> bool {
+        let is_in = |(slots, _): &(Range<u64>, Error)| slots.contains(&u64::from(slot.0));
+        self.file.broken().iter().any(is_in)
+    }
+}

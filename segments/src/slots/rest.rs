@@ -1,0 +1,192 @@
+//! Gives slots back that rest: in two steps, so that whoever still reads one is never written under.
+//!
+//! A slot may be given out again once nothing that is kept refers to it, no view is left that sees it, and no
+//! index leads there (`RestingUntil`). Then it is *closed*: no reader begins to read it any more, whatever
+//! number it asks for. It is free when all views are gone that were there when it was closed.
+//!
+//! Why the second step: a view at a later number does not see the slot, and has no business with it. But it
+//! can ask, and be lent the bytes; while it holds them nobody may write there.
+
+use std::collections::VecDeque;
+use std::ops::RangeInclusive;
+
+use base::{Sequence, Slot};
+
+use super::delta::Entry;
+use super::table::{SlotTable, Slots};
+use super::{Known, Life};
+use crate::{Error, Result};
+
+/// Slots on their way from rest to freedom.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Rest {
+    /// Closed, with the number that was the latest visible then. In that order.
+    closing: VecDeque<(Slot, Option<Sequence>)>,
+    is_closing: Slots,
+    /// Passed over, since a retained span sees them: from lists that are only read, and of those that were
+    /// freed since the last cut.
+    held: Vec<Slot>,
+    held_since_cut: Vec<Slot>,
+}
+
+/// Up to when what was freed may be used again.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct RestingUntil {
+    /// No retained window that reaches to the present, no view and no index knows of what was freed by this
+    /// batch or an earlier one. `None`: nothing may be.
+    pub freed: Option<Sequence>,
+    /// Spans of numbers that are retained apart from that, each from its first number to its last.
+    pub spans: Vec<RangeInclusive<Sequence>>,
+}
+
+impl RestingUntil {
+    /// Whether a retained span sees it.
+    fn holds(&self, life: Life) -> bool {
+        self.spans.iter().any(|span| life.meets(*span.start(), *span.end()))
+    }
+}
+
+impl Rest {
+    /// How many slots were freed since the last cut, and taken off their list.
+    pub(super) fn count_since_cut(&self) -> usize {
+        self.held_since_cut.len()
+    }
+}
+
+impl SlotTable {
+    /// Closes slots at rest: no later than `until` allows, and in the order in which they were freed. `close` is
+    /// told of each; `visible` says, behind that, which number is the latest visible one. Returns how many.
+    ///
+    /// # Errors
+    /// Where the description cannot be read or contradicts itself; slots closed before that stay so.
+    ///
+    /// # Panics
+    /// In the midst of a batch.
+    pub fn close(
+        &mut self,
+        until: &RestingUntil,
+        mut close: impl FnMut(Slot),
+        visible: impl FnOnce() -> Option<Sequence>,
+    ) -> Result<u64> {
+        self.assert_no_batch();
+        let mut closed = Vec::new();
+        let outcome = self.pass_resting(until, |slot| {
+            close(slot);
+            closed.push(slot);
+        });
+        // Whoever comes behind this finds them closed; whoever came before reads at this number at most.
+        let visible = visible();
+        let count = closed.len() as u64;
+        self.rest.is_closing.extend(closed.iter().map(|slot| slot.0));
+        self.rest.closing.extend(closed.into_iter().map(|slot| (slot, visible)));
+        outcome.map(|()| count)
+    }
+
+    fn pass_resting(&mut self, until: &RestingUntil, mut close: impl FnMut(Slot)) -> Result<()> {
+        while let Some((slot, from)) = self.next_resting()? {
+            let Some(Known { life, .. }) = self.known(slot)?.filter(|known| !known.is_alive())
+            else {
+                return Err(Error::Inconsistent { slot, what: "at rest, and alive or free" });
+            };
+            if life.end() > until.freed {
+                return Ok(());
+            }
+            self.pass(from);
+            match from {
+                _ if !until.holds(life) => close(slot),
+                List::Delta => self.rest.held_since_cut.push(slot),
+                List::Base | List::Frozen => self.rest.held.push(slot),
+            }
+        }
+        Ok(())
+    }
+
+    /// Frees the slots that were closed before all views that there are: `unread` is the number up to which
+    /// none reads. Returns how many.
+    ///
+    /// # Panics
+    /// In the midst of a batch.
+    pub fn free_closed(&mut self, unread: Option<Sequence>) -> u64 {
+        self.assert_no_batch();
+        let mut freed = 0;
+        while let Some((slot, visible)) = self.rest.closing.front().copied() {
+            if visible >= unread {
+                break;
+            }
+            self.rest.closing.pop_front();
+            self.rest.is_closing.remove(&slot.0);
+            self.delta.set(slot, Entry::FREE);
+            self.delta.free.push(slot);
+            freed += 1;
+        }
+        freed
+    }
+
+    /// Looks again at the slots that a retained span held: it is no longer retained.
+    pub fn reconsider(&mut self) {
+        let held = std::mem::take(&mut self.rest.held_since_cut);
+        for slot in held.into_iter().rev() {
+            self.delta.resting.push_front(slot);
+        }
+        // The others are found in the lists again.
+        self.rest.held.clear();
+        let left = super::table::Left::of(&*self.base, self.frozen.as_deref());
+        self.left.base_resting = left.base_resting;
+        self.left.frozen_resting = left.frozen_resting;
+    }
+
+    /// What was freed since the last cut and rests, in the order in which it was freed.
+    pub(super) fn resting_since_cut(&mut self) -> VecDeque<Slot> {
+        let mut resting: VecDeque<Slot> = std::mem::take(&mut self.rest.held_since_cut).into();
+        resting.append(&mut self.delta.resting);
+        resting
+    }
+
+    /// Forgets what was held of the lists that are only read, since others took their place.
+    pub(super) fn forget_held(&mut self) {
+        self.rest.held.clear();
+    }
+
+    /// The slot that was freed first of those that were not passed yet, and the list it stands in.
+    fn next_resting(&mut self) -> Result<Option<(Slot, List)>> {
+        while let Some(at) = self.base.resting().checked_sub(self.left.base_resting)
+            && self.left.base_resting > 0
+        {
+            let slot = self.base.resting_at(at)?;
+            if u64::from(slot.0) >= self.base.len() {
+                return Err(Error::Inconsistent { slot, what: "at rest, and was never given out" });
+            }
+            if self.is_as_described(slot) && !self.rest.is_closing.contains(&slot.0) {
+                return Ok(Some((slot, List::Base)));
+            }
+            self.pass(List::Base);
+        }
+        if let Some(frozen) = self.frozen.clone() {
+            while let Some(slot) =
+                frozen.resting.get(frozen.resting.len() - self.left.frozen_resting)
+            {
+                if self.delta.leaves(*slot) && !self.rest.is_closing.contains(&slot.0) {
+                    return Ok(Some((*slot, List::Frozen)));
+                }
+                self.pass(List::Frozen);
+            }
+        }
+        Ok(self.delta.resting.front().map(|slot| (*slot, List::Delta)))
+    }
+
+    fn pass(&mut self, from: List) {
+        match from {
+            List::Base => self.left.base_resting -= 1,
+            List::Frozen => self.left.frozen_resting -= 1,
+            List::Delta => drop(self.delta.resting.pop_front()),
+        }
+    }
+}
+
+/// Where a slot at rest is listed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum List {
+    Base,
+    Frozen,
+    Delta,
+}

@@ -1,0 +1,105 @@
+//! Readers and a writer of one slot, in every order of events: by
+//! `RUSTFLAGS="--cfg loom" cargo test --release -p arrwdb-segments --lib models`.
+
+use std::sync::Arc;
+
+use base::Sequence;
+use loom::sync::atomic::AtomicU64;
+use loom::thread;
+
+use super::*;
+use crate::slots::Pins;
+
+const OLD: u64 = 1;
+const NEW: u64 = 2;
+
+/// A slot whose vector has two numbers, which order nothing by themselves.
+struct Slot {
+    states: States,
+    pins: Arc<Pins>,
+    vector: [AtomicU64; 2],
+}
+
+impl Slot {
+    fn new(states: States) -> Arc<Self> {
+        let (pins, number) = (Pins::new(Sequence::new(2)), || AtomicU64::new(OLD));
+        Arc::new(Slot { states, pins, vector: [number(), number()] })
+    }
+
+    /// What a reader does that asks for the slot whatever its view: checks it at the first touch, and reads.
+    fn read(&self) -> Option<u64> {
+        let _pin = self.pins.pin();
+        let state = match self.states.get(0) {
+            State::Unknown => self.states.note(0, self.vector() == OLD),
+            state => state,
+        };
+        (state == State::Good).then(|| self.vector())
+    }
+
+    /// The vector, which nobody may write while it is read.
+    fn vector(&self) -> u64 {
+        let look = || self.vector.each_ref().map(|number| number.load(Ordering::Relaxed));
+        let (first, again) = (look(), look());
+        assert_eq!(first, again, "written under a reader");
+        assert_eq!(first[0], first[1], "half written");
+        first[0]
+    }
+
+    /// What a writer does: the slot was freed by batch 2, which all see; it closes it, and rewrites it once
+    /// everybody is gone who was there then.
+    fn reuse(&self) {
+        if self.pins.unread_before() < Sequence::new(2) {
+            return;
+        }
+        self.states.close(0);
+        let visible = self.pins.visible();
+        self.pins.advance(Sequence::new(3).unwrap());
+        if self.pins.unread_before() > visible {
+            self.write();
+        }
+    }
+
+    fn write(&self) {
+        for number in &self.vector {
+            number.store(NEW, Ordering::Relaxed);
+        }
+        self.states.publish(0);
+    }
+}
+
+/// Runs two readers and a writer.
+fn model(start: fn() -> States, write: fn(&Slot), seen: fn(Option<u64>) -> bool) {
+    loom::model(move || {
+        let slot = Slot::new(start());
+        let readers: Vec<_> = (0..2)
+            .map(|_| {
+                let slot = Arc::clone(&slot);
+                thread::spawn(move || assert!(seen(slot.read())))
+            })
+            .collect();
+        write(&slot);
+        for reader in readers {
+            reader.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn what_is_published_is_seen_whole_or_not_at_all() {
+    model(|| States::closed(1), Slot::write, |seen| seen.is_none_or(|vector| vector == NEW));
+}
+
+#[test]
+fn a_check_never_shows_what_is_being_rewritten() {
+    model(|| States::unknown(1), Slot::reuse, |_| true);
+}
+
+#[test]
+fn a_slot_is_rewritten_only_when_all_are_gone_who_could_begin_to_read_it() {
+    let good = || {
+        let states = States::closed(1);
+        states.publish(0);
+        states
+    };
+    model(good, Slot::reuse, |_| true);
+}

@@ -1,0 +1,197 @@
+//! Lends vectors in place: the only module of this crate with `unsafe` code.
+//!
+//! Owns: [`View`], which reads at one number; [`Vector`] and [`PinnedVector`], what it lends.
+//!
+//! Promises
+//!  1. What is lent is as it was written: by this process, or it was checked against its sum before.
+//!  2. It does not change while it is lent, whatever others do.
+//!  3. A vector that is not what was written is an error that names it, each time; others are served.
+//!
+//! Why nobody writes to what is lent. Only [`VectorSet`](crate::VectorSet) writes to segments, and only to slots
+//! that are closed (it ends the process where one is not: `file.rs`). A slot that was ever open is closed by
+//! `SlotTable::close` alone, and written again only after `free_closed` has given it out, when every pin is
+//! gone that was there when it was closed (`slots/rest.rs`). A view has its pin from before it looked at the
+//! slot's state, and as long as anything that it lends. So if it saw the slot open, the slot was closed after
+//! its pin was taken, and is not written before it is gone. The models in `states/models.rs` go through all
+//! orders of this. Other programs, and other handles of the files, are kept out by the lock on the store.
+
+#![expect(unsafe_code, reason = "lends bytes of a map; each block has its proof")]
+
+use std::fmt;
+use std::ops::{Deref, Range};
+use std::sync::Arc;
+
+use base::{Sequence, Slot};
+use disk::{Borrowed, Region};
+
+use crate::file::{Opened, Segments};
+use crate::states::State;
+use crate::sums::Sums;
+use crate::{Error, Geometry, Pin, Result, VectorHash};
+
+/// A consistent view of the vectors of a collection: at one number, for as long as it lives. Clones are the same
+/// view.
+#[derive(Clone)]
+pub struct View {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    pin: Pin,
+    geometry: Geometry,
+    segments: Segments,
+    sums: Arc<Sums>,
+}
+
+/// A vector, lent by a view.
+#[derive(Debug)]
+pub struct Vector<'v> {
+    bytes: Borrowed<'v>,
+}
+
+/// A vector that holds on to its view.
+pub struct PinnedVector {
+    /// Not for ever, but for as long as `view` lives, and dropped before it. Never handed out: what is, lives no
+    /// longer than this.
+    bytes: Borrowed<'static>,
+    view: View,
+}
+
+impl View {
+    /// A view of these segments, listed after the pin was taken.
+    pub(crate) fn new(pin: Pin, geometry: Geometry, segments: Segments, sums: Arc<Sums>) -> Self {
+        View { inner: Arc::new(Inner { pin, geometry, segments, sums }) }
+    }
+
+    /// The number at which it reads; `None` if it sees nothing.
+    pub fn number(&self) -> Option<Sequence> {
+        self.inner.pin.view()
+    }
+
+    /// The vector in a slot.
+    ///
+    /// It is the one that the view sees, if it sees one there: which slots those are, rows say. Of other slots
+    /// it may be what they hold now.
+    ///
+    /// # Errors
+    /// [`Error::NotThere`]; [`Error::Rotten`] if it is not what was written there; why its segment could not be
+    /// opened; where its sum cannot be read.
+    #[inline]
+    pub fn vector(&self, slot: Slot) -> Result<Vector<'_>> {
+        let (segment, range) = self.find(slot)?;
+        Ok(Vector { bytes: self.inner.lend(segment, range).ok_or(Error::NotThere { slot })? })
+    }
+
+    /// As [`vector`](View::vector), for longer than the view is at hand.
+    ///
+    /// # Errors
+    /// As [`vector`](View::vector).
+    pub fn pinned(&self, slot: Slot) -> Result<PinnedVector> {
+        let Vector { bytes } = self.vector(slot)?;
+        // SAFETY: only the lifetime changes. The bytes are lent by a region of a segment that `view` holds on
+        // to, at an address that never changes, and nobody writes there while it lives (see the header). The
+        // field before it is dropped first, and no method returns it for longer than `self` is borrowed.
+        let bytes = unsafe { std::mem::transmute::<Borrowed<'_>, Borrowed<'static>>(bytes) };
+        Ok(PinnedVector { bytes, view: self.clone() })
+    }
+
+    /// Where a vector lies that may be lent.
+    #[inline]
+    fn find(&self, slot: Slot) -> Result<(usize, Range<usize>)> {
+        let inner = &*self.inner;
+        let (number, index) = inner.geometry.locate(slot);
+        let opened = inner.segments.get(number as usize).ok_or(Error::NotThere { slot })?;
+        if !opened.states.is_good(index) {
+            inner.check(opened, index, slot)?;
+        }
+        let range = inner.geometry.vector_range(index).ok_or(Error::NotThere { slot })?;
+        Ok((number as usize, range))
+    }
+}
+
+impl Inner {
+    /// Checks a vector that nobody has looked at since the store was opened.
+    #[cold]
+    fn check(&self, opened: &Opened, index: u32, slot: Slot) -> Result<()> {
+        let segment = opened.segment.as_ref().map_err(Clone::clone)?;
+        let state = match opened.states.get(index) {
+            State::Unknown => {
+                let range = self.geometry.vector_range(index);
+                // The slot is as it was when the store was opened, or it would be closed, or good. What its
+                // sum was then is known; of a slot that held nothing there is none.
+                let (Some(sum), Some(range)) = (self.sums.sum(slot)?, range) else {
+                    return Err(Error::NotThere { slot });
+                };
+                let bytes = lend(&**segment.region(), range).ok_or(Error::NotThere { slot })?;
+                opened.states.note(index, VectorHash::of_bytes(&bytes) == sum)
+            }
+            state => state,
+        };
+        match state {
+            State::Good => Ok(()),
+            State::Bad => {
+                let offset = self.geometry.offset_of(index);
+                Err(Error::Rotten { path: segment.path(), offset, slot })
+            }
+            State::Closed | State::Unknown => Err(Error::NotThere { slot }),
+        }
+    }
+
+    #[inline]
+    fn lend(&self, segment: usize, range: Range<usize>) -> Option<Borrowed<'_>> {
+        let opened = self.segments.get(segment)?;
+        lend(&**opened.segment.as_ref().ok()?.region(), range)
+    }
+}
+
+/// Lends bytes of a slot that was seen open, or unknown, by a view that lives as long as they are lent.
+#[inline]
+fn lend(region: &dyn Region, range: Range<usize>) -> Option<Borrowed<'_>> {
+    // SAFETY: nobody writes to the slot while the view lives, as the header says: the callers are methods of
+    // `View` and of what holds one, and lend for no longer than that; they looked at the slot's state first,
+    // and found it good or unknown. A segment keeps its length from before it has its name (`segment.rs`),
+    // and other programs are kept out by the lock.
+    unsafe { region.slice(range) }
+}
+
+impl Deref for Vector<'_> {
+    type Target = [f32];
+
+    #[inline]
+    fn deref(&self) -> &[f32] {
+        floats(&self.bytes)
+    }
+}
+
+impl Deref for PinnedVector {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        floats(&self.bytes)
+    }
+}
+
+#[inline]
+fn floats(bytes: &[u8]) -> &[f32] {
+    // Vectors begin at multiples of what an element takes, and are whole.
+    bytemuck::cast_slice(bytes)
+}
+
+impl PinnedVector {
+    /// The view it was lent by.
+    pub fn view(&self) -> &View {
+        &self.view
+    }
+}
+
+impl fmt::Debug for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("View").field("number", &self.number()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for PinnedVector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("PinnedVector").field(&&**self).finish()
+    }
+}
