@@ -50,8 +50,8 @@ pub use scrub::Scrub;
 pub use segment::Segment;
 pub use set::{Batch, Fresh, Prepared, VectorSet, Writes};
 pub use slots::{
-    Cut, Ended, Known, Life, Pin, Pins, Placed, RestingUntil, SlotBase, SlotCounts, SlotList,
-    SlotTable,
+    Cut, Ended, Known, Life, Pin, Pins, Placed, Reclaimed, RestingUntil, SlotBase, SlotCounts,
+    SlotList, SlotTable,
 };
 pub use store::{AllVectors, Statistics, VectorStore};
 pub use view::{PinnedVector, Vector, View};

@@ -43,9 +43,9 @@ impl Recovery {
     ) -> Result<Self> {
         let file = VectorFile::open(disk, owner, files, Access::ReadWrite);
         let mut table = SlotTable::new(Arc::clone(&base))?;
-        if base.len() > file.room() {
+        if base.slots() > file.room() {
             let what = "described, and no segment has it";
-            let last = u32::try_from(base.len() - 1).unwrap_or(u32::MAX);
+            let last = u32::try_from(base.slots() - 1).unwrap_or(u32::MAX);
             return Err(Error::Inconsistent { slot: Slot(last), what });
         }
         table.set_room(file.room());

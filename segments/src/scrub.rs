@@ -9,7 +9,7 @@
 
 use base::Slot;
 
-use crate::file::{Opened, Segments};
+use crate::file::Segments;
 use crate::states::State;
 use crate::{Error, Known, Result, VectorHash, VectorSet};
 
@@ -132,29 +132,16 @@ impl Scrub {
             let Some(bytes) = buffer.get_mut(place) else { continue };
             // One by one, where all at a time is more than can be read.
             let read = if is_read { Ok(()) } else { segment.read(index, bytes) };
-            match read {
-                Err(error) => self.problems.push(error),
-                Ok(()) => self.check(set, opened, (*slot, index), bytes, known.hash),
+            if let Err(error) = read {
+                self.problems.push(error);
+                continue;
             }
-        }
-    }
-
-    fn check(
-        &mut self,
-        set: &VectorSet,
-        opened: &Opened,
-        (slot, index): (Slot, u32),
-        bytes: &[u8],
-        sum: VectorHash,
-    ) {
-        self.checked += 1;
-        if VectorHash::of_bytes(bytes) == sum {
-            return;
-        }
-        opened.states.doubt(index);
-        if let Ok(segment) = &opened.segment {
-            let offset = set.owner().geometry.offset_of(index);
-            self.problems.push(Error::Rotten { path: segment.path(), offset, slot });
+            self.checked += 1;
+            if VectorHash::of_bytes(bytes) != known.hash {
+                opened.states.doubt(index);
+                let (path, offset) = (segment.path(), geometry.offset_of(index));
+                self.problems.push(Error::Rotten { path, offset, slot: *slot });
+            }
         }
     }
 }

@@ -28,8 +28,8 @@ use crate::file::{Place, VectorFile};
 use crate::primitives::{Mutex, MutexGuard, lock};
 use crate::sums::Sums;
 use crate::{
-    Cut, Dedup, Ended, Error, Known, Owner, Pin, Pins, Placed, RestingUntil, Result, SlotBase,
-    SlotCounts, SlotTable, VectorHash, View, check_finite,
+    Cut, Dedup, Ended, Error, Known, Owner, Pin, Pins, Placed, Reclaimed, RestingUntil, Result,
+    SlotBase, SlotCounts, SlotTable, VectorHash, View, check_finite,
 };
 
 /// Vectors on their way to their slots.
@@ -238,18 +238,19 @@ impl VectorSet {
         &self.pins
     }
 
-    /// Gives slots back that rest: closes those that `until` and all views allow, and frees those that were
-    /// closed before. Returns how many became free.
+    /// Gives slots back that rest: frees those that were closed before, and closes those that `until` and all views
+    /// allow; so many `at_most` of each, since batches wait meanwhile. Where either is as many, there may be more.
     ///
     /// # Errors
     /// Where the description of the slots cannot be read.
-    pub fn reclaim(&self, until: &RestingUntil) -> Result<u64> {
+    pub fn reclaim(&self, until: &RestingUntil, at_most: u32) -> Result<Reclaimed> {
         let mut table = lock(&self.table);
         let unread = self.pins.unread_before();
-        let freed = table.free_closed(unread);
+        let freed = table.free_closed(unread, at_most);
         let until = RestingUntil { freed: until.freed.min(unread), ..until.clone() };
-        table.close(&until, |slot| self.file.close(slot), || self.pins.visible())?;
-        Ok(freed)
+        let close = |slot| self.file.close(slot);
+        let closed = table.close((&until, at_most), close, || self.pins.visible())?;
+        Ok(Reclaimed { freed, closed })
     }
 
     /// Lets [`reclaim`](VectorSet::reclaim) look again at slots that a retained span held: one is no longer

@@ -22,7 +22,7 @@ use base::Sequence;
 pub use described::{Known, SlotBase, SlotList};
 pub use frozen::Cut;
 pub use pins::{Pin, Pins};
-pub use rest::RestingUntil;
+pub use rest::{Reclaimed, RestingUntil};
 pub use table::{Ended, Placed, SlotCounts, SlotTable};
 
 /// From the batch that bore a slot's vector up to the one that freed it.

@@ -83,10 +83,10 @@ impl States {
         self.set(index, UNKNOWN);
     }
 
-    /// Notes what a check of an unknown slot has found, unless the slot was closed meanwhile. Answers with
-    /// what is so now.
-    pub(crate) fn note(&self, index: u32, is_good: bool) -> State {
-        let found = if is_good { GOOD } else { BAD };
+    /// Notes what a check of an unknown slot has found, good or bad, unless the slot was closed meanwhile.
+    /// Answers with what is so now.
+    pub(crate) fn note(&self, index: u32, found: State) -> State {
+        let found = if found == State::Good { GOOD } else { BAD };
         if let Some(state) = self.slots.get(index as usize) {
             // Of two checks at a time both find the same; the second one changes nothing.
             let _same_or_closed =
@@ -121,11 +121,11 @@ mod tests {
     fn a_check_decides_once_and_a_closed_slot_stays_closed() {
         let states = States::unknown(3);
         assert_eq!(states.get(0), State::Unknown);
-        assert_eq!(states.note(0, true), State::Good);
-        assert_eq!(states.note(1, false), State::Bad);
-        assert_eq!(states.note(0, false), State::Good, "it was decided");
+        assert_eq!(states.note(0, State::Good), State::Good);
+        assert_eq!(states.note(1, State::Bad), State::Bad);
+        assert_eq!(states.note(0, State::Bad), State::Good, "it was decided");
         states.close(2);
-        assert_eq!(states.note(2, true), State::Closed);
+        assert_eq!(states.note(2, State::Good), State::Closed);
         states.publish(2);
         assert!(states.is_good(2) && !states.is_good(1));
         states.doubt(2);

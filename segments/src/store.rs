@@ -246,10 +246,10 @@ impl VectorStore {
     /// Slots that nobody sees any more, or else another segment.
     fn make_room(&self, writer: &mut Writer) -> Result<()> {
         let all = RestingUntil { freed: self.set.pins().visible(), spans: Vec::new() };
-        let before = self.set.reclaim(&all)?;
+        let mut freed = self.set.reclaim(&all, u32::MAX)?.freed;
         // Who comes from here on finds closed what was closed now.
         self.show(writer)?;
-        let freed = before + self.set.reclaim(&RestingUntil::default())?;
+        freed += self.set.reclaim(&RestingUntil::default(), u32::MAX)?.freed;
         if freed > 0 { Ok(()) } else { self.grow(writer) }
     }
 

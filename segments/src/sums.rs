@@ -33,7 +33,9 @@ impl Sums {
         };
         match replayed {
             Some(sum) => Ok(Some(sum)),
-            None if u64::from(slot.0) < base.len() => Ok(base.known(slot)?.map(|known| known.hash)),
+            None if u64::from(slot.0) < base.slots() => {
+                Ok(base.known(slot)?.map(|known| known.hash))
+            }
             None => Ok(None),
         }
     }

@@ -123,7 +123,8 @@ impl Inner {
                     return Err(Error::NotThere { slot });
                 };
                 let bytes = lend(&**segment.region(), range).ok_or(Error::NotThere { slot })?;
-                opened.states.note(index, VectorHash::of_bytes(&bytes) == sum)
+                let is_right = VectorHash::of_bytes(&bytes) == sum;
+                opened.states.note(index, if is_right { State::Good } else { State::Bad })
             }
             state => state,
         };

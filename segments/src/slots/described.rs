@@ -38,7 +38,7 @@ impl Known {
 /// needed. An answer behind the end of a list may be anything: nobody asks.
 pub trait SlotBase: Send + Sync + fmt::Debug {
     /// How many slots were ever given out.
-    fn len(&self) -> u64;
+    fn slots(&self) -> u64;
 
     /// How many of them are alive.
     fn alive(&self) -> u64;
@@ -96,7 +96,7 @@ pub trait SlotBase: Send + Sync + fmt::Debug {
 /// let alive = Known { hash, references: 3, life: Life::born(Sequence::FIRST) };
 /// // Slot 0 is free; slot 1 holds a vector that is looked up by its hash.
 /// let slots = SlotList::new([(None, None), (Some(alive), Some(hash.get()))]);
-/// assert_eq!((slots.len(), slots.alive(), slots.references(), slots.free()), (2, 1, 3, 1));
+/// assert_eq!((slots.slots(), slots.alive(), slots.references(), slots.free()), (2, 1, 3, 1));
 /// assert_eq!(slots.find(hash.get(), &mut |_| Ok(true))?, Some(Slot(1)));
 /// # Ok::<(), segments::Error>(())
 /// ```
@@ -145,7 +145,7 @@ fn at<T: Copy>(list: &[T], at: u64) -> Option<T> {
 }
 
 impl SlotBase for SlotList {
-    fn len(&self) -> u64 {
+    fn slots(&self) -> u64 {
         self.known.len() as u64
     }
 

@@ -54,7 +54,7 @@ impl SlotTable {
     pub fn rebase(&mut self, base: Arc<dyn SlotBase>) {
         self.assert_no_batch();
         let cut = self.frozen.take().map(|delta| delta.len());
-        assert_eq!(cut, Some(base.len()), "a table is rebased onto the description of its cut");
+        assert_eq!(cut, Some(base.slots()), "a table is rebased onto the description of its cut");
         self.left = Left::of(&*base, None);
         self.forget_held();
         self.base = base;

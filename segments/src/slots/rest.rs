@@ -39,6 +39,15 @@ pub struct RestingUntil {
     pub spans: Vec<RangeInclusive<Sequence>>,
 }
 
+/// What a step of reclaiming did.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Reclaimed {
+    /// Slots that became free.
+    pub freed: u64,
+    /// Slots that were closed, to be freed later.
+    pub closed: u64,
+}
+
 impl RestingUntil {
     /// Whether a retained span sees it.
     fn holds(&self, life: Life) -> bool {
@@ -55,7 +64,8 @@ impl Rest {
 
 impl SlotTable {
     /// Closes slots at rest: no later than `until` allows, and in the order in which they were freed. `close` is
-    /// told of each; `visible` says, behind that, which number is the latest visible one. Returns how many.
+    /// told of each; `visible` says, behind that, which number is the latest visible one. Passes so many slots
+    /// `at_most`. Returns how many were closed.
     ///
     /// # Errors
     /// Where the description cannot be read or contradicts itself; slots closed before that stay so.
@@ -64,13 +74,13 @@ impl SlotTable {
     /// In the midst of a batch.
     pub fn close(
         &mut self,
-        until: &RestingUntil,
+        (until, at_most): (&RestingUntil, u32),
         mut close: impl FnMut(Slot),
         visible: impl FnOnce() -> Option<Sequence>,
     ) -> Result<u64> {
         self.assert_no_batch();
         let mut closed = Vec::new();
-        let outcome = self.pass_resting(until, |slot| {
+        let outcome = self.pass_resting(until, at_most, |slot| {
             close(slot);
             closed.push(slot);
         });
@@ -82,8 +92,14 @@ impl SlotTable {
         outcome.map(|()| count)
     }
 
-    fn pass_resting(&mut self, until: &RestingUntil, mut close: impl FnMut(Slot)) -> Result<()> {
-        while let Some((slot, from)) = self.next_resting()? {
+    fn pass_resting(
+        &mut self,
+        until: &RestingUntil,
+        at_most: u32,
+        mut close: impl FnMut(Slot),
+    ) -> Result<()> {
+        for _ in 0..at_most {
+            let Some((slot, from)) = self.next_resting()? else { break };
             let Some(Known { life, .. }) = self.known(slot)?.filter(|known| !known.is_alive())
             else {
                 return Err(Error::Inconsistent { slot, what: "at rest, and alive or free" });
@@ -102,15 +118,15 @@ impl SlotTable {
     }
 
     /// Frees the slots that were closed before all views that there are: `unread` is the number up to which
-    /// none reads. Returns how many.
+    /// none reads. Frees so many `at_most`, and returns how many.
     ///
     /// # Panics
     /// In the midst of a batch.
-    pub fn free_closed(&mut self, unread: Option<Sequence>) -> u64 {
+    pub fn free_closed(&mut self, unread: Option<Sequence>, at_most: u32) -> u64 {
         self.assert_no_batch();
         let mut freed = 0;
         while let Some((slot, visible)) = self.rest.closing.front().copied() {
-            if visible >= unread {
+            if visible >= unread || freed == u64::from(at_most) {
                 break;
             }
             self.rest.closing.pop_front();
@@ -153,7 +169,7 @@ impl SlotTable {
             && self.left.base_resting > 0
         {
             let slot = self.base.resting_at(at)?;
-            if u64::from(slot.0) >= self.base.len() {
+            if u64::from(slot.0) >= self.base.slots() {
                 return Err(Error::Inconsistent { slot, what: "at rest, and was never given out" });
             }
             if self.is_as_described(slot) && !self.rest.is_closing.contains(&slot.0) {

@@ -122,7 +122,7 @@ impl SlotTable {
     /// # Errors
     /// If the description is of more slots than there can be.
     pub fn new(base: Arc<dyn SlotBase>) -> Result<Self> {
-        if base.len() > SLOTS_MAX {
+        if base.slots() > SLOTS_MAX {
             let what = "the last of more slots than there can be";
             return Err(Error::Inconsistent { slot: Slot(u32::MAX), what });
         }
@@ -130,9 +130,9 @@ impl SlotTable {
     }
 
     fn of(base: Arc<dyn SlotBase>) -> Self {
-        let delta = Delta::new(base.len(), base.alive(), base.references());
+        let delta = Delta::new(base.slots(), base.alive(), base.references());
         let left = Left::of(&*base, None);
-        let room = base.len();
+        let room = base.slots();
         SlotTable {
             base,
             frozen: None,
@@ -255,7 +255,7 @@ impl SlotTable {
         }
         let frozen = self.frozen.as_deref();
         let (is_there, end) =
-            (|slot| frozen.is_none_or(|frozen| frozen.keeps_alive(slot)), self.base.len());
+            (|slot| frozen.is_none_or(|frozen| frozen.keeps_alive(slot)), self.base.slots());
         self.base.find(key, &mut |slot| {
             let is_candidate = u64::from(slot.0) < end && delta.keeps_alive(slot) && is_there(slot);
             Ok(is_candidate && is_it(slot)?)
@@ -397,7 +397,7 @@ impl SlotTable {
         }
         while let Some(left) = self.left.base_free.checked_sub(1) {
             let slot = self.base.free_at(left)?;
-            if u64::from(slot.0) >= self.base.len() {
+            if u64::from(slot.0) >= self.base.slots() {
                 return Err(Error::Inconsistent { slot, what: "free, and was never given out" });
             }
             if self.is_as_described(slot) && !self.is_avoided(slot) {
@@ -576,7 +576,7 @@ pub(super) fn known_through<'d>(
     }
     let found = match found {
         Some(found) => found,
-        None if u64::from(slot.0) < base.len() => base.known(slot)?,
+        None if u64::from(slot.0) < base.slots() => base.known(slot)?,
         None => None,
     };
     if (more, freed) == (0, None) {

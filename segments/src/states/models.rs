@@ -30,7 +30,10 @@ impl Slot {
     fn read(&self) -> Option<u64> {
         let _pin = self.pins.pin();
         let state = match self.states.get(0) {
-            State::Unknown => self.states.note(0, self.vector() == OLD),
+            State::Unknown => {
+                let is_good = self.vector() == OLD;
+                self.states.note(0, if is_good { State::Good } else { State::Bad })
+            }
             state => state,
         };
         (state == State::Good).then(|| self.vector())
