@@ -139,5 +139,29 @@ impl Dedup {
     }
 }
 
+/// What vectors of a collection are looked up by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Keys {
+    pub(crate) dedup: Dedup,
+    /// How many bits of a key count; fewer only where tests want collisions.
+    pub(crate) bits: u32,
+}
+
+impl Keys {
+    pub(crate) fn of(dedup: Dedup) -> Self {
+        Keys { dedup, bits: u64::BITS }
+    }
+
+    /// The key of a vector with this hash.
+    pub(crate) fn of_vector(self, vector: &[f32], hash: VectorHash) -> Option<u64> {
+        self.dedup.key_of(vector, hash).map(|key| self.cut(key))
+    }
+
+    /// So much of a key as counts.
+    pub(crate) fn cut(self, key: u64) -> u64 {
+        key & (u64::MAX >> (u64::BITS - self.bits))
+    }
+}
+
 #[cfg(test)]
 mod tests;

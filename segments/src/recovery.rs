@@ -15,6 +15,7 @@ use base::{FileId, Sequence, Slot};
 use disk::{Access, Disk};
 
 use crate::file::VectorFile;
+use crate::hash::Keys;
 use crate::sums::{Replayed, Sums};
 use crate::{Dedup, Ended, Error, Owner, Pins, Result, SlotBase, SlotTable, VectorHash, VectorSet};
 
@@ -22,7 +23,7 @@ use crate::{Dedup, Ended, Error, Owner, Pins, Result, SlotBase, SlotTable, Vecto
 #[derive(Debug)]
 pub struct Recovery {
     file: VectorFile,
-    dedup: Dedup,
+    keys: Keys,
     table: SlotTable,
     base: Arc<dyn SlotBase>,
     replayed: Replayed,
@@ -49,7 +50,14 @@ impl Recovery {
             return Err(Error::Inconsistent { slot: Slot(last), what });
         }
         table.set_room(file.room());
-        Ok(Recovery { file, dedup, table, base, replayed: Replayed::default() })
+        Ok(Recovery { file, keys: Keys::of(dedup), table, base, replayed: Replayed::default() })
+    }
+
+    /// Lets only so many bits of each key count.
+    #[cfg(test)]
+    pub(crate) fn with_key_bits(mut self, key_bits: u32) -> Self {
+        self.keys.bits = key_bits;
+        self
     }
 
     /// One more segment was made.
@@ -75,7 +83,7 @@ impl Recovery {
         }
         crate::check_finite(vector)?;
         let hash = VectorHash::of(vector);
-        self.table.replay_born(slot, self.dedup.key_of(vector, hash), hash, born)?;
+        self.table.replay_born(slot, self.keys.of_vector(vector, hash), hash, born)?;
         self.replayed.remove(&slot.0);
         if self.is_broken(slot) {
             return Ok(());
@@ -98,7 +106,8 @@ impl Recovery {
         key: Option<u64>,
         born: Sequence,
     ) -> Result<()> {
-        let key = if self.dedup == Dedup::Exact { Some(hash.get()) } else { key };
+        let key = if self.keys.dedup == Dedup::Exact { Some(hash.get()) } else { key };
+        let key = key.map(|key| self.keys.cut(key));
         self.table.replay_born(slot, key, hash, born)?;
         self.file.forget(slot);
         self.replayed.insert(slot.0, hash);
@@ -128,7 +137,7 @@ impl Recovery {
             self.table.avoid(slots);
         }
         let sums = Sums::new(self.base, self.replayed);
-        VectorSet::of_parts(self.file, self.dedup, self.table, sums, pins)
+        VectorSet::of_parts(self.file, self.keys, self.table, sums, pins)
     }
 
     fn is_broken(&self, slot: Slot) -> bool {

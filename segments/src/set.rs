@@ -25,6 +25,7 @@ use disk::Disk;
 
 use crate::dedup::AsIs;
 use crate::file::{Place, VectorFile};
+use crate::hash::Keys;
 use crate::primitives::{Mutex, MutexGuard, lock};
 use crate::sums::Sums;
 use crate::{
@@ -39,14 +40,12 @@ type Pending = HashMap<u32, Arc<[f32]>, BuildHasherDefault<AsIs>>;
 #[derive(Debug)]
 pub struct VectorSet {
     pub(crate) file: VectorFile,
-    dedup: Dedup,
+    keys: Keys,
     table: Mutex<SlotTable>,
     /// Placed, and not yet in their slots. Locked behind the table, if both are.
     pending: Mutex<Pending>,
     sums: Arc<Sums>,
     pins: Arc<Pins>,
-    /// How many bits of a key count; fewer only where tests want collisions.
-    key_bits: u32,
 }
 
 /// A vector that was looked at outside any lock.
@@ -80,24 +79,25 @@ impl VectorSet {
     fn empty(file: VectorFile, dedup: Dedup, pins: Arc<Pins>) -> Self {
         let table = SlotTable::default();
         let sums = Sums::new(Arc::clone(table.base()), HashMap::default());
-        Self::of_parts(file, dedup, table, sums, pins)
+        Self::of_parts(file, Keys::of(dedup), table, sums, pins)
     }
 
     pub(crate) fn of_parts(
         file: VectorFile,
-        dedup: Dedup,
+        keys: Keys,
         table: SlotTable,
         sums: Sums,
         pins: Arc<Pins>,
     ) -> Self {
         let (table, pending) = (Mutex::new(table), Mutex::new(Pending::default()));
-        VectorSet { file, dedup, table, pending, sums: Arc::new(sums), pins, key_bits: 64 }
+        VectorSet { file, keys, table, pending, sums: Arc::new(sums), pins }
     }
 
     /// Lets only so many bits of each key count.
     #[cfg(test)]
-    pub(crate) fn with_key_bits(self, key_bits: u32) -> Self {
-        VectorSet { key_bits, ..self }
+    pub(crate) fn with_key_bits(mut self, key_bits: u32) -> Self {
+        self.keys.bits = key_bits;
+        self
     }
 
     /// Whose vectors these are, and how they lie.
@@ -107,7 +107,7 @@ impl VectorSet {
 
     /// When two vectors are one here.
     pub fn dedup(&self) -> Dedup {
-        self.dedup
+        self.keys.dedup
     }
 
     /// The numbers of the segments' files, the first segment's first.
@@ -148,7 +148,7 @@ impl VectorSet {
     /// [`Error::Dimension`], [`Error::NotFinite`].
     pub fn prepare(&self, vector: Arc<[f32]>, hint: Option<VectorHash>) -> Result<Prepared> {
         self.check(&vector)?;
-        let hint = hint.filter(|_| self.dedup == Dedup::Exact);
+        let hint = hint.filter(|_| self.dedup() == Dedup::Exact);
         let hash = if hint.is_some() { None } else { Some(VectorHash::of(&vector)) };
         Ok(Prepared { vector, hash, hint })
     }
@@ -275,11 +275,6 @@ impl VectorSet {
     pub(crate) fn table(&self) -> MutexGuard<'_, SlotTable> {
         lock(&self.table)
     }
-
-    fn key(&self, vector: &[f32], hash: VectorHash) -> Option<u64> {
-        let mask = u64::MAX >> (u64::BITS - self.key_bits);
-        self.dedup.key_of(vector, hash).map(|key| key & mask)
-    }
 }
 
 /// A batch that is being decided. Dropped, it is as if it had not begun.
@@ -370,7 +365,7 @@ impl Batch<'_> {
 
     /// As [`place`](Batch::place), but written and shown at once: for a set of which nothing has to survive.
     pub(crate) fn place_now(&mut self, vector: &[f32], hash: VectorHash) -> Result<Placed> {
-        let key = self.set.key(vector, hash);
+        let key = self.set.keys.of_vector(vector, hash);
         let (set, view) = (self.set, &self.view);
         let placed =
             self.table.place(key, hash, self.number, |slot| set.holds(slot, vector, view))?;
@@ -410,7 +405,7 @@ impl Batch<'_> {
                 VectorHash::of(vector)
             }
         };
-        let key = self.set.key(vector, hash);
+        let key = self.set.keys.of_vector(vector, hash);
         let (set, view, number) = (self.set, &self.view, self.number);
         let is_it = |slot| set.holds(slot, vector, view);
         match fresh {
@@ -421,7 +416,7 @@ impl Batch<'_> {
 
     /// The slot that a hint leads to, if it holds the vector.
     fn follow(&self, hint: VectorHash, vector: &[f32]) -> Result<Option<Slot>> {
-        let Some(key) = self.set.key(vector, hint) else { return Ok(None) };
+        let Some(key) = self.set.keys.of_vector(vector, hint) else { return Ok(None) };
         self.table.find(key, |slot| self.set.holds(slot, vector, &self.view))
     }
 }
@@ -431,11 +426,11 @@ impl VectorSet {
     /// the table locked.
     fn holds(&self, slot: Slot, vector: &[f32], view: &OnceCell<View>) -> Result<bool> {
         if let Some(pending) = lock(&self.pending).get(&slot.0) {
-            return Ok(self.dedup.are_one(pending, vector));
+            return Ok(self.keys.dedup.are_one(pending, vector));
         }
         let view = view.get_or_init(|| self.view(self.pins.pin()));
         match view.vector(slot) {
-            Ok(found) => Ok(self.dedup.are_one(&found, vector)),
+            Ok(found) => Ok(self.keys.dedup.are_one(&found, vector)),
             Err(error @ (Error::Description { .. } | Error::Inconsistent { .. })) => Err(error),
             // What cannot be read is not known to be the same: the vector gets a slot of its own.
             Err(_) => Ok(false),
@@ -514,3 +509,6 @@ impl Drop for Fresh<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

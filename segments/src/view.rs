@@ -44,7 +44,6 @@ struct Inner {
 }
 
 /// A vector, lent by a view.
-#[derive(Debug)]
 pub struct Vector<'v> {
     bytes: Borrowed<'v>,
 }
@@ -188,6 +187,12 @@ impl PinnedVector {
 impl fmt::Debug for View {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("View").field("number", &self.number()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Vector<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Vector").field(&&**self).finish()
     }
 }
 

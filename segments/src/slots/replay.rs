@@ -10,7 +10,7 @@ use base::{Sequence, Slot};
 
 use super::Life;
 use super::delta::{Change, Entry};
-use super::table::{Ended, SlotTable};
+use super::table::{Ended, SlotTable, Slots};
 use crate::{Error, Result, VectorHash};
 
 impl SlotTable {
@@ -82,13 +82,19 @@ impl SlotTable {
             .map(|(slot, _)| slot)
             .collect();
         self.delta.free = free;
-        // A slot that was freed, given out again and lives now still stands in the list of those at rest.
+        // A slot that was freed and born again stands in the list of those at rest for each time it was freed.
+        let mut seen = Slots::default();
         let mut resting = std::mem::take(&mut self.delta.resting);
-        resting.retain(|slot| match self.delta.change(*slot) {
-            Some(Change::Whole(entry)) => entry.life.is_some_and(|life| life.end().is_some()),
-            Some(Change::Counted { freed, .. }) => freed.is_some(),
-            None => false,
+        resting.make_contiguous().reverse();
+        resting.retain(|slot| {
+            let rests = match self.delta.change(*slot) {
+                Some(Change::Whole(entry)) => entry.life.is_some_and(|life| life.end().is_some()),
+                Some(Change::Counted { freed, .. }) => freed.is_some(),
+                None => false,
+            };
+            rests && seen.insert(slot.0)
         });
+        resting.make_contiguous().reverse();
         self.delta.resting = resting;
     }
 

@@ -56,6 +56,12 @@ impl RestingUntil {
 }
 
 impl Rest {
+    /// The slots that are closed and not yet free.
+    #[cfg(test)]
+    pub(super) fn closing(&self) -> Vec<Slot> {
+        self.closing.iter().map(|(slot, _)| *slot).collect()
+    }
+
     /// How many slots were freed since the last cut, and taken off their list.
     pub(super) fn count_since_cut(&self) -> usize {
         self.held_since_cut.len()
