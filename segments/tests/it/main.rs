@@ -2,7 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "a test ends at what it does not expect")]
 #![expect(clippy::indexing_slicing, reason = "a test ends at what it does not expect")]
 
+mod alone;
 mod crash;
+mod cycles;
 mod elision;
 mod faults;
+mod rot;
 mod store;
