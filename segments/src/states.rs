@@ -107,8 +107,9 @@ impl States {
 
     fn set(&self, index: u32, to: u8) {
         if let Some(state) = self.slots.get(index as usize) {
-            // Release: whoever sees this sees what was written before.
-            state.store(to, Ordering::Release);
+            // Release: whoever sees this sees what was written before. A swap, so that of a check at the same
+            // time it is clear which came first.
+            state.swap(to, Ordering::AcqRel);
         }
     }
 }
