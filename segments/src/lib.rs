@@ -17,10 +17,12 @@
 //!
 //! FORMAT.md section 4 has every byte, and the argument why this holds.
 
+mod batch;
 mod dedup;
 mod directory;
 mod error;
 mod file;
+mod fresh;
 mod geometry;
 mod hash;
 mod names;
@@ -37,18 +39,20 @@ mod view;
 
 pub mod format;
 
+pub use batch::{Batch, Prepared, Writes};
 pub use dedup::DedupTable;
 pub use directory::{list, make_directory, remove};
 pub use error::{Error, Result};
 pub use file::Owner;
 pub use format::SegmentHeader;
+pub use fresh::Fresh;
 pub use geometry::{Element, Geometry, HEADER_BYTES};
 pub use hash::{Decimals, Dedup, NotFinite, VectorHash, check_finite};
 pub use names::Name;
 pub use recovery::Recovery;
 pub use scrub::Scrub;
 pub use segment::Segment;
-pub use set::{Batch, Fresh, Prepared, VectorSet, Writes};
+pub use set::VectorSet;
 pub use slots::{
     Cut, Ended, Known, Life, Pin, Pins, Placed, Reclaimed, RestingUntil, SlotBase, SlotCounts,
     SlotList, SlotTable,

@@ -14,13 +14,12 @@
 //!
 //! Never: makes anything durable except on request; chooses file numbers.
 
-use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 use std::ops::Range;
 use std::sync::Arc;
 
-use base::{FileId, Sequence, Slot};
+use base::{FileId, Slot};
 use disk::Disk;
 
 use crate::dedup::AsIs;
@@ -29,8 +28,8 @@ use crate::hash::Keys;
 use crate::primitives::{Mutex, MutexGuard, lock};
 use crate::sums::Sums;
 use crate::{
-    Cut, Dedup, Ended, Error, Known, Owner, Pin, Pins, Placed, Reclaimed, RestingUntil, Result,
-    SlotBase, SlotCounts, SlotTable, VectorHash, View, check_finite,
+    Cut, Dedup, Error, Known, Owner, Pin, Pins, Reclaimed, RestingUntil, Result, SlotBase,
+    SlotCounts, SlotTable, View, Writes, check_finite,
 };
 
 /// Vectors on their way to their slots.
@@ -40,28 +39,12 @@ type Pending = HashMap<u32, Arc<[f32]>, BuildHasherDefault<AsIs>>;
 #[derive(Debug)]
 pub struct VectorSet {
     pub(crate) file: VectorFile,
-    keys: Keys,
-    table: Mutex<SlotTable>,
+    pub(crate) keys: Keys,
+    pub(crate) table: Mutex<SlotTable>,
     /// Placed, and not yet in their slots. Locked behind the table, if both are.
-    pending: Mutex<Pending>,
+    pub(crate) pending: Mutex<Pending>,
     sums: Arc<Sums>,
     pins: Arc<Pins>,
-}
-
-/// A vector that was looked at outside any lock.
-#[derive(Clone, Debug)]
-pub struct Prepared {
-    vector: Arc<[f32]>,
-    /// Worked out here, or not yet: a hint may spare it.
-    hash: Option<VectorHash>,
-    hint: Option<VectorHash>,
-}
-
-impl Prepared {
-    /// The vector.
-    pub fn vector(&self) -> &Arc<[f32]> {
-        &self.vector
-    }
 }
 
 impl VectorSet {
@@ -139,33 +122,12 @@ impl VectorSet {
         table.room().saturating_sub(table.len())
     }
 
-    /// Looks at a vector, outside any lock: its length, its numbers, its hash.
-    ///
-    /// With a hint, the hash is worked out only where the hint leads to no vector that is the same: so what is
-    /// there already costs no hashing. A wrong hint costs time.
-    ///
-    /// # Errors
-    /// [`Error::Dimension`], [`Error::NotFinite`].
-    pub fn prepare(&self, vector: Arc<[f32]>, hint: Option<VectorHash>) -> Result<Prepared> {
-        self.check(&vector)?;
-        let hint = hint.filter(|_| self.dedup() == Dedup::Exact);
-        let hash = if hint.is_some() { None } else { Some(VectorHash::of(&vector)) };
-        Ok(Prepared { vector, hash, hint })
-    }
-
     pub(crate) fn check(&self, vector: &[f32]) -> Result<()> {
         let expected = self.owner().geometry.dim().get() as usize;
         if vector.len() != expected {
             return Err(Error::Dimension { found: vector.len(), expected });
         }
         Ok(check_finite(vector)?)
-    }
-
-    /// Begins to decide a batch with this number. Others wait until it is kept or dropped.
-    pub fn batch(&self, number: Sequence) -> Batch<'_> {
-        let mut table = lock(&self.table);
-        table.begin();
-        Batch { set: self, table, number, writes: Writes::default(), view: OnceCell::new() }
     }
 
     /// Writes the vectors of a batch into their slots, and shows them to readers. The batch has to be durable as
@@ -190,19 +152,6 @@ impl VectorSet {
     /// [`Error::Stopped`].
     pub fn sync(&self) -> Result<()> {
         self.file.sync(None)
-    }
-
-    /// Takes slots that were never given out, to be written and synced before any batch knows of them.
-    ///
-    /// # Errors
-    /// [`Error::NoRoom`], [`Error::NoSlotsLeft`].
-    pub fn take_fresh(&self, count: u32) -> Result<Fresh<'_>> {
-        let slots = lock(&self.table).take_fresh(count)?;
-        let fresh = Fresh { set: self, slots };
-        for slot in fresh.slots() {
-            self.file.close(slot);
-        }
-        Ok(fresh)
     }
 
     /// What is known of a slot; `None` if it is free.
@@ -274,239 +223,6 @@ impl VectorSet {
 
     pub(crate) fn table(&self) -> MutexGuard<'_, SlotTable> {
         lock(&self.table)
-    }
-}
-
-/// A batch that is being decided. Dropped, it is as if it had not begun.
-#[must_use = "a batch that is not kept is rolled back"]
-pub struct Batch<'s> {
-    set: &'s VectorSet,
-    table: MutexGuard<'s, SlotTable>,
-    number: Sequence,
-    writes: Writes,
-    /// Made when vectors are compared with one in its slot.
-    view: OnceCell<View>,
-}
-
-/// What a batch wants written. Until it is, its vectors are found, and not in their slots.
-#[derive(Debug, Default)]
-#[must_use = "vectors that are not written cannot be read"]
-pub struct Writes {
-    by_value: Vec<(Slot, Arc<[f32]>)>,
-    /// Written already, by a `Fresh`.
-    written: Vec<Slot>,
-}
-
-impl Writes {
-    /// Whether there is nothing to be written or shown.
-    pub fn is_empty(&self) -> bool {
-        self.by_value.is_empty() && self.written.is_empty()
-    }
-
-    fn slots(&self) -> impl Iterator<Item = Slot> {
-        self.by_value.iter().map(|(slot, _)| *slot).chain(self.written.iter().copied())
-    }
-}
-
-impl Batch<'_> {
-    /// Finds a place for a vector, and counts a reference to it.
-    ///
-    /// # Errors
-    /// [`Error::NoRoom`] if another segment is needed; [`Error::NoSlotsLeft`], [`Error::TooManyReferences`];
-    /// where the description of the slots cannot be read.
-    pub fn place(&mut self, prepared: &Prepared) -> Result<Placed> {
-        let (slot, is_new) = match self.decide(prepared, None)? {
-            Placed::Shared(slot) => return Ok(Placed::Shared(slot)),
-            Placed::Own(slot) => (slot, Arc::clone(&prepared.vector)),
-        };
-        self.set.file.close(slot);
-        lock(&self.set.pending).insert(slot.0, Arc::clone(&is_new));
-        self.writes.by_value.push((slot, is_new));
-        Ok(Placed::Own(slot))
-    }
-
-    /// As [`place`](Batch::place), where the vector was written to a slot of its own before, and synced: the one
-    /// with this number of the fresh ones.
-    ///
-    /// # Errors
-    /// As [`place`](Batch::place).
-    ///
-    /// # Panics
-    /// If there is no such slot among the fresh ones, or it was placed before.
-    pub fn place_fresh(
-        &mut self,
-        prepared: &Prepared,
-        fresh: &Fresh<'_>,
-        index: u32,
-    ) -> Result<Placed> {
-        let placed = self.decide(prepared, Some(fresh.slot(index)))?;
-        if let Placed::Own(slot) = placed {
-            lock(&self.set.pending).insert(slot.0, Arc::clone(&prepared.vector));
-            self.writes.written.push(slot);
-        }
-        Ok(placed)
-    }
-
-    /// Counts one more reference to a slot that is alive.
-    ///
-    /// # Errors
-    /// [`Error::NotAlive`], [`Error::TooManyReferences`]; where the description of the slots cannot be read.
-    pub fn refer(&mut self, slot: Slot) -> Result<()> {
-        self.table.refer(slot)
-    }
-
-    /// Takes a reference away; with the last one the slot comes to rest.
-    ///
-    /// # Errors
-    /// [`Error::NotAlive`]; where the description of the slots cannot be read.
-    pub fn release(&mut self, slot: Slot) -> Result<Ended> {
-        self.table.release(slot, self.number)
-    }
-
-    /// As [`place`](Batch::place), but written and shown at once: for a set of which nothing has to survive.
-    pub(crate) fn place_now(&mut self, vector: &[f32], hash: VectorHash) -> Result<Placed> {
-        let key = self.set.keys.of_vector(vector, hash);
-        let (set, view) = (self.set, &self.view);
-        let placed =
-            self.table.place(key, hash, self.number, |slot| set.holds(slot, vector, view))?;
-        if let Placed::Own(slot) = placed {
-            set.file.close(slot);
-            set.file.write_one(slot, vector)?;
-            set.file.publish([slot].into_iter());
-        }
-        Ok(placed)
-    }
-
-    /// Counts a reference to the slot that a hash leads to, if it holds the vector.
-    pub(crate) fn share(&mut self, vector: &[f32], hash: VectorHash) -> Result<Option<Slot>> {
-        let shared = self.follow(hash, vector)?;
-        if let Some(slot) = shared {
-            self.table.refer(slot)?;
-        }
-        Ok(shared)
-    }
-
-    /// Ends the decision: from here on it stands, and has to reach the log and be applied.
-    pub fn keep(mut self) -> Writes {
-        self.table.keep();
-        std::mem::take(&mut self.writes)
-    }
-
-    fn decide(&mut self, prepared: &Prepared, fresh: Option<Slot>) -> Result<Placed> {
-        let Prepared { vector, hash, hint } = prepared;
-        let hash = match (hash, hint) {
-            (Some(hash), _) => *hash,
-            (None, hint) => {
-                if let Some(hint) = hint
-                    && let Some(slot) = self.share(vector, *hint)?
-                {
-                    return Ok(Placed::Shared(slot));
-                }
-                VectorHash::of(vector)
-            }
-        };
-        let key = self.set.keys.of_vector(vector, hash);
-        let (set, view, number) = (self.set, &self.view, self.number);
-        let is_it = |slot| set.holds(slot, vector, view);
-        match fresh {
-            None => self.table.place(key, hash, number, is_it),
-            Some(taken) => self.table.place_taken(key, (hash, taken), number, is_it),
-        }
-    }
-
-    /// The slot that a hint leads to, if it holds the vector.
-    fn follow(&self, hint: VectorHash, vector: &[f32]) -> Result<Option<Slot>> {
-        let Some(key) = self.set.keys.of_vector(vector, hint) else { return Ok(None) };
-        self.table.find(key, |slot| self.set.holds(slot, vector, &self.view))
-    }
-}
-
-impl VectorSet {
-    /// Whether the vector in a slot, or on its way there, is one with this one. The slot has to be alive, and
-    /// the table locked.
-    fn holds(&self, slot: Slot, vector: &[f32], view: &OnceCell<View>) -> Result<bool> {
-        if let Some(pending) = lock(&self.pending).get(&slot.0) {
-            return Ok(self.keys.dedup.are_one(pending, vector));
-        }
-        let view = view.get_or_init(|| self.view(self.pins.pin()));
-        match view.vector(slot) {
-            Ok(found) => Ok(self.keys.dedup.are_one(&found, vector)),
-            Err(error @ (Error::Description { .. } | Error::Inconsistent { .. })) => Err(error),
-            // What cannot be read is not known to be the same: the vector gets a slot of its own.
-            Err(_) => Ok(false),
-        }
-    }
-}
-
-impl Drop for Batch<'_> {
-    fn drop(&mut self) {
-        let mut pending = lock(&self.set.pending);
-        // Nothing is left here of a batch that was kept.
-        for slot in self.writes.slots() {
-            pending.remove(&slot.0);
-        }
-        self.table.roll_back();
-    }
-}
-
-/// Slots that were never given out. Those that no batch places are given back when this is dropped.
-#[derive(Debug)]
-pub struct Fresh<'s> {
-    set: &'s VectorSet,
-    slots: Range<u64>,
-}
-
-impl Fresh<'_> {
-    /// The slots, in order.
-    pub fn slots(&self) -> impl Iterator<Item = Slot> + use<> {
-        self.slots.clone().map_while(|slot| u32::try_from(slot).ok()).map(Slot)
-    }
-
-    /// Writes vectors into the slots, from the one with this number on.
-    ///
-    /// # Errors
-    /// [`Error::Dimension`], [`Error::NotFinite`]; those of a segment that cannot be written.
-    ///
-    /// # Panics
-    /// If there are fewer slots.
-    pub fn write<'v>(
-        &self,
-        first: u32,
-        vectors: impl IntoIterator<Item = &'v [f32]>,
-    ) -> Result<()> {
-        let mut failed = None;
-        let mut index = first;
-        let vectors = vectors.into_iter().map_while(|vector| {
-            failed = self.set.check(vector).err();
-            let slot = self.slot(index);
-            index += 1;
-            failed.is_none().then_some((slot, vector))
-        });
-        self.set.file.write(vectors)?;
-        failed.map_or(Ok(()), Err)
-    }
-
-    /// Makes what was written durable.
-    ///
-    /// # Errors
-    /// [`Error::Stopped`].
-    pub fn sync(&self) -> Result<()> {
-        self.set.file.sync(Some(self.slots.clone()))
-    }
-
-    fn slot(&self, index: u32) -> Slot {
-        let slot = self.slots().nth(index as usize);
-        assert!(slot.is_some(), "fresh slot {index} of {:?}", self.slots);
-        slot.unwrap_or(Slot(u32::MAX))
-    }
-}
-
-impl Drop for Fresh<'_> {
-    fn drop(&mut self) {
-        let mut table = lock(&self.set.table);
-        for slot in self.slots() {
-            table.give_back(slot);
-        }
     }
 }
 

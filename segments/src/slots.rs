@@ -12,10 +12,12 @@
 mod delta;
 mod described;
 mod frozen;
+mod journal;
 mod pins;
 mod replay;
 mod rest;
 mod table;
+mod take;
 
 use base::Sequence;
 

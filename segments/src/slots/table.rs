@@ -22,7 +22,8 @@ use std::sync::Arc;
 
 use base::{Sequence, Slot};
 
-use super::delta::{Change, Delta, Entry, number};
+use super::delta::{Change, Delta, Entry};
+use super::journal::Undo;
 use super::rest::Rest;
 use super::{Known, Life, SlotBase, SlotList};
 use crate::dedup::AsIs;
@@ -42,12 +43,12 @@ pub struct SlotTable {
     pub(super) left: Left,
     pub(super) rest: Rest,
     /// How many slots there is room for.
-    room: u64,
+    pub(super) room: u64,
     /// Slots that have no room, since their file is damaged.
-    avoided: Vec<Range<u64>>,
+    pub(super) avoided: Vec<Range<u64>>,
     /// Slots that are being written and that no batch knows of yet.
     pub(super) taken: Slots,
-    journal: Vec<Undo>,
+    pub(super) journal: Vec<Undo>,
 }
 
 /// How much is left of the lists that are only read.
@@ -57,16 +58,6 @@ pub(super) struct Left {
     pub(super) base_resting: u64,
     pub(super) frozen_free: usize,
     pub(super) frozen_resting: usize,
-}
-
-/// What takes back a change.
-#[derive(Clone, Copy, Debug)]
-enum Undo {
-    Referred(Slot),
-    Released(Slot, Ended),
-    BornNew(Slot),
-    BornAgain(Slot),
-    BornTaken(Slot),
 }
 
 /// Whether the last reference to a slot was released.
@@ -149,33 +140,6 @@ impl SlotTable {
     /// What is described below all that changed.
     pub(crate) fn base(&self) -> &Arc<dyn SlotBase> {
         &self.base
-    }
-
-    /// Says how many slots there is room for; never less than before.
-    pub fn set_room(&mut self, slots: u64) {
-        self.room = self.room.max(slots.min(SLOTS_MAX));
-    }
-
-    /// How many slots there is room for.
-    pub fn room(&self) -> u64 {
-        self.room
-    }
-
-    /// Gives out none of these slots from now on: their file is damaged.
-    pub fn avoid(&mut self, slots: Range<u64>) {
-        self.avoided.push(slots);
-    }
-
-    /// Begins a batch: what is done from now on can be rolled back.
-    pub fn begin(&mut self) {
-        self.journal.clear();
-    }
-
-    /// Takes back everything since the batch began, last things first.
-    pub fn roll_back(&mut self) {
-        while let Some(undo) = self.journal.pop() {
-            self.undo(undo);
-        }
     }
 
     /// Finds a place for a vector, and counts a reference to it. `is_it` compares with the vector in a slot:
@@ -327,41 +291,6 @@ impl SlotTable {
         SlotCounts { alive, references, idle, resting: resting as u64 }
     }
 
-    /// Takes slots that were never given out, one behind the other, to be written before any batch knows of
-    /// them. They are alive once they are placed, and free again once they are
-    /// [given back](SlotTable::give_back).
-    ///
-    /// # Errors
-    /// [`Error::NoRoom`], [`Error::NoSlotsLeft`]; nothing has changed then.
-    pub fn take_fresh(&mut self, count: u32) -> Result<Range<u64>> {
-        let first = self.behind_avoided(self.len(), u64::from(count));
-        let end = first + u64::from(count);
-        self.check_room(end)?;
-        self.fill_to(first);
-        for slot in first..end {
-            self.delta.set(number(slot), Entry::FREE);
-            self.taken.insert(number(slot).0);
-        }
-        Ok(first..end)
-    }
-
-    /// Gives back a slot that was taken, if it was not placed meanwhile.
-    pub fn give_back(&mut self, slot: Slot) {
-        if self.taken.remove(&slot.0) {
-            self.delta.set(slot, Entry::FREE);
-            self.delta.free.push(slot);
-        }
-    }
-
-    pub(super) fn assert_no_batch(&self) {
-        assert!(self.journal.is_empty(), "slots are changed in the midst of a batch");
-    }
-
-    /// Ends a batch: it can no longer be rolled back.
-    pub fn keep(&mut self) {
-        self.journal.clear();
-    }
-
     fn share(
         &mut self,
         key: Option<u64>,
@@ -377,78 +306,6 @@ impl SlotTable {
 
     fn alive(&self, slot: Slot) -> Result<Known> {
         self.known(slot)?.filter(Known::is_alive).ok_or(Error::NotAlive { slot })
-    }
-
-    /// A slot that nothing refers to: a free one, or the next that there is room for.
-    fn take(&mut self) -> Result<Slot> {
-        while let Some(slot) = self.delta.free.pop() {
-            if !self.is_avoided(slot) {
-                return Ok(slot);
-            }
-        }
-        if let Some(frozen) = self.frozen.clone() {
-            while let Some(left) = self.left.frozen_free.checked_sub(1) {
-                self.left.frozen_free = left;
-                let free = frozen.free.get(left).filter(|slot| self.delta.leaves(**slot));
-                if let Some(slot) = free.filter(|slot| !self.is_avoided(**slot)) {
-                    return Ok(*slot);
-                }
-            }
-        }
-        while let Some(left) = self.left.base_free.checked_sub(1) {
-            let slot = self.base.free_at(left)?;
-            if u64::from(slot.0) >= self.base.slots() {
-                return Err(Error::Inconsistent { slot, what: "free, and was never given out" });
-            }
-            if self.is_as_described(slot) && !self.is_avoided(slot) {
-                if self.base.known(slot)?.is_some() {
-                    return Err(Error::Inconsistent { slot, what: "free, and holds a vector" });
-                }
-                self.left.base_free = left;
-                return Ok(slot);
-            }
-            self.left.base_free = left;
-        }
-        let next = self.behind_avoided(self.len(), 1);
-        self.check_room(next + 1)?;
-        self.fill_to(next);
-        Ok(number(next))
-    }
-
-    /// Whether nothing happened to a slot since it was described, or is about to.
-    pub(super) fn is_as_described(&self, slot: Slot) -> bool {
-        let frozen = self.frozen.as_deref();
-        self.delta.leaves(slot) && frozen.is_none_or(|frozen| frozen.leaves(slot))
-    }
-
-    fn is_avoided(&self, slot: Slot) -> bool {
-        let is_in = |range: &Range<u64>| range.contains(&u64::from(slot.0));
-        self.taken.contains(&slot.0) || self.avoided.iter().any(is_in)
-    }
-
-    /// The first slot from this one on behind which there are so many that are not avoided.
-    fn behind_avoided(&self, mut first: u64, count: u64) -> u64 {
-        let meets =
-            |first: u64, range: &&Range<u64>| range.start < first + count && first < range.end;
-        while let Some(range) = self.avoided.iter().find(|range| meets(first, range)) {
-            first = range.end;
-        }
-        first
-    }
-
-    fn check_room(&self, end: u64) -> Result<()> {
-        match end {
-            _ if end > SLOTS_MAX => Err(Error::NoSlotsLeft),
-            _ if end > self.room => Err(Error::NoRoom { slots: self.room, wanted: end }),
-            _ => Ok(()),
-        }
-    }
-
-    /// Lets the slots up to this one be known as free, without giving them out.
-    pub(super) fn fill_to(&mut self, end: u64) {
-        for slot in self.len()..end {
-            self.delta.set(number(slot), Entry::FREE);
-        }
     }
 
     /// Lets a slot hold a vector that one thing refers to.
@@ -486,60 +343,10 @@ impl SlotTable {
         self.delta.resting.push_back(slot);
         self.delta.alive = self.delta.alive.saturating_sub(1);
     }
-
-    fn undo(&mut self, undo: Undo) {
-        match undo {
-            Undo::Referred(slot) => self.count(slot, -1),
-            Undo::Released(slot, ended) => {
-                if ended == Ended::Yes {
-                    self.revive(slot);
-                }
-                self.count(slot, 1);
-            }
-            Undo::BornNew(slot) => {
-                self.unbear(slot);
-                self.delta.pop();
-            }
-            Undo::BornAgain(slot) => {
-                self.unbear(slot);
-                self.delta.free.push(slot);
-            }
-            Undo::BornTaken(slot) => {
-                self.unbear(slot);
-                self.taken.insert(slot.0);
-            }
-        }
-    }
-
-    fn unbear(&mut self, slot: Slot) {
-        if let Some(entry) = self.delta.entry(slot) {
-            let gone = std::mem::replace(entry, Entry::FREE);
-            if let Some(key) = gone.key {
-                self.delta.by_key.remove(key, slot);
-            }
-            self.delta.alive = self.delta.alive.saturating_sub(1);
-            let references = u64::from(gone.references);
-            self.delta.references = self.delta.references.saturating_sub(references);
-        }
-    }
-
-    fn revive(&mut self, slot: Slot) {
-        let last = self.delta.resting.pop_back();
-        assert_eq!(last, Some(slot), "what came to rest last is taken back first");
-        if let Some(entry) = self.delta.entry(slot) {
-            entry.life = entry.life.map(|life| Life::born(life.birth()));
-            if let Some(key) = entry.key {
-                self.delta.by_key.insert(key, slot);
-            }
-        } else if let Some((_, end)) = self.delta.counted(slot) {
-            *end = None;
-        }
-        self.delta.alive = self.delta.alive.saturating_add(1);
-    }
 }
 
 /// Slots have numbers of 32 bits.
-const SLOTS_MAX: u64 = 1 << 32;
+pub(super) const SLOTS_MAX: u64 = 1 << 32;
 
 impl Left {
     pub(super) fn of(base: &dyn SlotBase, frozen: Option<&Delta>) -> Self {
