@@ -104,15 +104,27 @@ impl VectorSet {
         self.file.broken()
     }
 
-    /// Makes one more segment, durably, and makes room in it. Takes no lock that a batch waits for while it does.
-    /// Only one thread at a time may do this, and nothing may refer to the segment's slots that does not also
-    /// say that it is there.
+    /// Makes one more segment, durably, without giving out its slots yet: whatever refers to them has first to say
+    /// that the segment is there. Takes no lock that a batch waits for. Only one thread at a time may do this.
     ///
     /// # Errors
     /// As [`Segment::create`](crate::Segment::create); [`Error::NoSlotsLeft`].
-    pub fn grow(&self, file: FileId) -> Result<()> {
-        self.file.grow(file)?;
+    pub fn make_segment(&self, file: FileId) -> Result<()> {
+        self.file.grow(file)
+    }
+
+    /// Gives out the slots of all segments there are, from now on.
+    pub fn open_segments(&self) {
         lock(&self.table).set_room(self.file.room());
+    }
+
+    /// Makes one more segment and gives out its slots at once.
+    ///
+    /// # Errors
+    /// As [`make_segment`](VectorSet::make_segment).
+    pub fn grow(&self, file: FileId) -> Result<()> {
+        self.make_segment(file)?;
+        self.open_segments();
         Ok(())
     }
 

@@ -287,6 +287,19 @@ impl Pair {
         }
     }
 
+    /// Once nothing is retained and nobody reads, every slot is alive or free.
+    fn check_drained(&mut self) {
+        self.model.retained.clear();
+        self.table.reconsider();
+        self.model.number += 1;
+        self.reclaim();
+        assert_eq!(self.table.counts().resting, 0);
+        for slot in (0..self.table.len()).map(|slot| Slot(slot as u32)) {
+            let known = self.table.known(slot).unwrap();
+            assert!(known.is_none_or(|known| known.is_alive()), "slot {slot} rests for ever");
+        }
+    }
+
     /// The description that was last taken up, and the log behind it, make the same table.
     fn check_replay(&self) {
         let mut again = SlotTable::new(Arc::new(self.base.clone())).unwrap();
@@ -347,6 +360,8 @@ proptest! {
             pair.check();
         }
         pair.check_replay();
+        pair.check_drained();
+        pair.check();
     }
 }
 
