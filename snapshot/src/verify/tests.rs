@@ -1,0 +1,1 @@
+//! To come: placeholder tests of this module.
