@@ -147,4 +147,4 @@ pub(crate) fn read_at(file: &dyn File, offset: u64, buffer: &mut [u8]) -> Result
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -287,3 +287,6 @@ impl Sums {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
