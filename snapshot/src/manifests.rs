@@ -25,7 +25,7 @@ use crate::directory::{left_behind, list_images, list_manifests, make_directorie
 use crate::format::manifest::{BODY_BYTES_MAX, HEADER_BYTES, Header, decode, encode};
 use crate::format::{Invalid, body};
 use crate::image::read_at;
-use crate::manifest::{Manifest, Point};
+use crate::manifest::{ImageRef, Manifest, Point};
 use crate::names::{MANIFESTS, Name};
 use crate::{Error, Result};
 
@@ -159,6 +159,12 @@ impl Manifests {
     pub fn reachable(&self) -> impl Iterator<Item = &Point> {
         let both = self.previous.iter().chain([&self.newest]);
         both.flat_map(|published| &published.manifest.points)
+    }
+
+    /// All images that must still be there: those that either of the two names.
+    pub fn reachable_images(&self) -> impl Iterator<Item = ImageRef> {
+        let both = self.previous.iter().chain([&self.newest]);
+        both.flat_map(|published| published.manifest.images())
     }
 
     /// A number for a new image: above that of all there were.
@@ -295,8 +301,9 @@ fn read_previous(disk: &dyn Disk, newest: &Header) -> Result<Option<Published>> 
             let path = |number| disk.root().join(Name::Manifest(number).path());
             Err(Error::Split { path: path(newest.number), previous: path(newest.previous) })
         }
-        // It is not needed, and its points then only where the newest has them too.
-        Err(Error::Disk(disk::Error::Missing { .. })) => Ok(None),
+        // It was there to fall back on, and there is no need to: it does without until the next publication,
+        // before which nothing is removed.
+        Err(Error::Disk(disk::Error::Missing { .. }) | Error::Unreadable { .. }) => Ok(None),
         Err(error) if is_damage(&error) => Ok(None),
         Err(error) => Err(error),
     }

@@ -1,7 +1,8 @@
 //! Removes what neither of the two newest manifests needs: manifests first, then the images they named.
 //!
 //! Promises
-//!  1. A manifest is durably gone before an image is removed that only it named.
+//!  1. A manifest is durably gone before an image is removed that only it named, unless a sync failed before
+//!     this process: then it may come back, with a number below those of the two newest.
 //!  2. No image is removed that one of the two newest manifests names, or that has a number not below the
 //!     newest's `next_file`, or that this process is making.
 //!  3. Only files are removed whose names are ours.
@@ -44,9 +45,7 @@ impl Manifests {
             name => name.number() < newest,
         });
         let mut removed = self.remove_all(manifests.collect(), MANIFESTS)?;
-        let both = self.previous.iter().chain([&self.newest]);
-        let named: HashSet<FileId> =
-            both.flat_map(|it| it.manifest.images()).map(|image| image.file).collect();
+        let named: HashSet<FileId> = self.reachable_images().map(|image| image.file).collect();
         let next_file = self.newest.manifest.next_file;
         let images = list_images(&*self.disk)?.into_iter().filter(|name| {
             let file = FileId(name.number());

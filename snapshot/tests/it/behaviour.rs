@@ -73,7 +73,8 @@ fn what_either_of_the_two_newest_needs_is_reachable() {
 
 #[test]
 fn nothing_is_removed_before_this_process_has_published() {
-    let disk = written(&[Step::Create, Step::Checkpoint, Step::Checkpoint, Step::Checkpoint]);
+    let steps = [Step::Create, Step::Checkpoint, Step::Checkpoint, Step::Checkpoint, Step::Prune];
+    let disk = written(&steps);
     put(&disk, Name::NewManifest(4).path());
     put(&disk, Name::NewImage(FileId(3)).path());
     put(&disk, "images/notes.txt");
@@ -82,7 +83,7 @@ fn nothing_is_removed_before_this_process_has_published() {
     assert_eq!(manifests.prune(&[]).unwrap(), []);
     manifests.confirm().unwrap();
     let removed = manifests.prune(&[]).unwrap();
-    // Each checkpoint is on its own: the manifest before the last two, and the image it named.
+    // The manifest before the last two, and the image that it alone named.
     let expected = [
         Name::Manifest(3),
         Name::NewManifest(4),
@@ -115,7 +116,8 @@ fn images_that_are_being_made_are_not_removed() {
     write_image(&shared, STORE, given_up, b"given up").unwrap();
     next.next_file = manifests.next_file().unwrap();
     manifests.publish(next).unwrap();
-    assert_eq!(manifests.prune(&[index]).unwrap(), [Name::Image(given_up)]);
+    let removed = manifests.prune(&[index]).unwrap();
+    assert_eq!(removed, [Name::Manifest(1), Name::Image(given_up)]);
     writer.write(b"edges").unwrap();
     let image = writer.finish().unwrap();
     assert_eq!(manifests.prune(&[index]).unwrap(), []);
@@ -141,7 +143,7 @@ fn no_number_is_used_twice() {
     manifests.confirm().unwrap();
     assert_eq!(manifests.number(), 8);
     let removed = manifests.prune(&[]).unwrap();
-    assert_eq!(removed, [Name::Manifest(3), Name::NewManifest(7)]);
+    assert_eq!(removed, [Name::Manifest(1), Name::Manifest(3), Name::NewManifest(7)]);
     let reopened = open(&disk).unwrap().unwrap();
     assert!(reopened.passed_over().is_none());
     let reachable = reopened.reachable().count();
@@ -151,6 +153,7 @@ fn no_number_is_used_twice() {
     store.manifests = Some(reopened);
     store.step(Step::Checkpoint).unwrap();
     store.step(Step::Checkpoint).unwrap();
+    store.step(Step::Prune).unwrap();
     let left = list_images(&disk).unwrap();
     assert_eq!(left, [3, 4].map(|file| Name::Image(FileId(file))));
 }

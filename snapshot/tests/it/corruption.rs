@@ -13,8 +13,8 @@ use crate::store::{
     STORE, State, Step, image_path, manifest_path, open, read, state_of, write_image, written,
 };
 
-const STEPS: [Step; 5] =
-    [Step::Create, Step::Checkpoint, Step::Snapshot, Step::Index, Step::Checkpoint];
+const STEPS: [Step; 6] =
+    [Step::Create, Step::Checkpoint, Step::Snapshot, Step::Index, Step::Checkpoint, Step::Prune];
 
 fn store() -> DiskImage {
     written(&STEPS).contents()
@@ -196,7 +196,12 @@ fn stale_and_swapped_manifests_are_told() {
         let newest = bytes_of(image, &five);
         image.replace(manifest_path(6), &newest)
     };
-    assert_eq!(damaged(renamed), Outcome::Newest);
+    let mut image = store();
+    assert!(renamed(&mut image));
+    let disk = SimDisk::from_image(&image, 7);
+    let manifests = open(&disk).unwrap().unwrap();
+    assert!(manifests.passed_over().is_some_and(|it| it.to_string().contains("number")));
+    assert_eq!(state_of(&disk, manifests.newest()).unwrap(), State::of(&STEPS, 5));
 }
 
 /// Of the same steps, and so with the same numbers.

@@ -6,7 +6,7 @@ use disk::harness::{Config, crash_everywhere};
 use disk::sim::Density;
 
 use crate::store::{Step, record, recover};
-use Step::{Checkpoint, Create, Drop, Index, Snapshot};
+use Step::{Checkpoint, Create, Drop, Index, Prune, Snapshot};
 
 fn crash(steps: &[Step], config: &Config) {
     let recording = record(steps);
@@ -21,14 +21,14 @@ fn crash(steps: &[Step], config: &Config) {
 
 #[test]
 fn a_checkpoint_is_there_as_a_whole_or_not_at_all() {
-    crash(&[Create, Checkpoint, Checkpoint, Checkpoint, Checkpoint], &Config::default());
+    crash(&[Create, Checkpoint, Checkpoint, Prune, Checkpoint, Prune], &Config::default());
 }
 
 #[test]
 fn snapshots_keep_what_they_need_until_they_are_dropped() {
     let steps = [
-        Create, Checkpoint, Snapshot, Checkpoint, Checkpoint, Index, Snapshot, Checkpoint, Drop,
-        Index, Checkpoint, Checkpoint,
+        Create, Checkpoint, Snapshot, Checkpoint, Prune, Checkpoint, Index, Snapshot, Prune,
+        Checkpoint, Drop, Index, Prune, Checkpoint, Checkpoint, Prune,
     ];
     crash(&steps, &Config::default());
 }
@@ -36,5 +36,5 @@ fn snapshots_keep_what_they_need_until_they_are_dropped() {
 #[test]
 fn a_crash_in_the_recovery_changes_nothing() {
     let config = Config { density: Density::thin(), depth: 2, ..Config::default() };
-    crash(&[Create, Checkpoint, Snapshot, Checkpoint, Drop, Checkpoint], &config);
+    crash(&[Create, Checkpoint, Snapshot, Checkpoint, Prune, Drop, Checkpoint, Prune], &config);
 }

@@ -8,7 +8,7 @@ use disk::sim::{Density, Fault, FaultKind, Lasting, LostSync, Progress};
 use disk::{Disk, Latch, SimDisk};
 use snapshot::{Error, Name, list_images};
 
-use crate::store::{Step, Store, open, record, recover, state_of, written};
+use crate::store::{Step, Store, Syncs, open, record, recover_behind, state_of, written};
 
 const KINDS: [FaultKind; 10] = [
     FaultKind::Sync(LostSync::KeepsCache),
@@ -23,13 +23,15 @@ const KINDS: [FaultKind; 10] = [
     FaultKind::TooManyFiles,
 ];
 
-const STEPS: [Step; 6] = [
+const STEPS: [Step; 8] = [
     Step::Create,
     Step::Checkpoint,
     Step::Snapshot,
     Step::Checkpoint,
+    Step::Prune,
     Step::Drop,
     Step::Checkpoint,
+    Step::Prune,
 ];
 
 fn config() -> Config {
@@ -43,7 +45,7 @@ fn whatever_fails_what_was_promised_is_kept() {
         STEPS.iter().try_for_each(|step| store.step(*step))
     };
     let held = |disk: &SimDisk, progress: Progress, _: &snapshot::Result<()>| {
-        recover(disk, progress, &STEPS)
+        recover_behind(Syncs::MayHaveFailed, disk, progress, &STEPS)
     };
     let report = fail_every_call(&config(), &KINDS, &SimDisk::options(2), told, held).unwrap();
     assert!(report.points > 100 && report.images > 200, "{report:?}");
@@ -57,8 +59,10 @@ fn whatever_fails_in_a_recovery_the_next_one_finds_the_same() {
     let point = points.into_iter().find(|point| point.events == recording.events() - 4).unwrap();
     let left = point.after_kill(4);
     let start = SimDisk::options(3).image(&left.contents()).progress(left.progress());
-    let opens = |disk: &SimDisk| drop(recover(disk, left.progress(), &STEPS));
-    let held = |disk: &SimDisk, progress: Progress, (): &()| recover(disk, progress, &STEPS);
+    let behind =
+        |disk: &SimDisk, progress| recover_behind(Syncs::MayHaveFailed, disk, progress, &STEPS);
+    let opens = |disk: &SimDisk| drop(behind(disk, left.progress()));
+    let held = |disk: &SimDisk, progress: Progress, (): &()| behind(disk, progress);
     let report = fail_every_call(&config(), &KINDS, &start, opens, held).unwrap();
     assert!(report.points > 50, "{report:?}");
 }
@@ -143,6 +147,7 @@ fn a_full_disk_is_a_clean_refusal_and_leaves_nothing_behind() {
             let mut store = Store::new(&sim);
             store.manifests = open(&sim).unwrap();
             store.step(Step::Checkpoint).unwrap();
+            store.step(Step::Prune).unwrap();
             let images = list_images(&sim).unwrap();
             assert_eq!(images.len(), 2, "what nobody named is removed: {images:?}");
         }
@@ -171,7 +176,7 @@ fn what_the_device_lost_or_misplaced_is_told() {
                 Ok(manifests) => manifests.unwrap(),
                 Err(error) => panic!("{kind:?}, write {nth}: {error}"),
             };
-            let count = if manifests.passed_over().is_some() { 5 } else { 6 };
+            let count = if manifests.passed_over().is_some() { 6 } else { 8 };
             match state_of(&disk, manifests.newest()) {
                 Ok(state) => assert_eq!(state, crate::store::State::of(&STEPS, count)),
                 Err(_) => told += 1,

@@ -25,11 +25,12 @@ rename     manifests/1.new -> manifests/1.man
 sync-dir   manifests
 ";
     assert_eq!(taken(), made);
-    for step in [Step::Checkpoint, Step::Snapshot, Step::Checkpoint, Step::Drop] {
+    for step in [Step::Checkpoint, Step::Snapshot, Step::Checkpoint, Step::Drop, Step::Prune] {
         store.step(step).unwrap();
     }
     taken();
     store.step(Step::Checkpoint).unwrap();
+    store.step(Step::Prune).unwrap();
     // First the image, then what names it; only then is taken away what neither of the two newest names, and
     // first what refers to it.
     let checkpoint = "\

@@ -4,6 +4,7 @@
 #![expect(clippy::indexing_slicing, reason = "a test ends at what it does not expect")]
 
 mod behaviour;
+mod corpus;
 mod corruption;
 mod crash;
 mod elision;

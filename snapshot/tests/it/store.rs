@@ -1,8 +1,8 @@
 //! The smallest store on top of images and manifests: its state is a number and snapshots of earlier ones,
-//! and each step publishes once.
+//! and each step publishes once, or removes what is not needed any more.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use base::{CollectionId, FileId, LogPlace, Sequence, StoreId, Timeline};
@@ -28,6 +28,8 @@ pub(crate) enum Step {
     Drop,
     /// Writes an image of an index, in place of the one before.
     Index,
+    /// Removes what the two newest manifests do not need.
+    Prune,
 }
 
 /// What is published by a step: the number of the newest checkpoint, the names and what they stand for, and
@@ -43,7 +45,7 @@ impl State {
     fn after(&self, number: u64, step: Step) -> State {
         let mut next = self.clone();
         match step {
-            Step::Create => {}
+            Step::Create | Step::Prune => {}
             Step::Checkpoint => next.newest = Some(number),
             Step::Snapshot => {
                 next.named.extend(self.newest.map(|newest| (format!("at {number}"), newest)));
@@ -134,11 +136,8 @@ impl Store {
                 assert_eq!(step, Step::Create);
                 self.manifests = Some(Manifests::create(Arc::clone(&self.disk), STORE)?);
             }
-            Some(manifests) => {
-                let next = next(&self.disk, manifests, step, number)?;
-                manifests.publish(next)?;
-                manifests.prune(&[])?;
-            }
+            Some(manifests) if step == Step::Prune => drop(manifests.prune(&[])?),
+            Some(manifests) => manifests.publish(next(&self.disk, manifests, step, number)?)?,
         }
         self.steps = number;
         self.sim.acknowledge(number);
@@ -158,7 +157,7 @@ fn next(
         next.timelines.push(Branch { timeline: timeline(), first: Sequence::FIRST, parent: None });
     }
     match step {
-        Step::Create => {}
+        Step::Create | Step::Prune => {}
         Step::Checkpoint => {
             let file = manifests.next_file()?;
             let image = write_image(disk, STORE, file, &content(number))?;
@@ -208,14 +207,25 @@ pub(crate) fn open(disk: &SimDisk) -> snapshot::Result<Option<Manifests>> {
     Manifests::open(Arc::new(disk.clone()))
 }
 
-/// Reads what an image holds, by position, and checks all of it.
+/// Reads what an image holds, by position.
 pub(crate) fn read(disk: &SimDisk, image: &ImageRef) -> snapshot::Result<Vec<u8>> {
     let image = Image::open(disk, STORE, image)?;
     let section = image.section("state")?;
     let mut bytes = vec![0; section.length() as usize];
     section.read_at(0, &mut bytes)?;
-    assert_eq!(image.verify(|_, _| {}).len(), 0, "all that was read is whole");
     Ok(bytes)
+}
+
+/// Checks every byte of all images that a manifest names.
+fn check_whole(disk: &SimDisk, manifest: &Manifest) -> Result<(), String> {
+    for image in manifest.images() {
+        let opened = Image::open(disk, STORE, &image).map_err(|error| error.to_string())?;
+        let damage = opened.verify(|_, _| {});
+        if !damage.is_empty() {
+            return Err(format!("{image:?}: {damage:?}"));
+        }
+    }
+    Ok(())
 }
 
 /// What a manifest says, if all of its images are whole.
@@ -242,12 +252,32 @@ pub(crate) fn state_of(disk: &SimDisk, manifest: &Manifest) -> Result<State, Str
     Ok(state)
 }
 
+/// Whether a sync may have failed in what is recovered from: then what was removed may come back for good.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Syncs {
+    Worked,
+    MayHaveFailed,
+}
+
 /// Recovers what a crash left: the state is that of one of the steps between those promised and those begun;
 /// whatever any manifest that is there names is whole; what was removed for good stays so.
 pub(crate) fn recover(disk: &SimDisk, progress: Progress, steps: &[Step]) -> Result<State, String> {
+    recover_behind(Syncs::Worked, disk, progress, steps)
+}
+
+/// The same behind syncs that may have failed.
+pub(crate) fn recover_behind(
+    syncs: Syncs,
+    disk: &SimDisk,
+    progress: Progress,
+    steps: &[Step],
+) -> Result<State, String> {
     let in_words = |error: Error| error.to_string();
     let _recovering = disk.recovering();
-    check_removed(disk, progress, steps)?;
+    if syncs == Syncs::Worked {
+        check_removed(disk, progress, steps)?;
+        check_older(disk)?;
+    }
     let Some(mut manifests) = open(disk).map_err(in_words)? else {
         let is_right = progress.acknowledged == 0;
         return if is_right { Ok(State::default()) } else { Err("no store".into()) };
@@ -255,56 +285,72 @@ pub(crate) fn recover(disk: &SimDisk, progress: Progress, steps: &[Step]) -> Res
     if let Some(passed_over) = manifests.passed_over() {
         return Err(format!("passed over: {passed_over}"));
     }
-    check_older(disk)?;
     manifests.confirm().map_err(in_words)?;
     let found = state_of(disk, manifests.newest())?;
-    let possible = progress.acknowledged..=progress.begun;
-    if !possible.clone().any(|count| State::of(steps, count) == found) {
+    check_whole(disk, manifests.newest())?;
+    let mut possible = progress.acknowledged..=progress.begun;
+    if !possible.any(|count| State::of(steps, count) == found) {
         return Err(format!("found {found:?}, at {progress:?}"));
     }
     manifests.prune(&[]).map_err(in_words)?;
-    check_older(disk)?;
+    if syncs == Syncs::Worked {
+        check_older(disk)?;
+    }
     let named: BTreeSet<FileId> = manifests.newest().images().map(|image| image.file).collect();
     let next_file = manifests.newest().next_file;
     let listed = list_images(disk).map_err(in_words)?;
     // Of those above, nobody knows: an image whose publication did not come, or that is being made.
     let left = listed.iter().filter(|name| FileId(name.number()) < next_file);
     let left: BTreeSet<FileId> = left.map(|name| FileId(name.number())).collect();
-    if left != named { Err(format!("{left:?} are left of {named:?}")) } else { Ok(found) }
+    let needed: BTreeSet<FileId> = manifests.reachable_images().map(|image| image.file).collect();
+    let is_right = named.is_subset(&left) && left == needed;
+    if is_right { Ok(found) } else { Err(format!("{left:?} are left of {named:?}")) }
 }
 
 /// Whatever manifests are there, and were the newest of them lost: what each names is there. References are
 /// removed before what they refer to.
 fn check_older(disk: &SimDisk) -> Result<(), String> {
     let mut contents: DiskImage = disk.contents();
-    let numbers = |contents: &DiskImage| -> Vec<PathBuf> {
-        let is_manifest = |path: &&std::path::Path| {
-            path.starts_with("manifests") && path.extension().is_some_and(|it| it == "man")
-        };
-        contents.files().filter(is_manifest).map(Into::into).collect()
-    };
-    while let Some(highest) = numbers(&contents).pop() {
+    while let Some(highest) = manifests_in(&contents).pop() {
         let alone = SimDisk::from_image(&contents, 5);
         let manifests = open(&alone).map_err(|error| error.to_string())?.ok_or("no store")?;
         state_of(&alone, manifests.newest())
-            .map_err(|error| format!("were {} the newest: {error}", highest.display()))?;
-        contents.remove(highest);
+            .map_err(|error| format!("were {highest} the newest: {error}"))?;
+        contents.remove(manifest_path(highest));
     }
     Ok(())
 }
 
-/// No image is there that was removed when the last step that is safe was done, if no other has begun.
+/// The numbers of the manifests that have their names.
+fn manifests_in(contents: &DiskImage) -> Vec<u64> {
+    let of_path = |path: &Path| path.file_stem()?.to_str()?.parse::<u64>().ok();
+    let numbers = contents.files().filter_map(of_path);
+    let is_there = |number: &u64| contents.bytes(manifest_path(*number)).is_some();
+    let numbers: BTreeSet<u64> = numbers.filter(is_there).collect();
+    numbers.into_iter().collect()
+}
+
+/// Nothing is there that was removed when the last step that is safe was done, if that was to remove and no
+/// other has begun.
 fn check_removed(disk: &SimDisk, progress: Progress, steps: &[Step]) -> Result<(), String> {
     let Progress { begun, acknowledged } = progress;
-    if begun != acknowledged || begun == 0 {
+    let done = &steps[..acknowledged as usize];
+    if begun != acknowledged || done.last() != Some(&Step::Prune) {
         return Ok(());
     }
-    let images = |count| State::of(steps, count).images();
-    // Images have numbers of their own: those of the steps that make one, in order.
-    let makes = |step: &Step| matches!(step, Step::Checkpoint | Step::Index);
-    let makers: Vec<u64> =
-        (1..).zip(steps).filter(|(_, step)| makes(step)).map(|(number, _)| number).collect();
-    let needed: BTreeSet<u64> = images(begun).union(&images(begun - 1)).copied().collect();
+    // Manifests and images have numbers of their own: those of the steps that make one, in order.
+    let numbers_of = |makes: fn(&Step) -> bool| -> Vec<u64> {
+        (1..).zip(done).filter(|(_, step)| makes(step)).map(|(number, _)| number).collect()
+    };
+    let publishers = numbers_of(|step| *step != Step::Prune);
+    let makers = numbers_of(|step| matches!(step, Step::Checkpoint | Step::Index));
+    let published = publishers.len() as u64;
+    let older = manifests_in(&disk.contents()).into_iter().find(|number| number + 1 < published);
+    if let Some(number) = older {
+        return Err(format!("manifest {number} is back, at {progress:?}"));
+    }
+    let newest = publishers.iter().rev().take(2).map(|step| State::of(steps, *step).images());
+    let needed: BTreeSet<u64> = newest.flatten().collect();
     for name in list_images(disk).map_err(|error| error.to_string())? {
         let maker = makers.get(name.number() as usize - 1);
         if !maker.is_some_and(|maker| needed.contains(maker)) {
