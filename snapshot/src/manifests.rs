@@ -30,6 +30,38 @@ use crate::names::{MANIFESTS, Name};
 use crate::{Error, Result};
 
 /// The manifests of an open store.
+///
+/// ```
+/// use base::{FileId, LogPlace, Sequence, StoreId, Timeline};
+/// use disk::SimDisk;
+/// use snapshot::{Branch, ImageWriter, Manifests, Point};
+/// use std::sync::Arc;
+///
+/// let disk = Arc::new(SimDisk::new(1));
+/// assert!(Manifests::open(disk.clone())?.is_none());
+/// let store = StoreId([7; 16]);
+/// let mut manifests = Manifests::create(disk.clone(), store)?;
+///
+/// // A checkpoint: first the image, then the manifest that names it, then what nobody needs any more goes.
+/// let file = manifests.next_file()?;
+/// let mut writer = ImageWriter::create(disk.clone(), store, file)?;
+/// writer.section("rows")?;
+/// let image = writer.finish()?;
+/// let timeline = Timeline::new(0xabcd).unwrap();
+/// let log = LogPlace { file: FileId(1), offset: 4096, sum: 0, sequence: None };
+/// let mut next = manifests.newest().clone();
+/// next.timelines = vec![Branch { timeline, first: Sequence::FIRST, parent: None }];
+/// next.points = vec![Point { name: None, sequence: None, timeline, image, log, log_end: None }];
+/// next.next_file = FileId(file.0 + 1);
+/// manifests.publish(next)?;
+/// manifests.prune(&[])?;
+///
+/// // After a crash: what is found is made durable before anything relies on it.
+/// let mut manifests = Manifests::open(disk)?.expect("a store");
+/// manifests.confirm()?;
+/// assert_eq!(manifests.newest().newest().unwrap().image, image);
+/// # Ok::<(), snapshot::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Manifests {
     pub(crate) disk: Arc<dyn Disk>,
