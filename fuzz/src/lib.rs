@@ -11,6 +11,12 @@
 
 #![forbid(unsafe_code)]
 
+mod snapshot {
+    pub(crate) mod image;
+    pub(crate) mod manifest;
+    use crate::wal::bytes;
+}
+
 mod wal {
     pub(crate) mod bytes;
     pub(crate) mod directory;
@@ -34,4 +40,14 @@ pub fn wal_file(data: &[u8]) {
 /// A log that was written, crashed, and then damaged.
 pub fn wal_directory(data: &[u8]) {
     wal::directory::run(data);
+}
+
+/// An image, damaged or made up, sums and all.
+pub fn snapshot_image(data: &[u8]) {
+    snapshot::image::run(data);
+}
+
+/// Manifests that were published and damaged, or made up, sums and all.
+pub fn snapshot_manifest(data: &[u8]) {
+    snapshot::manifest::run(data);
 }
