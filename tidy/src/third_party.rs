@@ -29,6 +29,9 @@ const USES: &[Use] = &[
     ("proptest", "snapshot", Kind::Tests, "random manifests and sections, and random bytes"),
     ("proptest", "wal", Kind::Tests, "random records, and random bytes in their place"),
     ("proptest", "segments", Kind::Tests, "random slots of random dimensions, and random bytes"),
+    ("parking_lot", "engine", Kind::Code, "locks that do not poison, and let many read"),
+    ("proptest", "engine", Kind::Tests, "random batches against plain maps"),
+    ("tempfile", "engine", Kind::Tests, "stores on the real disk that vanish after the test"),
     (
         "tempfile",
         "benches",
