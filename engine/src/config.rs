@@ -1,33 +1,10 @@
 //! Says what a collection is like: chosen when it is made, kept with it, never changed.
 
 use base::Dim;
+use indexes::Metric;
 use segments::{Decimals, Dedup};
 
 use crate::{Error, Result};
-
-/// What is near: smaller distances are nearer, whatever the metric.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum Metric {
-    /// The Euclidean distance.
-    L2,
-    /// `1 - cos`: 0 for the same direction, 2 for the opposite one. A vector without a direction (all zeros) is at
-    /// distance 1 from everything.
-    Cosine,
-    /// The inner product, negated.
-    Dot,
-}
-
-impl Metric {
-    /// Its name, as the command line knows it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Metric::L2 => "l2",
-            Metric::Cosine => "cosine",
-            Metric::Dot => "dot",
-        }
-    }
-}
 
 /// How near vectors are found.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]

@@ -8,6 +8,8 @@
 //!
 //! Never: reads or writes files; knows what was decided before.
 
+use std::sync::Arc;
+
 use base::codec::{Decoder, Encoder, Malformed};
 use base::{CollectionId, FileId, Row, Slot};
 
@@ -24,7 +26,7 @@ const ALIGNMENT: usize = 4;
 const UPSERT: u8 = 1;
 const REMOVE: u8 = 2;
 const CREATE_COLLECTION: u8 = 3;
-const DROP_COLLECTION: u8 = 4;
+// 4 is kept for dropping a collection.
 const SEGMENT: u8 = 5;
 const CUT: u8 = 6;
 
@@ -32,13 +34,11 @@ const CUT: u8 = 6;
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) enum Op {
     /// Gives an id a vector, whatever it had before.
-    Upsert { collection: CollectionId, id: Id, vector: Vec<f32> },
+    Upsert { collection: CollectionId, id: Id, vector: Arc<[f32]> },
     /// Takes an id away.
     Remove { collection: CollectionId, id: Id },
     /// Makes a collection.
     CreateCollection { collection: CollectionId, name: String, config: CollectionConfig },
-    /// Takes a collection away with all it holds.
-    DropCollection { collection: CollectionId },
     /// Says that a collection has one more segment.
     Segment { collection: CollectionId, file: FileId },
     /// Marks the place up to which a checkpoint reaches.
@@ -107,7 +107,6 @@ impl Op {
             Op::Upsert { .. } => UPSERT,
             Op::Remove { .. } => REMOVE,
             Op::CreateCollection { .. } => CREATE_COLLECTION,
-            Op::DropCollection { .. } => DROP_COLLECTION,
             Op::Segment { .. } => SEGMENT,
             Op::Cut => CUT,
         }
@@ -118,9 +117,7 @@ impl Op {
             Op::Upsert { collection, id, vector } => (collection, Some(id), vector.len() * 4),
             Op::Remove { collection, id } => (collection, Some(id), 0),
             Op::CreateCollection { collection, name, .. } => (collection, None, name.len()),
-            Op::DropCollection { collection } | Op::Segment { collection, .. } => {
-                (collection, None, 0)
-            }
+            Op::Segment { collection, .. } => (collection, None, 0),
             Op::Cut => (&CollectionId(0), None, 0),
         };
         let id_kind = match id {
@@ -173,7 +170,6 @@ impl Op {
                 let config = CollectionConfig::of_codes(dim, from.array("config")?);
                 Op::CreateCollection { collection, name, config: config.map_err(Invalid::Value)? }
             }
-            (DROP_COLLECTION, None) if length == 0 => Op::DropCollection { collection },
             (SEGMENT, None) if length == 0 => {
                 Op::Segment { collection, file: FileId(from.u64("file")?) }
             }
@@ -208,7 +204,7 @@ fn text(from: &mut Decoder<'_>, length: usize, field: &'static str) -> Result<St
     Ok(text.to_owned())
 }
 
-fn floats(bytes: &[u8]) -> Result<Vec<f32>, Invalid> {
+fn floats(bytes: &[u8]) -> Result<Arc<[f32]>, Invalid> {
     let (numbers, rest) = bytes.as_chunks::<4>();
     if !rest.is_empty() {
         return Err(Invalid::Value("length"));
@@ -312,7 +308,7 @@ fn decode_outcome(from: &mut Decoder<'_>, expected: u8) -> Result<Outcome, Inval
             Ok(Outcome::Upserted { row, placed: segments::Placed::Shared(slot), ended })
         }
         (REMOVE, 0, Slot(0), Row(0), ended) => Ok(Outcome::Removed { ended }),
-        (CREATE_COLLECTION.., 0, Slot(0), Row(0), None) => Ok(Outcome::Done(kind)),
+        (CREATE_COLLECTION | SEGMENT | CUT, 0, Slot(0), Row(0), None) => Ok(Outcome::Done(kind)),
         _ => Err(Invalid::Value("outcome")),
     }
 }

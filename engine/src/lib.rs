@@ -11,10 +11,12 @@ mod config;
 mod error;
 mod format;
 mod id;
+mod image;
 mod rows;
 
-pub use config::{CollectionConfig, IndexConfig, Metric};
+pub use config::{CollectionConfig, IndexConfig};
 pub use error::{Error, NAME_BYTES_MAX, Result};
 pub use format::Invalid;
 pub use id::{ID_BYTES_MAX, Id};
+pub use indexes::Metric;
 pub use segments::{Decimals, Dedup};
