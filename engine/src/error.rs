@@ -120,6 +120,19 @@ impl From<segments::Error> for Error {
     }
 }
 
+impl Error {
+    /// Whether nothing was changed by the call that failed, so that it may be tried again: the disk is full, say.
+    pub fn is_clean_refusal(&self) -> bool {
+        match self {
+            Error::Disk(error) => error.is_clean_refusal(),
+            Error::Log(error) => error.is_clean_refusal(),
+            Error::Snapshot(error) => error.is_clean_refusal(),
+            Error::Vectors(error) => error.is_clean_refusal(),
+            _ => true,
+        }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
