@@ -4,3 +4,4 @@
 
 mod behaviour;
 mod crash;
+mod store;
