@@ -60,7 +60,7 @@ pub enum Error {
         /// What the disk said.
         source: disk::Error,
     },
-    /// There is a file already under the number of an image that was to be made.
+    /// There is a file already where a store or an image was to be made.
     Exists {
         /// What is in the way.
         path: PathBuf,
@@ -164,7 +164,8 @@ impl fmt::Display for Error {
             ),
             Error::Exists { path } => write!(
                 f,
-                "{} exists already; give a new image a number above all there are",
+                "{} exists already; open the store that it is of, or give a new image a number above all \
+                 there are",
                 path.display()
             ),
             Error::NoSection { path, section } => {

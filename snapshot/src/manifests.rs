@@ -91,15 +91,14 @@ impl Manifests {
     /// store that is being made. Only then may other files be made.
     ///
     /// # Errors
-    /// As [`Manifests::publish`].
-    ///
-    /// # Panics
-    /// If there is a store: ask [`Manifests::open`] first.
+    /// [`Error::Exists`] if there is a store, or anything that one may have left; otherwise as
+    /// [`Manifests::publish`].
     pub fn create(disk: Arc<dyn Disk>, store: StoreId) -> Result<Manifests> {
+        if let Some(file) = left_behind(&*disk)? {
+            return Err(Error::Exists { path: disk.root().join(file) });
+        }
         make_directories(&*disk)?;
         let names = list_manifests(&*disk)?;
-        let is_there = names.iter().any(|name| matches!(name, Name::Manifest(_)));
-        assert!(!is_there, "there is a store in {}", disk.root().display());
         let highest = names.last().map_or(0, |name| name.number());
         // What stands in the place of the one before until the first is there.
         let nothing = Published { number: 0, hash: 0, manifest: Manifest::of_a_new_store() };

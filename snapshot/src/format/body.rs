@@ -94,14 +94,14 @@ fn point_body(point: &Point) -> PointBody {
 
 fn point_of(body: PointBody) -> Result<Point, Invalid> {
     let name = String::from_utf8(body.name).map_err(|_| Invalid::Value("name"))?;
-    let log = place_of(&body.log)?.ok_or(Invalid::Value("log"))?;
+    let log = place_of(&body.log).ok_or(Invalid::Value("log"))?;
     Ok(Point {
         name: (!name.is_empty()).then_some(name),
         sequence: Sequence::new(body.sequence),
         timeline: Timeline::new(body.timeline).ok_or(Invalid::Value("timeline"))?,
         image: image_of(&body.image),
         log,
-        log_end: place_of(&body.log_end)?,
+        log_end: place_of(&body.log_end),
     })
 }
 
@@ -126,13 +126,12 @@ fn place_body(place: Option<&LogPlace>) -> PlaceBody {
     }
 }
 
-fn place_of(body: &PlaceBody) -> Result<Option<LogPlace>, Invalid> {
+fn place_of(body: &PlaceBody) -> Option<LogPlace> {
     match *body {
-        PlaceBody { file: 0, offset: 0, sum: 0, sequence: 0 } => Ok(None),
-        PlaceBody { file: 0, .. } => Err(Invalid::Value("log")),
+        PlaceBody { file: 0, offset: 0, sum: 0, sequence: 0 } => None,
         PlaceBody { file, offset, sum, sequence } => {
             let sequence = Sequence::new(sequence);
-            Ok(Some(LogPlace { file: FileId(file), offset, sum, sequence }))
+            Some(LogPlace { file: FileId(file), offset, sum, sequence })
         }
     }
 }

@@ -167,6 +167,18 @@ fn by_position_a_chunk_is_read_as_a_whole_and_its_sums_once() {
 }
 
 #[test]
+fn what_was_found_to_be_damaged_is_not_read_again() {
+    let (disk, image) = written();
+    let (disk, trace) = Trace::record(Arc::new(flipped(&disk, 4_096)), Recorded::Everything);
+    let section = open(&*disk, &image);
+    section.read_at(0, &mut [0]).unwrap_err();
+    trace.take();
+    section.read_at(0, &mut [0]).unwrap_err();
+    section.bytes(0..1).unwrap_err();
+    assert_eq!(trace.take(), "");
+}
+
+#[test]
 fn a_recovery_reads_by_position() {
     let (disk, image) = written();
     let recovering = disk.recovering();

@@ -101,6 +101,7 @@ fn sums_of_two_levels_are_written_and_read() {
     writer.section("small").unwrap();
     writer.write(b"behind it").unwrap();
     let image = writer.finish().unwrap();
+    let image_sum = image.sum;
     let image = Image::open(&disk, STORE, &image).unwrap();
     let large = image.section("large").unwrap();
     for number in [0_u32, 511, 512] {
@@ -115,6 +116,17 @@ fn sums_of_two_levels_are_written_and_read() {
     let mut told = (0, 0);
     assert!(image.verify(|read, of| told = (read, of)).is_empty());
     assert_eq!((told.0, told.1), (image.bytes(), image.bytes()), "each byte once");
+    // Of sums that others say are damaged nothing is believed, on any level below.
+    let level_2 = image.bytes() - 512 - 2 * 64 - 16;
+    let damaged = ImageRef { file: ID, bytes: image.bytes(), sum: image_sum };
+    drop((large, image));
+    let mut contents = disk.contents();
+    drop(disk);
+    assert!(contents.flip_bit(Name::Image(ID).path(), level_2 as usize, 0));
+    let disk = SimDisk::from_image(&contents, 2);
+    let found = Image::open(&disk, STORE, &damaged).unwrap().verify(|_, _| {});
+    let unchecked = found.iter().filter(|damage| matches!(damage.harm, crate::Harm::Unchecked));
+    assert_eq!((found.len(), unchecked.count()), (1 + 2 + 513 * 16, 2 + 513 * 16));
 }
 
 #[test]

@@ -37,10 +37,21 @@ fn an_empty_directory_is_no_store_and_is_left_as_it_is() {
 }
 
 #[test]
-#[should_panic(expected = "there is a store")]
-fn a_store_is_not_made_over_another() {
-    let disk = written(&[Step::Create]);
-    Manifests::create(Arc::new(disk), STORE).unwrap();
+fn a_store_is_not_made_over_another_nor_over_what_is_left_of_one() {
+    let disk = written(&[Step::Create, Step::Checkpoint]);
+    for removed in [None, Some(manifest_path(1)), Some(manifest_path(2)), Some(image_path(1))] {
+        if let Some(removed) = removed {
+            disk.remove(&removed).unwrap().sync(&disk).unwrap();
+        }
+        let before = disk.contents();
+        let created = Manifests::create(Arc::new(disk.clone()), STORE);
+        if before.files().next().is_none() {
+            created.unwrap();
+        } else {
+            assert!(matches!(created, Err(Error::Exists { .. })), "{created:?}");
+            assert_eq!(disk.contents().sum(), before.sum());
+        }
+    }
 }
 
 #[test]
@@ -222,6 +233,29 @@ fn a_manifest_that_cannot_be_read_is_not_passed_over() {
     let disk = SimDisk::from_image(&contents, 2);
     let manifests = open(&disk).unwrap().unwrap();
     assert_eq!(state_of(&disk, manifests.newest()).unwrap(), State::of(&steps, 2));
+}
+
+/// It is there to fall back on only.
+#[test]
+fn a_manifest_before_the_newest_may_be_damaged_or_unreadable() {
+    let steps = [Step::Create, Step::Checkpoint, Step::Checkpoint];
+    for damage in [0, 1, 2] {
+        let mut contents = written(&steps).contents();
+        let path = manifest_path(2);
+        let is_done = match damage {
+            0 => contents.make_unreadable(&path, 0..1),
+            1 => contents.flip_bit(&path, 150, 1),
+            _ => contents.remove(&path),
+        };
+        assert!(is_done);
+        let disk = SimDisk::from_image(&contents, 2);
+        let mut manifests = open(&disk).unwrap().unwrap();
+        assert!(manifests.passed_over().is_none());
+        assert_eq!((manifests.number(), manifests.reachable().count()), (3, 1));
+        manifests.confirm().unwrap();
+        manifests.prune(&[]).unwrap();
+        assert_eq!(open(&disk).unwrap().unwrap().reachable().count(), 2);
+    }
 }
 
 #[test]

@@ -121,6 +121,21 @@ fn after_a_directory_could_not_be_synced_nothing_is_published_or_removed() {
     }
 }
 
+/// It may have been done, or not.
+#[test]
+fn after_a_name_that_failed_nothing_is_published() {
+    for (nth, is_in_doubt) in [(0, false), (1, false), (2, true)] {
+        let disk = written(&[Step::Create, Step::Checkpoint]);
+        let mut manifests = open(&disk).unwrap().unwrap();
+        // To make the file, to reserve its space, to rename it.
+        disk.inject(Fault { kind: FaultKind::Call, nth, lasting: Lasting::Once });
+        let error = manifests.confirm().unwrap_err();
+        assert_eq!(disk.faults_struck(), 1);
+        assert_eq!(matches!(error, Error::Stopped { .. }), is_in_doubt, "call {nth}: {error}");
+        assert_eq!(manifests.confirm().is_err(), is_in_doubt, "call {nth}");
+    }
+}
+
 /// In front of a disk that stops at the first write that fails: a full disk has to be none.
 #[test]
 fn a_full_disk_is_a_clean_refusal_and_leaves_nothing_behind() {
@@ -137,6 +152,8 @@ fn a_full_disk_is_a_clean_refusal_and_leaves_nothing_behind() {
         if let Err(error) = store.step(Step::Checkpoint) {
             assert!(error.is_clean_refusal(), "{capacity}: {error}");
             assert!(latch.first_failure().is_none(), "{capacity}");
+            let is_new = |path: &std::path::Path| path.extension().is_some_and(|it| it == "new");
+            assert!(!sim.contents().files().any(is_new), "{capacity}");
             let images = list_images(&sim).unwrap();
             // The image may be there, and not what names it.
             if images.len() == 2 {
