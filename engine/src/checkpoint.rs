@@ -148,7 +148,7 @@ impl Inner {
         // No view is taken meanwhile: it would have the number of before and the rows of behind.
         let _nobody_looks = self.state.write();
         for (cut, slots, rows) in bases {
-            cut.collection.set.rebase(slots);
+            cut.collection.set.rebase(&cut.slots, slots);
             cut.collection.rows.write().rebase(rows);
         }
         Ok(())
@@ -171,9 +171,7 @@ impl Inner {
         let collections: Vec<_> = self.state.read().collections.values().cloned().collect();
         for collection in collections {
             loop {
-                let done = collection.set.reclaim(&until, RECLAIMED_AT_A_TIME)?;
-                let most = u64::from(RECLAIMED_AT_A_TIME);
-                if done.freed < most && done.closed < most {
+                if !collection.set.reclaim(&until, RECLAIMED_AT_A_TIME)?.more {
                     break;
                 }
             }
@@ -187,7 +185,7 @@ impl Inner {
         let collections: Vec<_> = self.state.read().collections.values().cloned().collect();
         let _nobody_grows: Vec<_> = collections.iter().map(|it| it.growth.lock()).collect();
         let below = self.next_file.load(Ordering::Relaxed);
-        let used: HashSet<FileId> = collections.iter().flat_map(|it| it.set.files()).collect();
+        let used: HashSet<FileId> = collections.iter().flat_map(|it| it.set.files_made()).collect();
         for name in segments::list(&*self.disk)? {
             let is_used = matches!(name, segments::Name::Segment(file) if used.contains(&file));
             if !is_used && name.file().0 < below {

@@ -85,6 +85,11 @@ pub enum Error {
         /// The last one.
         row: Row,
     },
+    /// A collection has no room left, and none could be made.
+    Full {
+        /// The collection's name.
+        name: String,
+    },
     /// The store was closed.
     Closed,
     /// A vector that a row refers to was found damaged while it was read for this id.
@@ -166,6 +171,7 @@ impl fmt::Display for Error {
                 write!(f, "section {section} of the image: {what}; restore from a backup")
             }
             Error::Exhausted { row } => write!(f, "row {row} was the last that there can be"),
+            Error::Full { name } => write!(f, "collection {name:?} has no room left"),
             Error::Closed => write!(f, "the store was closed"),
             Error::Unreadable { id, source } => write!(f, "the vector of {id}: {source}"),
         }

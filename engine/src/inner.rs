@@ -93,7 +93,7 @@ pub(crate) enum Wish {
 
 /// What is left to do with a batch once it has reached its level.
 pub(crate) struct Applied {
-    writes: Vec<(Arc<CollectionState>, Writes)>,
+    writes: Kept,
     /// Whoever waits to know where in the log the batch ends.
     place: Option<Arc<OnceLock<LogPlace>>>,
 }
@@ -111,7 +111,7 @@ impl Apply for Applier {
         if self.failure.get().is_some() {
             return;
         }
-        for (collection, writes) in &batch.writes {
+        for (collection, writes) in batch.writes {
             if let Err(error) = collection.set.apply(writes) {
                 // It is in the log, and found when the store is opened again; nothing behind it is shown.
                 self.failure.get_or_init(|| error.into());
@@ -149,14 +149,13 @@ impl Inner {
         }
     }
 
-    /// Decides a batch and queues it for the log.
+    /// Decides a batch and queues it for the log; makes segments until there is room for it.
     pub(crate) fn commit(&self, wishes: &[Wish], level: Level) -> Result<Decided> {
         loop {
-            self.make_room(wishes, level)?;
             match self.queue(wishes, level, None, |_| ()) {
-                // Others took the room meanwhile.
-                Err(Error::Vectors(segments::Error::NoRoom { .. })) => {}
-                decided => return decided,
+                Err(Refused::Full(collection)) => self.grow(&collection, level)?,
+                Err(Refused::Because(error)) => return Err(error),
+                Ok(decided) => return Ok(decided),
             }
         }
     }
@@ -169,7 +168,7 @@ impl Inner {
         level: Level,
         place: Option<Arc<OnceLock<LogPlace>>>,
         mut then: impl FnMut(Sequence),
-    ) -> Result<Decided> {
+    ) -> std::result::Result<Decided, Refused> {
         self.check()?;
         let ops: Vec<Op> = wishes.iter().map(Wish::op).collect();
         let frees = wishes.iter().all(|wish| matches!(wish, Wish::Remove(..) | Wish::Cut));
@@ -184,22 +183,18 @@ impl Inner {
         let committer = committer.as_ref().ok_or(Error::Closed)?;
         let mut outcomes = Vec::new();
         let commit = committer.commit(request, |sequence, table| {
-            let (decided, writes) = self.decide(wishes, sequence)?;
+            let (decided, writes) = Self::decide(wishes, sequence)?;
             encode_outcomes(&decided, table);
             outcomes = decided;
             then(sequence);
-            Ok::<Applied, Error>(Applied { writes, place })
+            Ok::<Applied, Refused>(Applied { writes, place })
         })?;
         self.logged.fetch_add(bytes, Ordering::Relaxed);
         Ok(Decided { commit, outcomes })
     }
 
     /// Decides what becomes of each wish: under the sequencer's lock.
-    fn decide(
-        &self,
-        wishes: &[Wish],
-        at: Sequence,
-    ) -> Result<(Vec<Outcome>, Vec<(Arc<CollectionState>, Writes)>)> {
+    fn decide(wishes: &[Wish], at: Sequence) -> std::result::Result<(Vec<Outcome>, Kept), Refused> {
         let mut parts: BTreeMap<CollectionId, Part<'_>> = BTreeMap::new();
         let mut outcomes = Vec::with_capacity(wishes.len());
         for wish in wishes {
@@ -207,15 +202,15 @@ impl Inner {
                 Wish::Upsert(collection, id, prepared) => {
                     let part =
                         parts.entry(collection.id).or_insert_with(|| Part::new(collection, at));
-                    part.upsert(id, prepared)?
+                    part.upsert(id, prepared).map_err(|error| Refused::by(collection, error))?
                 }
                 Wish::Remove(collection, id) => {
                     let part =
                         parts.entry(collection.id).or_insert_with(|| Part::new(collection, at));
                     part.remove(id)?
                 }
-                Wish::Segment(collection, _) => {
-                    collection.set.open_segments();
+                Wish::Segment(collection, file) => {
+                    collection.set.open_segment(*file);
                     Outcome::Done(wish.op().kind())
                 }
                 Wish::CreateCollection(..) | Wish::Cut => Outcome::Done(wish.op().kind()),
@@ -232,30 +227,62 @@ impl Inner {
         Ok((outcomes, writes))
     }
 
-    /// Makes segments until there is room for all the vectors of a batch.
-    fn make_room(&self, wishes: &[Wish], level: Level) -> Result<()> {
-        let mut wanted: HashMap<CollectionId, (&Arc<CollectionState>, u64)> = HashMap::new();
-        for wish in wishes {
-            if let Wish::Upsert(collection, ..) = wish {
-                wanted.entry(collection.id).or_insert((collection, 0)).1 += 1;
-            }
+    /// Makes one more segment for a collection, unless somebody did meanwhile.
+    fn grow(&self, collection: &Arc<CollectionState>, level: Level) -> Result<()> {
+        let before = collection.set.files().len();
+        let _alone = collection.growth.lock();
+        if collection.set.files().len() > before {
+            return Ok(());
         }
-        for (collection, count) in wanted.into_values() {
-            let has_room = || collection.set.room_left() >= count;
-            if has_room() {
-                continue;
-            }
-            let _alone = collection.growth.lock();
-            while !has_room() {
-                self.check()?;
-                let file = FileId(self.next_file.fetch_add(1, Ordering::Relaxed));
-                collection.set.make_segment(file)?;
-                // Its slots are given out once the log says that it is there.
-                let wish = Wish::Segment(Arc::clone(collection), file);
-                let _written_in_order = self.queue(&[wish], level, None, |_| ())?;
-            }
-        }
+        self.check()?;
+        let file = FileId(self.next_file.fetch_add(1, Ordering::Relaxed));
+        let file = collection.set.make_segment(file)?;
+        // Its slots are given out once the log says that it is there.
+        let wish = Wish::Segment(Arc::clone(collection), file);
+        let _written_in_order = self.queue(&[wish], level, None, |_| ())?;
         Ok(())
+    }
+}
+
+/// What is left to be applied of a batch.
+type Kept = Vec<(Arc<CollectionState>, Writes)>;
+
+/// Why a batch was not decided.
+pub(crate) enum Refused {
+    /// A collection needs another segment first.
+    Full(Arc<CollectionState>),
+    /// It cannot be.
+    Because(Error),
+}
+
+impl Refused {
+    fn by(collection: &Arc<CollectionState>, error: Error) -> Self {
+        match error {
+            Error::Vectors(segments::Error::NoRoom { .. }) => Refused::Full(Arc::clone(collection)),
+            error => Refused::Because(error),
+        }
+    }
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Refused::Because(error)
+    }
+}
+
+impl From<wal::Error> for Refused {
+    fn from(error: wal::Error) -> Self {
+        Refused::Because(error.into())
+    }
+}
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Because(error) => error,
+            // Only batches with vectors need room, and they go through `commit`.
+            Refused::Full(collection) => Error::Full { name: collection.name.clone() },
+        }
     }
 }
 

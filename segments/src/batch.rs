@@ -12,7 +12,7 @@ use std::sync::Arc;
 use base::{Sequence, Slot};
 
 use crate::primitives::{MutexGuard, lock};
-use crate::{Dedup, Ended, Error, Fresh, Placed, Result, SlotTable, VectorHash, VectorSet, View};
+use crate::{Dedup, Ended, Error, Placed, Result, SlotTable, VectorHash, VectorSet, View, Written};
 
 /// A vector that was looked at outside any lock.
 #[derive(Clone, Debug)]
@@ -47,7 +47,7 @@ impl VectorSet {
 
     /// Begins to decide a batch with this number. Others wait until it is kept or dropped.
     pub fn batch(&self, number: Sequence) -> Batch<'_> {
-        let mut table = lock(&self.table);
+        let mut table = self.table();
         table.begin();
         Batch { set: self, table, number, writes: Writes::default(), view: OnceCell::new() }
     }
@@ -70,7 +70,7 @@ pub struct Batch<'s> {
 pub struct Writes {
     pub(crate) by_value: Vec<(Slot, Arc<[f32]>)>,
     /// Written already, by a `Fresh`.
-    written: Vec<Slot>,
+    written: Vec<(Slot, Arc<[f32]>)>,
 }
 
 impl Writes {
@@ -79,8 +79,8 @@ impl Writes {
         self.by_value.is_empty() && self.written.is_empty()
     }
 
-    pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> {
-        self.by_value.iter().map(|(slot, _)| *slot).chain(self.written.iter().copied())
+    pub(crate) fn vectors(&self) -> impl Iterator<Item = (Slot, &Arc<[f32]>)> {
+        self.by_value.iter().chain(&self.written).map(|(slot, vector)| (*slot, vector))
     }
 }
 
@@ -91,36 +91,46 @@ impl Batch<'_> {
     /// [`Error::NoRoom`] if another segment is needed; [`Error::NoSlotsLeft`], [`Error::TooManyReferences`];
     /// where the description of the slots cannot be read.
     pub fn place(&mut self, prepared: &Prepared) -> Result<Placed> {
-        let (slot, is_new) = match self.decide(prepared, None)? {
-            Placed::Shared(slot) => return Ok(Placed::Shared(slot)),
-            Placed::Own(slot) => (slot, Arc::clone(&prepared.vector)),
-        };
-        self.set.file.close(slot);
-        lock(&self.set.pending).insert(slot.0, Arc::clone(&is_new));
-        self.writes.by_value.push((slot, is_new));
-        Ok(Placed::Own(slot))
+        let placed = self.decide(prepared, None)?;
+        if let Placed::Own(slot) = placed {
+            self.claim(slot)?;
+            self.expect(slot, prepared);
+            self.writes.by_value.push((slot, Arc::clone(&prepared.vector)));
+        }
+        Ok(placed)
     }
 
-    /// As [`place`](Batch::place), where the vector was written to a slot of its own before, and synced: the one
-    /// with this number of the fresh ones.
+    /// As [`place`](Batch::place), where the vector was written to a slot of its own before, and synced: the one with
+    /// this number of those that were written.
     ///
     /// # Errors
     /// As [`place`](Batch::place).
     ///
     /// # Panics
-    /// If there is no such slot among the fresh ones, or it was placed before.
-    pub fn place_fresh(
-        &mut self,
-        prepared: &Prepared,
-        fresh: &Fresh<'_>,
-        index: u32,
-    ) -> Result<Placed> {
-        let placed = self.decide(prepared, Some(fresh.slot(index)))?;
+    /// If there is no such one, it was placed before, or was written for another set.
+    pub fn place_written(&mut self, written: &Written<'_>, index: u32) -> Result<Placed> {
+        let (slot, prepared) = written.of(self.set, index);
+        let placed = self.decide(prepared, Some(slot))?;
         if let Placed::Own(slot) = placed {
-            lock(&self.set.pending).insert(slot.0, Arc::clone(&prepared.vector));
-            self.writes.written.push(slot);
+            self.expect(slot, prepared);
+            self.writes.written.push((slot, Arc::clone(&prepared.vector)));
         }
         Ok(placed)
+    }
+
+    /// Takes a slot that was given out, if readers cannot have it.
+    fn claim(&mut self, slot: Slot) -> Result<()> {
+        if self.set.file.claim(slot) {
+            return Ok(());
+        }
+        self.table.take_back();
+        self.table.avoid(u64::from(slot.0)..u64::from(slot.0) + 1);
+        Err(Error::Inconsistent { slot, what: "free, and open to readers" })
+    }
+
+    /// Lets the next batch find a vector that is on its way.
+    fn expect(&self, slot: Slot, prepared: &Prepared) {
+        lock(&self.set.pending).insert(slot.0, Arc::clone(&prepared.vector));
     }
 
     /// Counts one more reference to a slot that is alive.
@@ -146,7 +156,7 @@ impl Batch<'_> {
         let placed =
             self.table.place(key, hash, self.number, |slot| set.holds(slot, vector, view))?;
         if let Placed::Own(slot) = placed {
-            set.file.close(slot);
+            self.claim(slot)?;
             set.file.write_one(slot, vector)?;
             set.file.publish([slot].into_iter());
         }
@@ -170,6 +180,8 @@ impl Batch<'_> {
 
     fn decide(&mut self, prepared: &Prepared, fresh: Option<Slot>) -> Result<Placed> {
         let Prepared { vector, hash, hint } = prepared;
+        // It may have been prepared for another set.
+        self.set.check_length(vector)?;
         let hash = match (hash, hint) {
             (Some(hash), _) => *hash,
             (None, hint) => {
@@ -218,7 +230,7 @@ impl Drop for Batch<'_> {
     fn drop(&mut self) {
         let mut pending = lock(&self.set.pending);
         // Nothing is left here of a batch that was kept.
-        for slot in self.writes.slots() {
+        for (slot, _) in self.writes.vectors() {
             pending.remove(&slot.0);
         }
         self.table.roll_back();

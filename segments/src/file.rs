@@ -9,8 +9,8 @@
 //! Never: knows which slots hold something, or since when.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use base::{CollectionId, FileId, Slot, StoreId};
 use disk::{Access, Disk};
@@ -49,13 +49,11 @@ pub(crate) struct Opened {
     pub(crate) file: FileId,
     pub(crate) segment: Result<Arc<Segment>>,
     pub(crate) states: States,
-    /// Whether it was written to since the last sync began.
-    is_dirty: AtomicBool,
 }
 
 impl Opened {
     fn new(file: FileId, segment: Result<Arc<Segment>>, states: States) -> Arc<Self> {
-        Arc::new(Opened { file, segment, states, is_dirty: AtomicBool::new(false) })
+        Arc::new(Opened { file, segment, states })
     }
 }
 
@@ -68,12 +66,27 @@ pub(crate) struct VectorFile {
     place: Place,
     owner: Owner,
     segments: RwLock<Segments>,
+    /// How many segments there are of which something durable, or about to be, says that they are there.
+    announced: AtomicUsize,
+    /// Held by who makes a segment.
+    growing: Mutex<()>,
 }
 
 impl VectorFile {
     /// No segments.
     pub(crate) fn new(place: Place, owner: Owner) -> Self {
-        VectorFile { place, owner, segments: RwLock::new(Arc::from([])) }
+        Self::of(place, owner, Arc::from([]))
+    }
+
+    fn of(place: Place, owner: Owner, segments: Segments) -> Self {
+        let announced = AtomicUsize::new(segments.len());
+        VectorFile {
+            place,
+            owner,
+            segments: RwLock::new(segments),
+            announced,
+            growing: Mutex::new(()),
+        }
     }
 
     /// The segments with these numbers, as far as they can be opened.
@@ -85,14 +98,19 @@ impl VectorFile {
     ) -> Self {
         let open = |(number, file): (u32, &FileId)| open(&*disk, &owner, (*file, number), access);
         let segments: Segments = (0..).zip(files).map(open).collect();
-        VectorFile { place: Place::Disk(disk), owner, segments: RwLock::new(segments) }
+        Self::of(Place::Disk(disk), owner, segments)
     }
 
     /// Opens one more segment, if it can be opened.
     pub(crate) fn open_next(&self, file: FileId, access: Access) -> Result<()> {
         let number = self.next_number()?;
+        if self.segments().iter().any(|opened| opened.file == file) {
+            let slot = self.owner.geometry.first_slot(number).unwrap_or(Slot(u32::MAX));
+            return Err(Error::Inconsistent { slot, what: "of a segment that was there already" });
+        }
         if let Place::Disk(disk) = &self.place {
             self.add(open(&**disk, &self.owner, (file, number), access));
+            self.announced.fetch_add(1, Ordering::Release);
         }
         Ok(())
     }
@@ -106,9 +124,23 @@ impl VectorFile {
         Arc::clone(&self.segments.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// How many slots there is room for.
+    /// The segments that were announced.
+    pub(crate) fn announced(&self) -> Vec<FileId> {
+        let count = self.announced.load(Ordering::Acquire);
+        self.segments().iter().take(count).map(|opened| opened.file).collect()
+    }
+
+    /// Says that a segment is there, if it is the next one to be announced.
+    pub(crate) fn announce(&self, file: FileId) {
+        let count = self.announced.load(Ordering::Acquire);
+        if self.segments().get(count).is_some_and(|opened| opened.file == file) {
+            self.announced.store(count + 1, Ordering::Release);
+        }
+    }
+
+    /// How many slots the announced segments have.
     pub(crate) fn room(&self) -> u64 {
-        room(&self.owner.geometry, self.segments().len())
+        room(&self.owner.geometry, self.announced.load(Ordering::Acquire))
     }
 
     /// The slots of the segments that could not be opened, and why.
@@ -122,9 +154,13 @@ impl VectorFile {
         broken.collect()
     }
 
-    /// Makes one more segment, durably; its file has this number, which has to be above all there are. Only
-    /// one thread at a time may do this.
-    pub(crate) fn grow(&self, file: FileId) -> Result<()> {
+    /// Makes one more segment, durably, in a file of this number, which has to be above all there are; unless there is
+    /// one already that was not announced. Says which has to be.
+    pub(crate) fn grow(&self, file: FileId) -> Result<FileId> {
+        let _alone = self.growing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(made) = self.segments().get(self.announced.load(Ordering::Acquire)) {
+            return Ok(made.file);
+        }
         let number = self.next_number()?;
         let header = self.owner.header(file, number);
         let segment = match &self.place {
@@ -133,7 +169,7 @@ impl VectorFile {
         };
         let states = States::closed(segment.slots());
         self.add(Opened::new(file, Ok(segment), states));
-        Ok(())
+        Ok(file)
     }
 
     fn next_number(&self) -> Result<u32> {
@@ -148,6 +184,13 @@ impl VectorFile {
     fn add(&self, opened: Arc<Opened>) {
         let mut segments = self.segments.write().unwrap_or_else(PoisonError::into_inner);
         *segments = segments.iter().cloned().chain([opened]).collect();
+    }
+
+    /// Takes a slot that was given out for writing; `false` if readers may have it, as none that is free may be.
+    #[must_use]
+    pub(crate) fn claim(&self, slot: Slot) -> bool {
+        let (number, index) = self.owner.geometry.locate(slot);
+        self.segments().get(number as usize).is_some_and(|opened| opened.states.claim(index))
     }
 
     /// Lets nobody begin to read a slot.
@@ -207,10 +250,8 @@ impl VectorFile {
             let is_meant = slots.as_ref().is_none_or(|slots| {
                 slots.start < room(geometry, number + 1) && room(geometry, number) < slots.end
             });
-            // One that could not be opened was not written to. Whoever writes from here on says so again.
-            if let (true, Ok(segment)) = (is_meant, &opened.segment)
-                && opened.is_dirty.swap(false, Ordering::Relaxed)
-            {
+            // One that could not be opened was not written to.
+            if let (true, Ok(segment)) = (is_meant, &opened.segment) {
                 segment.sync()?;
             }
         }
@@ -243,7 +284,6 @@ fn closed_to_readers(
         let state = opened.states.get(index);
         assert_eq!(state, State::Closed, "slot {index} of segment {number} is open to readers");
     }
-    opened.is_dirty.store(true, Ordering::Relaxed);
     Ok(segment)
 }
 
@@ -284,6 +324,8 @@ impl Run {
         }
         let indexes = self.first..self.first + self.count;
         let segment = closed_to_readers(segments, self.segment, indexes, self.slot)?;
+        let expected = self.count as usize * segment.geometry().vector_bytes();
+        assert_eq!(self.bytes.len(), expected, "bytes of {} vectors", self.count);
         segment.write_run(self.first, &self.bytes)
     }
 }

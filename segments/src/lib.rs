@@ -45,7 +45,7 @@ pub use directory::{list, make_directory, remove};
 pub use error::{Error, Result};
 pub use file::Owner;
 pub use format::SegmentHeader;
-pub use fresh::Fresh;
+pub use fresh::{Fresh, Written};
 pub use geometry::{Element, Geometry, HEADER_BYTES};
 pub use hash::{Decimals, Dedup, NotFinite, VectorHash, check_finite};
 pub use names::Name;

@@ -27,6 +27,8 @@ pub struct Recovery {
     table: SlotTable,
     base: Arc<dyn SlotBase>,
     replayed: Replayed,
+    /// Slots of segments that could not be opened.
+    broken: Vec<Range<u64>>,
 }
 
 impl Recovery {
@@ -50,7 +52,9 @@ impl Recovery {
             return Err(Error::Inconsistent { slot: Slot(last), what });
         }
         table.set_room(file.room());
-        Ok(Recovery { file, keys: Keys::of(dedup), table, base, replayed: Replayed::default() })
+        let broken = broken(&file);
+        let (keys, replayed) = (Keys::of(dedup), Replayed::default());
+        Ok(Recovery { file, keys, table, base, replayed, broken })
     }
 
     /// Lets only so many bits of each key count.
@@ -63,14 +67,16 @@ impl Recovery {
     /// One more segment was made.
     ///
     /// # Errors
-    /// [`Error::NoSlotsLeft`] if there can be none.
+    /// [`Error::NoSlotsLeft`] if there can be none; [`Error::Inconsistent`] if it was there already.
     pub fn grew(&mut self, file: FileId) -> Result<()> {
         self.file.open_next(file, Access::ReadWrite)?;
+        self.broken = broken(&self.file);
         self.table.set_room(self.file.room());
         Ok(())
     }
 
-    /// A vector, which the log holds, was placed in a slot of its own. It is written there.
+    /// A vector, which the log holds, was placed in a slot of its own. It is written there, also where the description,
+    /// which is not read, has something alive: only a log of another store or a damaged image could say so.
     ///
     /// # Errors
     /// [`Error::NoRoom`] if there is no such slot, [`Error::Inconsistent`] if it held one already,
@@ -131,7 +137,7 @@ impl Recovery {
     /// Ends the recovery. The pins say up to which batch everything is visible.
     pub fn finish(mut self, pins: Arc<Pins>) -> VectorSet {
         self.table.end_replay();
-        for (slots, _) in self.file.broken() {
+        for slots in self.broken {
             self.table.avoid(slots);
         }
         let sums = Sums::new(self.base, self.replayed);
@@ -139,7 +145,11 @@ impl Recovery {
     }
 
     fn is_broken(&self, slot: Slot) -> bool {
-        let is_in = |(slots, _): &(Range<u64>, Error)| slots.contains(&u64::from(slot.0));
-        self.file.broken().iter().any(is_in)
+        self.broken.iter().any(|slots| slots.contains(&u64::from(slot.0)))
     }
+}
+
+/// The slots of segments that could not be opened.
+fn broken(file: &VectorFile) -> Vec<Range<u64>> {
+    file.broken().into_iter().map(|(slots, _)| slots).collect()
 }

@@ -16,6 +16,7 @@
 //! what the sum of a vector is.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use disk::{Access, Disk, File, MemoryFile, Region};
@@ -37,8 +38,10 @@ pub struct Segment {
     region: Arc<dyn Region>,
     /// The first write or sync that failed.
     failed: OnceLock<Arc<disk::Error>>,
-    /// Held by who syncs: who comes second has to hear of the failure of the first.
+    /// Held by who syncs: who comes second has to wait for the first, and to hear of its failure.
     syncing: Mutex<()>,
+    /// Whether a write returned that no sync was begun behind.
+    is_dirty: AtomicBool,
 }
 
 impl Segment {
@@ -152,7 +155,8 @@ impl Segment {
         region: Arc<dyn Region>,
     ) -> Self {
         let (failed, syncing) = (OnceLock::new(), Mutex::new(()));
-        Segment { header, header_state, file, region, failed, syncing }
+        let is_dirty = AtomicBool::new(false);
+        Segment { header, header_state, file, region, failed, syncing, is_dirty }
     }
 
     /// What the segment says of itself.
@@ -232,14 +236,17 @@ impl Segment {
         Ok(())
     }
 
-    /// Makes every write durable that returned before.
+    /// Makes every write durable that returned before; does nothing where there was none since the last sync.
     ///
     /// # Errors
     /// [`Error::Stopped`] if this or an earlier write or sync failed: then nothing is known of any
     /// write since the last sync that worked.
     pub fn sync(&self) -> Result<()> {
         let _one_at_a_time = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
-        self.unless_stopped(|file| file.sync_data())
+        self.unless_stopped(|file| match self.is_dirty.swap(false, Ordering::AcqRel) {
+            true => file.sync_data(),
+            false => Ok(()),
+        })
     }
 
     /// Reads the vector of one slot by position: for recovery and verification, where a bad sector has to
@@ -269,7 +276,10 @@ impl Segment {
     }
 
     fn put(&self, offset: u64, bytes: &[u8]) -> Result<()> {
-        self.unless_stopped(|file| file.write_at(offset, bytes))
+        self.unless_stopped(|file| file.write_at(offset, bytes))?;
+        // Behind the write: a sync that is under way may have been too early for it.
+        self.is_dirty.store(true, Ordering::Release);
+        Ok(())
     }
 
     /// Changes the file, unless that failed before; and remembers it if it fails now.

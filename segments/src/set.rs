@@ -14,6 +14,7 @@
 //!
 //! Never: makes anything durable except on request; chooses file numbers.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 use std::ops::Range;
@@ -27,6 +28,7 @@ use crate::file::{Place, VectorFile};
 use crate::hash::Keys;
 use crate::primitives::{Mutex, MutexGuard, lock};
 use crate::sums::Sums;
+use crate::view::Held;
 use crate::{
     Cut, Dedup, Error, Known, Owner, Pin, Pins, Reclaimed, RestingUntil, Result, SlotBase,
     SlotCounts, SlotTable, View, Writes, check_finite,
@@ -45,6 +47,9 @@ pub struct VectorSet {
     pub(crate) pending: Mutex<Pending>,
     sums: Arc<Sums>,
     pins: Arc<Pins>,
+    /// Slots that were taken and not placed, to be given back when the table is locked next.
+    pub(crate) given_back: Mutex<Vec<Slot>>,
+    held: Option<Held>,
 }
 
 impl VectorSet {
@@ -73,7 +78,16 @@ impl VectorSet {
         pins: Arc<Pins>,
     ) -> Self {
         let (table, pending) = (Mutex::new(table), Mutex::new(Pending::default()));
-        VectorSet { file, keys, table, pending, sums: Arc::new(sums), pins }
+        let (given_back, sums) = (Mutex::new(Vec::new()), Arc::new(sums));
+        VectorSet { file, keys, table, pending, sums, pins, given_back, held: None }
+    }
+
+    /// Lets every view hold on to something, the lock on the store: that nobody else writes to the files of this set is
+    /// what lending their bytes rests on.
+    #[must_use]
+    pub fn holding(mut self, lock: Arc<dyn Any + Send + Sync>) -> Self {
+        self.held = Some(lock);
+        self
     }
 
     /// Lets only so many bits of each key count.
@@ -93,8 +107,13 @@ impl VectorSet {
         self.keys.dedup
     }
 
-    /// The numbers of the segments' files, the first segment's first.
+    /// The numbers of the segments' files, the first segment's first: of those whose slots are given out.
     pub fn files(&self) -> Vec<FileId> {
+        self.file.announced()
+    }
+
+    /// The same with the one, if there is one, that was made and whose slots are not given out yet.
+    pub fn files_made(&self) -> Vec<FileId> {
         self.file.segments().iter().map(|opened| opened.file).collect()
     }
 
@@ -105,17 +124,20 @@ impl VectorSet {
     }
 
     /// Makes one more segment, durably, without giving out its slots yet: whatever refers to them has first to say
-    /// that the segment is there. Takes no lock that a batch waits for. Only one thread at a time may do this.
+    /// that the segment is there. Says in which file it is: of this number, or of another where a segment was made
+    /// before and not announced since. Takes no lock that a batch waits for.
     ///
     /// # Errors
     /// As [`Segment::create`](crate::Segment::create); [`Error::NoSlotsLeft`].
-    pub fn make_segment(&self, file: FileId) -> Result<()> {
+    pub fn make_segment(&self, file: FileId) -> Result<FileId> {
         self.file.grow(file)
     }
 
-    /// Gives out the slots of all segments there are, from now on.
-    pub fn open_segments(&self) {
-        lock(&self.table).set_room(self.file.room());
+    /// Gives out the slots of the segment that was made in this file, from now on.
+    pub fn open_segment(&self, file: FileId) {
+        let mut table = self.table();
+        self.file.announce(file);
+        table.set_room(self.file.room());
     }
 
     /// Makes one more segment and gives out its slots at once.
@@ -123,23 +145,26 @@ impl VectorSet {
     /// # Errors
     /// As [`make_segment`](VectorSet::make_segment).
     pub fn grow(&self, file: FileId) -> Result<()> {
-        self.make_segment(file)?;
-        self.open_segments();
+        self.open_segment(self.make_segment(file)?);
         Ok(())
     }
 
-    /// How many slots can be given out before another segment is needed, at least.
-    pub fn room_left(&self) -> u64 {
-        let table = lock(&self.table);
-        table.room().saturating_sub(table.len())
+    /// Whether there is room for so many vectors, if none of them is there already.
+    pub fn has_room_for(&self, count: u32) -> bool {
+        self.table().has_room_for(count)
     }
 
     pub(crate) fn check(&self, vector: &[f32]) -> Result<()> {
-        let expected = self.owner().geometry.dim().get() as usize;
-        if vector.len() != expected {
-            return Err(Error::Dimension { found: vector.len(), expected });
-        }
+        self.check_length(vector)?;
         Ok(check_finite(vector)?)
+    }
+
+    pub(crate) fn check_length(&self, vector: &[f32]) -> Result<()> {
+        let expected = self.owner().geometry.dim().get() as usize;
+        match vector.len() {
+            found if found == expected => Ok(()),
+            found => Err(Error::Dimension { found, expected }),
+        }
     }
 
     /// Writes the vectors of a batch into their slots, and shows them to readers. The batch has to be durable as
@@ -148,11 +173,25 @@ impl VectorSet {
     /// # Errors
     /// [`Error::Stopped`] and others of a segment that cannot be written: then the batch must not become
     /// visible.
-    pub fn apply(&self, writes: &Writes) -> Result<()> {
+    ///
+    /// # Panics
+    /// If it is not a batch of this set, or its number became visible before: its slots may be others' by now.
+    pub fn apply(&self, writes: Writes) -> Result<()> {
+        let is_expected = {
+            let pending = lock(&self.pending);
+            let is_ours = |(slot, vector): (Slot, &Arc<[f32]>)| {
+                pending.get(&slot.0).is_some_and(|expected| Arc::ptr_eq(expected, vector))
+            };
+            writes.vectors().all(is_ours)
+        };
+        assert!(
+            is_expected,
+            "a batch is applied once, to the set that decided it, before it is visible"
+        );
         self.file.write(writes.by_value.iter().map(|(slot, vector)| (*slot, &**vector)))?;
-        self.file.publish(writes.slots());
+        self.file.publish(writes.vectors().map(|(slot, _)| slot));
         let mut pending = lock(&self.pending);
-        for slot in writes.slots() {
+        for (slot, _) in writes.vectors() {
             pending.remove(&slot.0);
         }
         Ok(())
@@ -171,17 +210,17 @@ impl VectorSet {
     /// # Errors
     /// Where the description of the slots cannot be read.
     pub fn known(&self, slot: Slot) -> Result<Option<Known>> {
-        lock(&self.table).known(slot)
+        self.table().known(slot)
     }
 
     /// How many slots there are of each kind.
     pub fn counts(&self) -> SlotCounts {
-        lock(&self.table).counts()
+        self.table().counts()
     }
 
     /// How many slots were ever given out: all numbers are below it.
     pub fn slots(&self) -> u64 {
-        lock(&self.table).len()
+        self.table().len()
     }
 
     /// A view at the number of this pin.
@@ -191,7 +230,8 @@ impl VectorSet {
     pub fn view(&self, pin: Pin) -> View {
         assert!(pin.is_of(&self.pins), "a view is pinned where its vectors are");
         // Listed behind the pin: whatever the view sees lies in one of them.
-        View::new(pin, self.owner().geometry, self.file.segments(), Arc::clone(&self.sums))
+        let sums = (Arc::clone(&self.sums), self.held.clone());
+        View::new(pin, self.owner().geometry, self.file.segments(), sums)
     }
 
     /// Who reads at which number.
@@ -200,41 +240,54 @@ impl VectorSet {
     }
 
     /// Gives slots back that rest: frees those that were closed before, and closes those that `until` and all views
-    /// allow; so many `at_most` of each, since batches wait meanwhile. Where either is as many, there may be more.
+    /// allow. Looks at so many `at_most`, since batches wait meanwhile.
     ///
     /// # Errors
     /// Where the description of the slots cannot be read.
     pub fn reclaim(&self, until: &RestingUntil, at_most: u32) -> Result<Reclaimed> {
-        let mut table = lock(&self.table);
+        let mut table = self.table();
         let unread = self.pins.unread_before();
         let freed = table.free_closed(unread, at_most);
         let until = RestingUntil { freed: until.freed.min(unread), ..until.clone() };
         let close = |slot| self.file.close(slot);
         let closed = table.close((&until, at_most), close, || self.pins.visible())?;
-        Ok(Reclaimed { freed, closed })
+        Ok(Reclaimed { freed, more: closed.more || freed == u64::from(at_most), ..closed })
     }
 
     /// Lets [`reclaim`](VectorSet::reclaim) look again at slots that a retained span held: one is no longer
     /// retained.
     pub fn reconsider(&self) {
-        lock(&self.table).reconsider();
+        self.table().reconsider();
     }
 
     /// Cuts off what was decided up to now, to describe it while others go on.
     pub fn cut(&self) -> Cut {
-        lock(&self.table).cut()
+        self.table().cut()
     }
 
     /// Puts a description of the last cut in the place of what it describes. Everything that was decided
     /// before the cut has to be applied.
-    pub fn rebase(&self, base: Arc<dyn SlotBase>) {
-        let mut table = lock(&self.table);
-        self.sums.rebase(Arc::clone(&base));
-        table.rebase(base);
+    ///
+    /// # Panics
+    /// If it is another cut, or the description is of another number of slots.
+    pub fn rebase(&self, cut: &Cut, base: Arc<dyn SlotBase>) {
+        let mut table = self.table();
+        table.rebase(cut, Arc::clone(&base));
+        self.sums.rebase(base);
     }
 
+    /// What was found to contradict itself in the description of the slots, and was passed over.
+    pub fn problems(&self) -> Vec<Error> {
+        self.table().problems().to_vec()
+    }
+
+    /// The table, with what was given back meanwhile.
     pub(crate) fn table(&self) -> MutexGuard<'_, SlotTable> {
-        lock(&self.table)
+        let mut table = lock(&self.table);
+        for slot in std::mem::take(&mut *lock(&self.given_back)) {
+            table.give_back(slot);
+        }
+        table
     }
 }
 

@@ -73,6 +73,15 @@ impl States {
         self.set(index, CLOSED);
     }
 
+    /// Closes a slot that nobody may be reading: unknown, of which no sum is known, or closed already. `false`, and
+    /// nothing is changed, if it is open.
+    #[must_use]
+    pub(crate) fn claim(&self, index: u32) -> bool {
+        let Some(state) = self.slots.get(index as usize) else { return false };
+        let claimed = state.compare_exchange(UNKNOWN, CLOSED, Ordering::AcqRel, Ordering::Acquire);
+        matches!(claimed, Ok(_) | Err(CLOSED))
+    }
+
     /// Shows a slot: its vector has been written.
     pub(crate) fn publish(&self, index: u32) {
         self.set(index, GOOD);

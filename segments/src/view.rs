@@ -13,10 +13,16 @@
 //! gone that was there when it was closed (`slots/rest.rs`). A view has its pin from before it looked at the
 //! slot's state, and as long as anything that it lends. So if it saw the slot open, the slot was closed after
 //! its pin was taken, and is not written before it is gone. The models in `states/models.rs` go through all
-//! orders of this. Other programs, and other handles of the files, are kept out by the lock on the store.
+//! orders of this.
+//!
+//! What is assumed: that the files are written to through one set at a time, and by no other handle of them: not by a
+//! [`Segment`](crate::Segment) of one's own, nor by the disk. The lock on the store keeps other processes and other
+//! sets out; whoever makes a set hands it in ([`VectorSet::holding`](crate::VectorSet::holding)), and each view
+//! holds on to it.
 
 #![expect(unsafe_code, reason = "lends bytes of a map; each block has its proof")]
 
+use std::any::Any;
 use std::fmt;
 use std::ops::{Deref, Range};
 use std::sync::Arc;
@@ -41,7 +47,12 @@ struct Inner {
     geometry: Geometry,
     segments: Segments,
     sums: Arc<Sums>,
+    /// What keeps others out.
+    _held: Option<Held>,
 }
+
+/// Something that is held on to, whatever it is.
+pub(crate) type Held = Arc<dyn Any + Send + Sync>;
 
 /// A vector, lent by a view.
 pub struct Vector<'v> {
@@ -58,8 +69,13 @@ pub struct PinnedVector {
 
 impl View {
     /// A view of these segments, listed after the pin was taken.
-    pub(crate) fn new(pin: Pin, geometry: Geometry, segments: Segments, sums: Arc<Sums>) -> Self {
-        View { inner: Arc::new(Inner { pin, geometry, segments, sums }) }
+    pub(crate) fn new(
+        pin: Pin,
+        geometry: Geometry,
+        segments: Segments,
+        (sums, held): (Arc<Sums>, Option<Held>),
+    ) -> Self {
+        View { inner: Arc::new(Inner { pin, geometry, segments, sums, _held: held }) }
     }
 
     /// The number at which it reads; `None` if it sees nothing.
@@ -121,6 +137,11 @@ impl Inner {
                 let (Some(sum), Some(range)) = (self.sums.sum(slot)?, range) else {
                     return Err(Error::NotThere { slot });
                 };
+                // The sum may be that of what was written since. Then the slot was closed in between, and is not
+                // unknown any more; if it still is, it was all the time, and nobody writes to it.
+                if opened.states.get(index) != State::Unknown {
+                    return self.check(opened, index, slot);
+                }
                 let bytes = lend(&**segment.region(), range).ok_or(Error::NotThere { slot })?;
                 let is_right = VectorHash::of_bytes(&bytes) == sum;
                 opened.states.note(index, if is_right { State::Good } else { State::Bad })

@@ -17,7 +17,7 @@ use base::Slot;
 use super::delta::{Delta, number};
 use super::table::{Left, SlotTable, known_through};
 use super::{Known, SlotBase, SlotList};
-use crate::Result;
+use crate::{Error, Result};
 
 /// The slots as they were when the table was cut.
 #[derive(Clone, Debug)]
@@ -41,7 +41,6 @@ impl SlotTable {
             newest = Delta::clone(&before).with(newest);
         }
         let delta = Arc::new(newest);
-        self.forget_held();
         self.left = Left { base_free: self.left.base_free, ..Left::of(&*self.base, Some(&delta)) };
         self.frozen = Some(Arc::clone(&delta));
         Cut { base: Arc::clone(&self.base), delta }
@@ -50,13 +49,14 @@ impl SlotTable {
     /// Puts a description of the last cut in the place of what it describes.
     ///
     /// # Panics
-    /// In the midst of a batch, or without a cut, or if the description is of another number of slots.
-    pub fn rebase(&mut self, base: Arc<dyn SlotBase>) {
+    /// In the midst of a batch, or if it is another cut, or the description is of another number of slots.
+    pub fn rebase(&mut self, cut: &Cut, base: Arc<dyn SlotBase>) {
         self.assert_no_batch();
-        let cut = self.frozen.take().map(|delta| delta.len());
-        assert_eq!(cut, Some(base.slots()), "a table is rebased onto the description of its cut");
+        let is_last = self.frozen.as_ref().is_some_and(|frozen| Arc::ptr_eq(frozen, &cut.delta));
+        assert!(is_last, "a table is rebased onto a description of its last cut");
+        assert_eq!(cut.len(), base.slots(), "a description is of all slots that were cut off");
+        self.frozen = None;
         self.left = Left::of(&*base, None);
-        self.forget_held();
         self.base = base;
     }
 }
@@ -93,8 +93,20 @@ impl Cut {
         let mut since: Vec<(u64, Slot)> = self.delta.by_key.iter().collect();
         since.sort_unstable();
         let mut since = since.into_iter().peekable();
+        let mut last = None;
+        let in_order = move |key: Result<(u64, Slot)>| {
+            let (key, slot) = key?;
+            if last.replace((key, slot)) >= Some((key, slot)) {
+                return Err(Error::Inconsistent {
+                    slot,
+                    what: "found under keys that are not in order",
+                });
+            }
+            Ok((key, slot))
+        };
         let mut before = (0..self.base.keys())
             .map(|at| self.base.key_at(at))
+            .map(in_order)
             .filter(|key| !matches!(key, Ok((_, slot)) if !self.delta.keeps_alive(*slot)))
             .peekable();
         std::iter::from_fn(move || match (before.peek(), since.peek()) {
@@ -114,13 +126,24 @@ impl Cut {
             keys?.into_iter().map(|(key, slot)| (slot, key)).collect();
         by_slot.sort_unstable();
         let mut by_slot = by_slot.into_iter().peekable();
+        let mut unused = None;
         let slots: Result<Vec<_>> = (0..self.len())
             .map(|slot| {
                 let slot = number(slot);
+                while let Some((before, _)) = by_slot.next_if(|(other, _)| *other < slot) {
+                    unused = Some(before);
+                }
                 let key = by_slot.next_if(|(other, _)| *other == slot).map(|(_, key)| key);
                 Ok((self.known(slot)?, key))
             })
             .collect();
+        unused = unused.or_else(|| by_slot.next().map(|(slot, _)| slot));
+        if let Some(slot) = unused {
+            return Err(Error::Inconsistent {
+                slot,
+                what: "found under two keys, or never given out",
+            });
+        }
         Ok(SlotList::new(slots?))
     }
 }

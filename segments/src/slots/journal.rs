@@ -29,6 +29,13 @@ impl SlotTable {
         }
     }
 
+    /// Takes back the last change of the batch.
+    pub fn take_back(&mut self) {
+        if let Some(undo) = self.journal.pop() {
+            self.undo(undo);
+        }
+    }
+
     /// Ends a batch: it can no longer be rolled back.
     pub fn keep(&mut self) {
         self.journal.clear();

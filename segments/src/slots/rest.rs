@@ -12,9 +12,9 @@ use std::ops::RangeInclusive;
 
 use base::{Sequence, Slot};
 
+use super::Life;
 use super::delta::Entry;
 use super::table::{SlotTable, Slots};
-use super::{Known, Life};
 use crate::{Error, Result};
 
 /// Slots on their way from rest to freedom.
@@ -23,9 +23,7 @@ pub(super) struct Rest {
     /// Closed, with the number that was the latest visible then. In that order.
     closing: VecDeque<(Slot, Option<Sequence>)>,
     is_closing: Slots,
-    /// Passed over, since a retained span sees them: from lists that are only read, and of those that were
-    /// freed since the last cut.
-    held: Vec<Slot>,
+    /// Freed since the last cut, and passed over, since a retained span sees them.
     held_since_cut: Vec<Slot>,
 }
 
@@ -46,6 +44,8 @@ pub struct Reclaimed {
     pub freed: u64,
     /// Slots that were closed, to be freed later.
     pub closed: u64,
+    /// Whether there may be more to be done.
+    pub more: bool,
 }
 
 impl RestingUntil {
@@ -71,10 +71,10 @@ impl Rest {
 impl SlotTable {
     /// Closes slots at rest: no later than `until` allows, and in the order in which they were freed. `close` is
     /// told of each; `visible` says, behind that, which number is the latest visible one. Passes so many slots
-    /// `at_most`. Returns how many were closed.
+    /// `at_most`.
     ///
     /// # Errors
-    /// Where the description cannot be read or contradicts itself; slots closed before that stay so.
+    /// None: what cannot be read, or contradicts itself, is passed over and [noted](SlotTable::problems).
     ///
     /// # Panics
     /// In the midst of a batch.
@@ -83,7 +83,7 @@ impl SlotTable {
         (until, at_most): (&RestingUntil, u32),
         mut close: impl FnMut(Slot),
         visible: impl FnOnce() -> Option<Sequence>,
-    ) -> Result<u64> {
+    ) -> Result<Reclaimed> {
         self.assert_no_batch();
         let mut closed = Vec::new();
         let outcome = self.pass_resting(until, at_most, |slot| {
@@ -95,32 +95,43 @@ impl SlotTable {
         let count = closed.len() as u64;
         self.rest.is_closing.extend(closed.iter().map(|slot| slot.0));
         self.rest.closing.extend(closed.into_iter().map(|slot| (slot, visible)));
-        outcome.map(|()| count)
+        outcome.map(|more| Reclaimed { freed: 0, closed: count, more })
     }
 
+    /// Passes so many slots at most; says whether there may be more.
     fn pass_resting(
         &mut self,
         until: &RestingUntil,
         at_most: u32,
         mut close: impl FnMut(Slot),
-    ) -> Result<()> {
+    ) -> Result<bool> {
         for _ in 0..at_most {
-            let Some((slot, from)) = self.next_resting()? else { break };
-            let Some(Known { life, .. }) = self.known(slot)?.filter(|known| !known.is_alive())
-            else {
-                return Err(Error::Inconsistent { slot, what: "at rest, and alive or free" });
+            let Some((slot, from)) = self.next_resting()? else { return Ok(false) };
+            let Some(slot) = slot else {
+                self.pass(from);
+                continue;
             };
-            if life.end() > until.freed {
-                return Ok(());
+            let known = match self.known(slot) {
+                Ok(Some(known)) if !known.is_alive() => known,
+                found => {
+                    self.pass(from);
+                    let odd = Error::Inconsistent { slot, what: "at rest, and alive or free" };
+                    self.note(found.err().unwrap_or(odd));
+                    continue;
+                }
+            };
+            if known.life.end() > until.freed {
+                return Ok(false);
             }
             self.pass(from);
             match from {
-                _ if !until.holds(life) => close(slot),
+                _ if !until.holds(known.life) => close(slot),
                 List::Delta => self.rest.held_since_cut.push(slot),
-                List::Base | List::Frozen => self.rest.held.push(slot),
+                // Found in the list again when it is looked at again.
+                List::Base | List::Frozen => {}
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Frees the slots that were closed before all views that there are: `unread` is the number up to which
@@ -138,7 +149,9 @@ impl SlotTable {
             self.rest.closing.pop_front();
             self.rest.is_closing.remove(&slot.0);
             self.delta.set(slot, Entry::FREE);
-            self.delta.free.push(slot);
+            if !self.is_avoided(slot) {
+                self.delta.free.push(slot);
+            }
             freed += 1;
         }
         freed
@@ -151,7 +164,6 @@ impl SlotTable {
             self.delta.resting.push_front(slot);
         }
         // The others are found in the lists again.
-        self.rest.held.clear();
         let left = super::table::Left::of(&*self.base, self.frozen.as_deref());
         self.left.base_resting = left.base_resting;
         self.left.frozen_resting = left.frozen_resting;
@@ -164,42 +176,45 @@ impl SlotTable {
         resting
     }
 
-    /// Forgets what was held of the lists that are only read, since others took their place.
-    pub(super) fn forget_held(&mut self) {
-        self.rest.held.clear();
+    /// The next slot of the lists, the oldest list first; in the place of one with which something happened since,
+    /// none.
+    fn next_resting(&mut self) -> Result<Option<(Option<Slot>, List)>> {
+        let passed = self.base.resting().saturating_sub(self.left.base_resting);
+        if self.left.base_resting > 0 {
+            return Ok(Some((self.resting_of_base(passed), List::Base)));
+        }
+        if let Some(frozen) = &self.frozen {
+            let passed = frozen.resting.len() - self.left.frozen_resting;
+            if let Some(slot) = frozen.resting.get(passed) {
+                let rests = self.delta.leaves(*slot) && !self.rest.is_closing.contains(&slot.0);
+                return Ok(Some((rests.then_some(*slot), List::Frozen)));
+            }
+        }
+        Ok(self.delta.resting.front().map(|slot| (Some(*slot), List::Delta)))
     }
 
-    /// The slot that was freed first of those that were not passed yet, and the list it stands in.
-    fn next_resting(&mut self) -> Result<Option<(Slot, List)>> {
-        while let Some(at) = self.base.resting().checked_sub(self.left.base_resting)
-            && self.left.base_resting > 0
-        {
-            let slot = self.base.resting_at(at)?;
-            if u64::from(slot.0) >= self.base.slots() {
-                return Err(Error::Inconsistent { slot, what: "at rest, and was never given out" });
+    fn resting_of_base(&mut self, at: u64) -> Option<Slot> {
+        let slot = match self.base.resting_at(at) {
+            Ok(slot) => slot,
+            Err(error) => {
+                self.note(error);
+                return None;
             }
-            if self.is_as_described(slot) && !self.rest.is_closing.contains(&slot.0) {
-                return Ok(Some((slot, List::Base)));
-            }
-            self.pass(List::Base);
+        };
+        if u64::from(slot.0) >= self.base.slots() {
+            self.note(Error::Inconsistent { slot, what: "at rest, and was never given out" });
+            return None;
         }
-        if let Some(frozen) = self.frozen.clone() {
-            while let Some(slot) =
-                frozen.resting.get(frozen.resting.len() - self.left.frozen_resting)
-            {
-                if self.delta.leaves(*slot) && !self.rest.is_closing.contains(&slot.0) {
-                    return Ok(Some((*slot, List::Frozen)));
-                }
-                self.pass(List::Frozen);
-            }
-        }
-        Ok(self.delta.resting.front().map(|slot| (*slot, List::Delta)))
+        let rests = self.is_as_described(slot) && !self.rest.is_closing.contains(&slot.0);
+        rests.then_some(slot)
     }
 
     fn pass(&mut self, from: List) {
         match from {
-            List::Base => self.left.base_resting -= 1,
-            List::Frozen => self.left.frozen_resting -= 1,
+            List::Base => self.left.base_resting = self.left.base_resting.saturating_sub(1),
+            List::Frozen => {
+                self.left.frozen_resting = self.left.frozen_resting.saturating_sub(1);
+            }
             List::Delta => drop(self.delta.resting.pop_front()),
         }
     }

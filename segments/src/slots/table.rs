@@ -49,7 +49,11 @@ pub struct SlotTable {
     /// Slots that are being written and that no batch knows of yet.
     pub(super) taken: Slots,
     pub(super) journal: Vec<Undo>,
+    problems: Vec<Error>,
 }
+
+/// How many problems are remembered.
+const PROBLEMS_MAX: usize = 16;
 
 /// How much is left of the lists that are only read.
 #[derive(Clone, Copy, Default, Debug)]
@@ -134,6 +138,7 @@ impl SlotTable {
             avoided: Vec::new(),
             taken: Slots::default(),
             journal: Vec::new(),
+            problems: Vec::new(),
         }
     }
 
@@ -222,7 +227,9 @@ impl SlotTable {
             (|slot| frozen.is_none_or(|frozen| frozen.keeps_alive(slot)), self.base.slots());
         self.base.find(key, &mut |slot| {
             let is_candidate = u64::from(slot.0) < end && delta.keeps_alive(slot) && is_there(slot);
-            Ok(is_candidate && is_it(slot)?)
+            // What is under a key and not alive is passed over: nobody could share it.
+            let is_alive = || self.known(slot).map(|known| known.is_some_and(|it| it.is_alive()));
+            Ok(is_candidate && is_alive()? && is_it(slot)?)
         })
     }
 
@@ -305,7 +312,22 @@ impl SlotTable {
     }
 
     fn alive(&self, slot: Slot) -> Result<Known> {
-        self.known(slot)?.filter(Known::is_alive).ok_or(Error::NotAlive { slot })
+        let known = self.known(slot)?.filter(Known::is_alive).ok_or(Error::NotAlive { slot })?;
+        match known.references {
+            0 => Err(Error::Inconsistent { slot, what: "alive, and nothing refers to it" }),
+            _ => Ok(known),
+        }
+    }
+
+    /// What was found to contradict itself, and was passed over: the first of it.
+    pub fn problems(&self) -> &[Error] {
+        &self.problems
+    }
+
+    pub(super) fn note(&mut self, problem: Error) {
+        if self.problems.len() < PROBLEMS_MAX {
+            self.problems.push(problem);
+        }
     }
 
     /// Lets a slot hold a vector that one thing refers to.

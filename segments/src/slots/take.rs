@@ -24,6 +24,9 @@ impl SlotTable {
     /// Gives out none of these slots from now on: their file is damaged.
     pub fn avoid(&mut self, slots: Range<u64>) {
         self.avoided.push(slots);
+        let mut free = std::mem::take(&mut self.delta.free);
+        free.retain(|slot| !self.is_avoided(*slot));
+        self.delta.free = free;
     }
 
     /// Takes slots that were never given out, one behind the other, to be written before any batch knows of
@@ -36,7 +39,7 @@ impl SlotTable {
         let first = self.behind_avoided(self.len(), u64::from(count));
         let end = first + u64::from(count);
         self.check_room(end)?;
-        self.fill_to(first);
+        self.skip_to(first);
         for slot in first..end {
             self.delta.set(number(slot), Entry::FREE);
             self.taken.insert(number(slot).0);
@@ -54,10 +57,8 @@ impl SlotTable {
 
     /// A slot that nothing refers to: a free one, or the next that there is room for.
     pub(super) fn take(&mut self) -> Result<Slot> {
-        while let Some(slot) = self.delta.free.pop() {
-            if !self.is_avoided(slot) {
-                return Ok(slot);
-            }
+        if let Some(slot) = self.delta.free.pop() {
+            return Ok(slot);
         }
         if let Some(frozen) = self.frozen.clone() {
             while let Some(left) = self.left.frozen_free.checked_sub(1) {
@@ -69,23 +70,62 @@ impl SlotTable {
             }
         }
         while let Some(left) = self.left.base_free.checked_sub(1) {
-            let slot = self.base.free_at(left)?;
-            if u64::from(slot.0) >= self.base.slots() {
-                return Err(Error::Inconsistent { slot, what: "free, and was never given out" });
-            }
-            if self.is_as_described(slot) && !self.is_avoided(slot) {
-                if self.base.known(slot)?.is_some() {
-                    return Err(Error::Inconsistent { slot, what: "free, and holds a vector" });
-                }
-                self.left.base_free = left;
+            self.left.base_free = left;
+            if let Some(slot) = self.free_of_base(left) {
                 return Ok(slot);
             }
-            self.left.base_free = left;
         }
         let next = self.behind_avoided(self.len(), 1);
         self.check_room(next + 1)?;
-        self.fill_to(next);
+        self.skip_to(next);
         Ok(number(next))
+    }
+
+    /// A slot that the description lists as free, if it can be given out. What contradicts itself is passed over.
+    fn free_of_base(&mut self, at: u64) -> Option<Slot> {
+        let inconsistent = |slot, what| Error::Inconsistent { slot, what };
+        let found = self.base.free_at(at).and_then(|slot| {
+            if u64::from(slot.0) >= self.base.slots() {
+                return Err(inconsistent(slot, "free, and was never given out"));
+            }
+            if !self.is_as_described(slot) || self.is_avoided(slot) {
+                return Ok(None);
+            }
+            match self.base.known(slot)? {
+                None => Ok(Some(slot)),
+                Some(_) => Err(inconsistent(slot, "free, and holds a vector")),
+            }
+        });
+        found.unwrap_or_else(|error| {
+            self.note(error);
+            None
+        })
+    }
+
+    /// Whether so many vectors find a place, if each needs one of its own. Free slots that are only described do not
+    /// count: finding out which of them can be given out takes reading.
+    pub fn has_room_for(&self, count: u32) -> bool {
+        let usable = self.delta.free.len() as u64;
+        let Some(more) = u64::from(count).checked_sub(usable).filter(|more| *more > 0) else {
+            return true;
+        };
+        let mut end = self.len();
+        for _ in 0..more {
+            end = self.behind_avoided(end, 1) + 1;
+            if end > self.room {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Lets the slots up to this one be known as free: they come later, unless they are avoided.
+    fn skip_to(&mut self, end: u64) {
+        let start = self.len();
+        self.fill_to(end);
+        let skipped = (start..end).map(number).filter(|slot| !self.is_avoided(*slot));
+        let skipped: Vec<Slot> = skipped.collect();
+        self.delta.free.extend(skipped);
     }
 
     /// Whether nothing happened to a slot since it was described, or is about to.
@@ -94,7 +134,7 @@ impl SlotTable {
         self.delta.leaves(slot) && frozen.is_none_or(|frozen| frozen.leaves(slot))
     }
 
-    fn is_avoided(&self, slot: Slot) -> bool {
+    pub(super) fn is_avoided(&self, slot: Slot) -> bool {
         let is_in = |range: &Range<u64>| range.contains(&u64::from(slot.0));
         self.taken.contains(&slot.0) || self.avoided.iter().any(is_in)
     }

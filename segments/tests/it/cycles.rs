@@ -92,14 +92,15 @@ impl Cycles {
             batch.release(slot).unwrap();
         }
         let writes = batch.keep();
-        self.set.apply(&writes).unwrap();
+        self.set.apply(writes).unwrap();
         true
     }
 
     fn checkpoint(&mut self) -> Result<(), Lost> {
-        let base = self.set.cut().describe().unwrap();
+        let cut = self.set.cut();
+        let base = cut.describe().unwrap();
         assert_eq!(base.alive(), self.alive.len() as u64);
-        self.set.rebase(Arc::new(base));
+        self.set.rebase(&cut, Arc::new(base));
         self.points.push_back((self.number, self.alive.iter().copied().collect()));
         if self.points.len() > 3 {
             self.points.remove(1);

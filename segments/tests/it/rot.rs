@@ -37,7 +37,7 @@ fn written() -> (Image, SlotList) {
         assert_eq!(batch.place(&prepared).unwrap(), Placed::Own(Slot(number)));
     }
     let writes = batch.keep();
-    set.apply(&writes).unwrap();
+    set.apply(writes).unwrap();
     set.sync().unwrap();
     (disk.after_power_loss(), set.cut().describe().unwrap())
 }
@@ -119,7 +119,7 @@ fn nothing_is_merged_with_rot() {
     assert_eq!(place(2), Placed::Own(Slot(COUNT)), "it gets a slot of its own");
     assert_eq!(place(3), Placed::Shared(Slot(3)));
     let writes = batch.keep();
-    set.apply(&writes).unwrap();
+    set.apply(writes).unwrap();
     set.pins().advance(Sequence::new(2).unwrap());
     assert_eq!(*set.view(set.pins().pin()).vector(Slot(COUNT)).unwrap(), *vector(2));
 }
@@ -167,7 +167,7 @@ fn a_lost_or_damaged_segment_is_an_error_for_its_slots_alone() {
         let full = batch.place(&set.prepare(vector(100), None).unwrap()).unwrap_err();
         assert!(matches!(full, Error::NoRoom { slots: 8, wanted: 9 }), "{full}");
         let writes = batch.keep();
-        set.apply(&writes).unwrap();
+        set.apply(writes).unwrap();
     }
 }
 
@@ -218,7 +218,7 @@ fn a_slot_that_is_about_to_be_used_again_is_shown_to_nobody_new() {
     batch.release(Slot(3)).unwrap();
     let nothing = batch.keep();
     assert!(nothing.is_empty());
-    set.apply(&nothing).unwrap();
+    set.apply(nothing).unwrap();
     set.pins().advance(two);
     let all = RestingUntil { freed: Some(two), spans: Vec::new() };
     assert_eq!(set.reclaim(&all, 9).unwrap().closed, 0, "a view sees it");
@@ -245,8 +245,9 @@ fn a_description_is_let_go_of_when_another_takes_its_place() {
     let files = [FileId(1), FileId(2)];
     let recovery = Recovery::begin(at, owner(), &files, Dedup::Exact, base).unwrap();
     let set = recovery.finish(Pins::new(Some(Sequence::FIRST)));
-    let new = set.cut().describe().unwrap();
-    set.rebase(Arc::new(new));
+    let cut = set.cut();
+    set.rebase(&cut, Arc::new(cut.describe().unwrap()));
+    drop(cut);
     assert!(old.upgrade().is_none());
     assert_eq!(readable(&set), [0, 1, 2, 3, 4, 5, 6]);
 }

@@ -173,7 +173,7 @@ impl Toy {
 
     /// A few vectors placed and slots released; kept, or else rolled back.
     fn batch(&mut self, chance: &mut Chance) {
-        while self.set.room_left() < 5 {
+        while !self.set.has_room_for(5) {
             self.grow();
         }
         let (before, length) = (self.held.clone(), self.log.len());
@@ -233,20 +233,24 @@ impl Toy {
     fn bulk(&mut self, chance: &mut Chance) {
         let numbers: Vec<_> =
             (0..=chance.below(3)).map(|_| chance.below(POOL.into()) as u32).collect();
-        while self.set.room_left() < numbers.len() as u64 {
+        while !self.set.has_room_for(numbers.len() as u32) {
             self.grow();
         }
-        let vectors: Vec<_> = numbers.iter().map(|number| vector(*number)).collect();
         let at = sequence(self.number + 1);
-        let fresh = self.set.take_fresh(numbers.len() as u32).unwrap();
-        fresh.write(0, vectors.iter().map(|vector| &**vector)).unwrap();
-        fresh.sync().unwrap();
-        let prepared: Vec<_> =
-            vectors.iter().map(|it| self.set.prepare(Arc::clone(it), None).unwrap()).collect();
+        let prepare = |number: &u32| self.set.prepare(vector(*number), None).unwrap();
+        let mut fresh = match self.set.take_fresh(numbers.len() as u32) {
+            Ok(fresh) => fresh,
+            // There is room, but not at the end.
+            Err(Error::NoRoom { .. }) => return,
+            Err(error) => panic!("{error}"),
+        };
+        fresh.write(numbers.iter().map(prepare)).unwrap();
+        assert_eq!(fresh.left(), 0);
+        let written = fresh.sync().unwrap();
         let mut batch = self.set.batch(at);
-        for (index, (number, prepared)) in (0..).zip(numbers.iter().zip(&prepared)) {
+        for (index, number) in (0..).zip(&numbers) {
             let sharing = sharing(&self.held, self.dedup, *number);
-            let placed = batch.place_fresh(prepared, &fresh, index).unwrap();
+            let placed = batch.place_written(&written, index).unwrap();
             let record = match place(&mut self.held, (*number, sharing), placed, at) {
                 Record::Born(slot, number) => Record::BornThere(slot, number),
                 record => record,
@@ -254,7 +258,7 @@ impl Toy {
             self.log.push((at.get(), record));
         }
         let writes = batch.keep();
-        drop(fresh);
+        drop(written);
         self.flying.push_back((at.get(), writes));
         self.number = at.get();
     }
@@ -263,7 +267,7 @@ impl Toy {
     fn land(&mut self, count: u64) {
         for _ in 0..count {
             let Some((number, writes)) = self.flying.pop_front() else { break };
-            self.set.apply(&writes).unwrap();
+            self.set.apply(writes).unwrap();
             self.set.pins().advance(sequence(number));
         }
     }
@@ -314,7 +318,7 @@ impl Toy {
         self.land(u64::MAX);
         self.set.sync().unwrap();
         let base = cut.describe().unwrap();
-        self.set.rebase(Arc::new(base.clone()));
+        self.set.rebase(&cut, Arc::new(base.clone()));
         let (number, log) = (self.number, self.log.len());
         let next = Checkpoint { base, files: self.set.files(), number, log };
         let [_, newest] = self.checkpoints.clone();

@@ -150,7 +150,7 @@ impl Pair {
                     self.base = cut.describe().unwrap();
                     self.base_len = model.log.len();
                     assert_eq!(self.base, described(&model, cut.len()));
-                    self.table.rebase(Arc::new(self.base.clone()));
+                    self.table.rebase(&cut, Arc::new(self.base.clone()));
                 }
             }
         }
@@ -401,6 +401,7 @@ fn a_slot_is_given_out_again_in_two_steps() {
         table
             .close((&until(freed), 9), |slot| assert_eq!(slot, first), || Sequence::new(3))
             .unwrap()
+            .closed
     };
     assert_eq!(close(&mut table, 1), 0, "somebody still reads at 1");
     assert_eq!(close(&mut table, 2), 1);
@@ -432,7 +433,7 @@ fn slots_that_were_taken_are_not_given_out_by_a_new_description() {
     table.set_room(4);
     assert_eq!(table.take_fresh(2).unwrap(), 0..2);
     let cut = table.cut();
-    table.rebase(Arc::new(cut.describe().unwrap()));
+    table.rebase(&cut, Arc::new(cut.describe().unwrap()));
     let mut place = || table.place(None, hash(1), sequence(1), |_| Ok(false)).map(Placed::slot);
     assert_eq!((place().unwrap(), place().unwrap()), (Slot(2), Slot(3)));
     assert!(matches!(place(), Err(Error::NoRoom { .. })));
