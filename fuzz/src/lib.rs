@@ -11,8 +11,20 @@
 
 #![forbid(unsafe_code)]
 
+mod bytes;
+
+mod segments {
+    use crate::bytes;
+
+    pub(crate) mod described;
+    pub(crate) mod header;
+    pub(crate) mod model;
+    pub(crate) mod table;
+}
+
 mod wal {
-    pub(crate) mod bytes;
+    use crate::bytes;
+
     pub(crate) mod directory;
     pub(crate) mod file;
     pub(crate) mod forge;
@@ -34,4 +46,14 @@ pub fn wal_file(data: &[u8]) {
 /// A log that was written, crashed, and then damaged.
 pub fn wal_directory(data: &[u8]) {
     wal::directory::run(data);
+}
+
+/// The header of a segment.
+pub fn segment_header(data: &[u8]) {
+    segments::header::run(data);
+}
+
+/// A table of slots on top of a description that tells the truth or does not.
+pub fn slot_table(data: &[u8]) {
+    segments::table::run(data);
 }
