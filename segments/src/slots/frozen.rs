@@ -17,7 +17,7 @@ use base::Slot;
 use super::delta::{Delta, number};
 use super::table::{Left, SlotTable, known_through};
 use super::{Known, SlotBase, SlotList};
-use crate::Result;
+use crate::{Error, Result};
 
 /// The slots as they were when the table was cut.
 #[derive(Clone, Debug)]
@@ -118,9 +118,19 @@ impl Cut {
             .map(|slot| {
                 let slot = number(slot);
                 let key = by_slot.next_if(|(other, _)| *other == slot).map(|(_, key)| key);
-                Ok((self.known(slot)?, key))
+                let known = self.known(slot)?;
+                match key {
+                    Some(_) if !known.as_ref().is_some_and(Known::is_alive) => Err(astray(slot)),
+                    key => Ok((known, key)),
+                }
             })
             .collect();
-        Ok(SlotList::new(slots?))
+        let list = SlotList::new(slots?);
+        // One that is left is a second one of its slot, or of a slot that is not there.
+        by_slot.next().map_or(Ok(list), |(slot, _)| Err(astray(slot)))
     }
+}
+
+fn astray(slot: Slot) -> Error {
+    Error::Inconsistent { slot, what: "under a key that is not its own" }
 }

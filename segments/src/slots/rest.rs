@@ -93,7 +93,6 @@ impl SlotTable {
         // Whoever comes behind this finds them closed; whoever came before reads at this number at most.
         let visible = visible();
         let count = closed.len() as u64;
-        self.rest.is_closing.extend(closed.iter().map(|slot| slot.0));
         self.rest.closing.extend(closed.into_iter().map(|slot| (slot, visible)));
         outcome.map(|()| count)
     }
@@ -115,7 +114,11 @@ impl SlotTable {
             }
             self.pass(from);
             match from {
-                _ if !until.holds(life) => close(slot),
+                _ if !until.holds(life) => {
+                    // At once: a description may list a slot twice, and it must not become free twice.
+                    self.rest.is_closing.insert(slot.0);
+                    close(slot);
+                }
                 List::Delta => self.rest.held_since_cut.push(slot),
                 List::Base | List::Frozen => self.rest.held.push(slot),
             }

@@ -36,7 +36,12 @@ impl SlotTable {
         let first = self.behind_avoided(self.len(), u64::from(count));
         let end = first + u64::from(count);
         self.check_room(end)?;
+        let passed = self.len()..first;
         self.fill_to(first);
+        // Those that are too few in a row, in front of some that are avoided, are for others.
+        let passed = passed.map(number).filter(|slot| !self.is_avoided(*slot));
+        let passed: Vec<Slot> = passed.collect();
+        self.delta.free.extend(passed);
         for slot in first..end {
             self.delta.set(number(slot), Entry::FREE);
             self.taken.insert(number(slot).0);
