@@ -18,7 +18,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use disk::{Access, Disk, File, MemoryFile, Region};
+use disk::{Access, Disk, File, MemoryFile, Region, Window};
 
 use crate::format::{Found, HeaderState, SegmentHeader};
 use crate::geometry::{Geometry, HEADER_BYTES};
@@ -34,7 +34,7 @@ pub struct Segment {
     header: SegmentHeader,
     header_state: HeaderState,
     file: Arc<dyn File>,
-    region: Arc<dyn Region>,
+    window: Window,
     /// The first write or sync that failed.
     failed: OnceLock<Arc<disk::Error>>,
     /// Held by who syncs: who comes second has to hear of the failure of the first.
@@ -152,7 +152,7 @@ impl Segment {
         region: Arc<dyn Region>,
     ) -> Self {
         let (failed, syncing) = (OnceLock::new(), Mutex::new(()));
-        Segment { header, header_state, file, region, failed, syncing }
+        Segment { header, header_state, file, window: Window::new(region), failed, syncing }
     }
 
     /// What the segment says of itself.
@@ -182,7 +182,13 @@ impl Segment {
 
     /// All of the file, for reading: [`Geometry::vector_range`] says where a vector is.
     pub fn region(&self) -> &Arc<dyn Region> {
-        &self.region
+        self.window.region()
+    }
+
+    /// The same, for lending.
+    #[inline]
+    pub(crate) fn window(&self) -> &Window {
+        &self.window
     }
 
     /// Writes the vector of one slot.
