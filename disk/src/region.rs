@@ -60,6 +60,10 @@ pub unsafe trait Region: Send + Sync + fmt::Debug {
     fn is_tracked(&self) -> bool {
         true
     }
+
+    /// Prepares these bytes, which were just written by position, for being read here: a hint, without which the
+    /// first look at each page costs a fault.
+    fn populate(&self, _range: Range<usize>) {}
 }
 
 impl dyn Region + '_ {
@@ -213,6 +217,15 @@ unsafe impl Region for MappedFile {
     fn is_tracked(&self) -> bool {
         false
     }
+
+    fn populate(&self, range: Range<usize>) {
+        // Systems older than 5.14 refuse, and others do not know it: then pages come as they are touched.
+        #[cfg(target_os = "linux")]
+        let _advised =
+            self.0.advise_range(memmap2::Advice::PopulateRead, range.start, range.len()).is_ok();
+        #[cfg(not(target_os = "linux"))]
+        drop(range);
+    }
 }
 
 /// Maps the first `size` bytes of an open file.
@@ -282,6 +295,23 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_window_lends_what_its_region_does_and_shows_every_later_write() {
+        let file = file_of(b"before the write");
+        let window = Window::new(mapped(&file, 16).unwrap());
+        assert!(!window.is_tracked());
+        // SAFETY: the file is written only between the calls.
+        let copy = |range| unsafe { window.slice(range) }.map(|bytes| bytes.to_vec());
+        assert_eq!(copy(0..6).unwrap(), b"before");
+        put(&file, 0, b"behind");
+        window.region().populate(0..16);
+        window.region().populate(7..9);
+        assert_eq!(copy(0..16).unwrap(), b"behind the write");
+        assert_eq!(copy(16..16).unwrap(), []);
+        let (start, end) = (2, 1);
+        assert_eq!((copy(0..17), copy(start..end), copy(17..17)), (None, None, None));
+    }
+
+    #[test]
     fn a_region_outlives_its_handle() {
         let file = file_of(b"still here");
         let region = mapped(&file, 10).unwrap();
@@ -345,6 +375,12 @@ pub(crate) mod tests {
         // SAFETY: nothing writes to static memory.
         let borrowed = unsafe { region.slice(0..8) }.unwrap();
         assert_eq!(&*borrowed, b"constant");
+        assert_eq!(Arc::strong_count(&borrows), at_rest + 1);
+        drop(borrowed);
+        assert_eq!(Arc::strong_count(&borrows), at_rest);
+        let window = Window::new(region);
+        // SAFETY: as above.
+        let borrowed = unsafe { window.slice(0..8) }.unwrap();
         assert_eq!(Arc::strong_count(&borrows), at_rest + 1);
         drop(borrowed);
         assert_eq!(Arc::strong_count(&borrows), at_rest);

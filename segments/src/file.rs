@@ -292,6 +292,13 @@ impl Run {
         }
         let indexes = self.first..self.first + self.count;
         let segment = closed_to_readers(segments, self.segment, indexes, self.slot)?;
-        segment.write_run(self.first, &self.bytes)
+        segment.write_run(self.first, &self.bytes)?;
+        let (geometry, last) = (segment.geometry(), self.first + self.count - 1);
+        if let (Some(first), Some(last)) =
+            (geometry.vector_range(self.first), geometry.vector_range(last))
+        {
+            segment.region().populate(first.start..last.end);
+        }
+        Ok(())
     }
 }
