@@ -1,7 +1,42 @@
-//! Will be arrwDB's public face: `Store`, `Collection`, `Batch`, `View`. Nothing is here yet.
+//! arrwDB: an embedded, durable vector store. One directory, one process, no server.
 //!
-//! To own: how log, segments, snapshots and indexes make one store; only here do they meet. To
-//! promise: what was acknowledged survives, and every read sees one committed state. Never: will
-//! touch the disk except through the `disk` crate.
+//! Owns: how log, segments, images and indexes make one store; only here do they meet.
+//!
+//! Promises
+//!  1. What was acknowledged at [`Durability::Sync`] survives the process and the power.
+//!  2. A batch happens as a whole or not at all, in all collections at once, and a view sees all batches up to its
+//!     number and none behind.
+//!  3. What is read is what was written, or an error that names what is damaged.
+//!
+//! Never: touches the disk except through the `disk` crate; takes a lock that a reader holds while it searches.
 
 #![forbid(unsafe_code)]
+
+mod background;
+mod batch;
+mod checkpoint;
+mod collection;
+mod config;
+mod error;
+mod format;
+mod id;
+mod image;
+mod inner;
+mod recover;
+mod rows;
+mod search;
+mod store;
+mod view;
+
+pub use base::Sequence;
+pub use batch::{Batch, Commit, Durability};
+pub use collection::{Collection, CollectionStatistics, Record};
+pub use config::{CollectionConfig, IndexConfig};
+pub use error::{Error, NAME_BYTES_MAX, Result};
+pub use format::Invalid;
+pub use id::{ID_BYTES_MAX, Id};
+pub use indexes::Metric;
+pub use search::{Hit, Hits, Search};
+pub use segments::{Decimals, Dedup, VectorHash};
+pub use store::{Store, StoreOptions};
+pub use view::View;

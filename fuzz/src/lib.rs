@@ -22,6 +22,13 @@ mod segments {
     pub(crate) mod table;
 }
 
+mod snapshot {
+    use crate::bytes;
+
+    pub(crate) mod image;
+    pub(crate) mod manifest;
+}
+
 mod wal {
     use crate::bytes;
 
@@ -56,4 +63,14 @@ pub fn segment_header(data: &[u8]) {
 /// A table of slots on top of a description that tells the truth or does not.
 pub fn slot_table(data: &[u8]) {
     segments::table::run(data);
+}
+
+/// An image, damaged or made up, sums and all.
+pub fn snapshot_image(data: &[u8]) {
+    snapshot::image::run(data);
+}
+
+/// Manifests that were published and damaged, or made up, sums and all.
+pub fn snapshot_manifest(data: &[u8]) {
+    snapshot::manifest::run(data);
 }

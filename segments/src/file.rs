@@ -158,14 +158,6 @@ impl VectorFile {
         }
     }
 
-    /// Forgets what is known of a slot, which nobody reads yet: what an earlier process wrote there counts.
-    pub(crate) fn forget(&self, slot: Slot) {
-        let (number, index) = self.owner.geometry.locate(slot);
-        if let Some(opened) = self.segments().get(number as usize) {
-            opened.states.forget(index);
-        }
-    }
-
     /// Writes vectors into slots that are closed: in as few calls as there are runs of slots.
     ///
     /// # Panics

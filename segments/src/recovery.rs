@@ -84,7 +84,6 @@ impl Recovery {
         crate::check_finite(vector)?;
         let hash = VectorHash::of(vector);
         self.table.replay_born(slot, self.keys.of_vector(vector, hash), hash, born)?;
-        self.replayed.remove(&slot.0);
         if self.is_broken(slot) {
             return Ok(());
         }
@@ -94,7 +93,7 @@ impl Recovery {
         Ok(())
     }
 
-    /// A vector that was in a slot already, synced, was placed there. Its key is what it is looked up by; under
+    /// A vector that was in a slot already, synced, was placed there: in one that was never given out before. Its key is what it is looked up by; under
     /// [`Dedup::Exact`] that is its hash, whatever is said here.
     ///
     /// # Errors
@@ -108,8 +107,7 @@ impl Recovery {
     ) -> Result<()> {
         let key = if self.keys.dedup == Dedup::Exact { Some(hash.get()) } else { key };
         let key = key.map(|key| self.keys.cut(key));
-        self.table.replay_born(slot, key, hash, born)?;
-        self.file.forget(slot);
+        self.table.replay_born_there(slot, key, hash, born)?;
         self.replayed.insert(slot.0, hash);
         Ok(())
     }

@@ -78,11 +78,6 @@ impl States {
         self.set(index, GOOD);
     }
 
-    /// Knows nothing of a slot, which nobody reads yet.
-    pub(crate) fn forget(&self, index: u32) {
-        self.set(index, UNKNOWN);
-    }
-
     /// Notes what a check of an unknown slot has found, good or bad, unless the slot was closed meanwhile.
     /// Answers with what is so now.
     pub(crate) fn note(&self, index: u32, found: State) -> State {

@@ -20,8 +20,18 @@ const USES: &[Use] = &[
     ("crossbeam-queue", "wal", Kind::Code, "the commit queue: committers push, the leader pops"),
     ("loom", "segments", Kind::Code, "every order of readers and a writer, under --cfg loom only"),
     ("loom", "wal", Kind::Code, "every order of events in the commit path, under --cfg loom only"),
+    (
+        "rkyv",
+        "snapshot",
+        Kind::Code,
+        "manifest bodies, checked before any of their links is followed",
+    ),
+    ("proptest", "snapshot", Kind::Tests, "random manifests and sections, and random bytes"),
     ("proptest", "wal", Kind::Tests, "random records, and random bytes in their place"),
     ("proptest", "segments", Kind::Tests, "random slots of random dimensions, and random bytes"),
+    ("parking_lot", "engine", Kind::Code, "locks that do not poison, and let many read"),
+    ("proptest", "engine", Kind::Tests, "random batches against plain maps"),
+    ("tempfile", "engine", Kind::Tests, "stores on the real disk that vanish after the test"),
     (
         "tempfile",
         "benches",

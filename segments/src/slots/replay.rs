@@ -43,6 +43,24 @@ impl SlotTable {
         Ok(())
     }
 
+    /// A vector that was in a slot already was placed there.
+    ///
+    /// # Errors
+    /// As [`replay_born`](SlotTable::replay_born); and if the slot held something since the description was made,
+    /// which may have been written over what is named.
+    pub fn replay_born_there(
+        &mut self,
+        slot: Slot,
+        key: Option<u64>,
+        hash: VectorHash,
+        born: Sequence,
+    ) -> Result<()> {
+        if self.delta.change(slot).is_some_and(|change| change != Change::Whole(Entry::FREE)) {
+            return Err(Error::Inconsistent { slot, what: "named, and was given out before" });
+        }
+        self.replay_born(slot, key, hash, born)
+    }
+
     /// One more thing referred to a slot.
     ///
     /// # Errors

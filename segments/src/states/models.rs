@@ -54,7 +54,6 @@ impl Slot {
         }
         self.states.close(0);
         let visible = self.pins.visible();
-        self.pins.advance(Sequence::new(3).unwrap());
         if self.pins.unread_before() > visible {
             self.write();
         }
@@ -66,7 +65,8 @@ impl Slot {
     }
 }
 
-/// Runs two readers and a writer, with as many preemptions as find every mistake that was tried.
+/// Runs two readers, a writer, and one who lets the next batch be seen; with as many preemptions as find every
+/// mistake that was tried.
 fn model(start: fn() -> States, write: fn(&Slot), seen: fn(Option<u64>) -> bool) {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = Some(3);
@@ -78,9 +78,11 @@ fn model(start: fn() -> States, write: fn(&Slot), seen: fn(Option<u64>) -> bool)
                 thread::spawn(move || assert!(seen(slot.read())))
             })
             .collect();
+        let next = Arc::clone(&slot);
+        let committer = thread::spawn(move || next.pins.advance(Sequence::new(3).unwrap()));
         write(&slot);
-        for reader in readers {
-            reader.join().unwrap();
+        for thread in readers.into_iter().chain([committer]) {
+            thread.join().unwrap();
         }
     });
 }

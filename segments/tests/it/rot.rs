@@ -7,8 +7,8 @@ use base::{CollectionId, Dim, FileId, Sequence, Slot, StoreId};
 use disk::sim::Image;
 use disk::{Disk, SimDisk};
 use segments::{
-    Dedup, Element, Error, Geometry, Name, Owner, Pins, Placed, Recovery, SlotBase, SlotList,
-    VectorHash, VectorSet,
+    Dedup, Element, Ended, Error, Geometry, Name, Owner, Pins, Placed, Recovery, RestingUntil,
+    SlotBase, SlotList, VectorHash, VectorSet,
 };
 
 /// Four slots in each of the first two segments.
@@ -192,6 +192,65 @@ fn a_description_of_more_slots_than_there_are_is_refused() {
     assert!(matches!(refused, Error::Inconsistent { slot: Slot(8), .. }), "{refused}");
 }
 
+/// Free slots there are passed over too.
+#[test]
+fn free_slots_of_a_damaged_segment_are_not_given_out() {
+    let (mut image, _) = written();
+    image.remove(Name::Segment(FileId(1)).path());
+    let free = SlotList::new((0..6).map(|_| (None, None)));
+    let set = open(&SimDisk::from_image(&image, 1), &free);
+    let mut batch = set.batch(Sequence::FIRST);
+    let mut place = |number| batch.place(&set.prepare(vector(number), None).unwrap());
+    let placed: Vec<_> = (0..4).map(|number| place(number).unwrap().slot().0).collect();
+    assert_eq!(placed, [5, 4, 6, 7]);
+    assert!(matches!(place(9), Err(Error::NoRoom { .. })));
+}
+
+/// While a slot waits for those who were there when it was closed, nobody begins to read it.
+#[test]
+fn a_slot_that_is_about_to_be_used_again_is_shown_to_nobody_new() {
+    let (image, base) = written();
+    let set = open(&SimDisk::from_image(&image, 1), &base);
+    let two = Sequence::new(2).unwrap();
+    let before = set.view(set.pins().pin());
+    assert_eq!(*before.vector(Slot(3)).unwrap(), *vector(3));
+    let mut batch = set.batch(two);
+    batch.release(Slot(3)).unwrap();
+    let nothing = batch.keep();
+    assert!(nothing.is_empty());
+    set.apply(&nothing).unwrap();
+    set.pins().advance(two);
+    let all = RestingUntil { freed: Some(two), spans: Vec::new() };
+    assert_eq!(set.reclaim(&all, 9).unwrap().closed, 0, "a view sees it");
+    drop(before);
+    let late = set.view(set.pins().pin());
+    let lent = late.pinned(Slot(3)).unwrap();
+    assert_eq!(set.reclaim(&all, 9).unwrap().closed, 1);
+    let refused = late.vector(Slot(3)).unwrap_err();
+    assert!(matches!(refused, Error::NotThere { slot: Slot(3) }), "{refused}");
+    set.pins().advance(Sequence::new(3).unwrap());
+    assert_eq!(set.reclaim(&all, 9).unwrap().freed, 0, "its bytes are lent");
+    assert_eq!(*lent, *vector(3));
+    drop((lent, late));
+    assert_eq!(set.reclaim(&all, 9).unwrap().freed, 1);
+}
+
+/// What was described before is not held on to.
+#[test]
+fn a_description_is_let_go_of_when_another_takes_its_place() {
+    let (image, base) = written();
+    let at: Arc<dyn Disk> = Arc::new(SimDisk::from_image(&image, 1));
+    let base: Arc<dyn SlotBase> = Arc::new(base);
+    let old = Arc::downgrade(&base);
+    let files = [FileId(1), FileId(2)];
+    let recovery = Recovery::begin(at, owner(), &files, Dedup::Exact, base).unwrap();
+    let set = recovery.finish(Pins::new(Some(Sequence::FIRST)));
+    let new = set.cut().describe().unwrap();
+    set.rebase(Arc::new(new));
+    assert!(old.upgrade().is_none());
+    assert_eq!(readable(&set), [0, 1, 2, 3, 4, 5, 6]);
+}
+
 /// A log that contradicts what is there is refused, and nothing is written where something is alive.
 #[test]
 fn a_log_that_contradicts_the_description_is_refused() {
@@ -210,6 +269,13 @@ fn a_log_that_contradicts_the_description_is_refused() {
     recovery.born(Slot(7), &vector(9), at).unwrap();
     let again = recovery.born_there(Slot(7), VectorHash::of(&vector(9)), None, at);
     assert!(matches!(again, Err(Error::Inconsistent { slot: Slot(7), .. })), "{again:?}");
+    // What the log holds may have been written over what it names.
+    let hash = VectorHash::of(&vector(9));
+    let mut recovery = begin();
+    recovery.born(Slot(7), &vector(9), at).unwrap();
+    recovery.released(Slot(7), Ended::Yes, at).unwrap();
+    let named = recovery.born_there(Slot(7), hash, None, at).unwrap_err();
+    assert!(matches!(named, Error::Inconsistent { slot: Slot(7), .. }), "{named}");
     let refused = begin().referred(Slot(7)).unwrap_err();
     assert!(matches!(refused, Error::Inconsistent { slot: Slot(7), .. }), "{refused}");
 }

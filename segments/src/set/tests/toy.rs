@@ -12,6 +12,7 @@ use base::{CollectionId, Dim, FileId, Sequence, Slot, StoreId};
 use disk::sim::Image;
 use disk::{Disk, SimDisk};
 
+use crate::primitives::lock;
 use crate::{
     Dedup, Element, Ended, Error, Geometry, Known, Life, Owner, Pins, Placed, Recovery,
     RestingUntil, SlotList, VectorHash, VectorSet, View, Writes, make_directory,
@@ -417,6 +418,8 @@ impl Toy {
                 "{slot}"
             );
         }
+        let is_idle = self.flying.is_empty();
+        assert!(!is_idle || lock(&self.set.pending).is_empty(), "held on to, and not on its way");
         self.check_bytes(&self.set);
         let visible = self.set.pins().visible();
         let view = self.set.view(self.set.pins().pin());

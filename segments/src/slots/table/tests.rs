@@ -298,6 +298,8 @@ impl Pair {
             let known = self.table.known(slot).unwrap();
             assert!(known.is_none_or(|known| known.is_alive()), "slot {slot} rests for ever");
         }
+        self.check();
+        give_out_all(&mut self.table);
     }
 
     /// The description that was last taken up, and the log behind it, make the same table.
@@ -330,14 +332,19 @@ impl Pair {
         let all = RestingUntil { freed: Sequence::new(u64::MAX), spans: Vec::new() };
         again.close((&all, u32::MAX), |_| (), || None).unwrap();
         again.free_closed(Some(Sequence::FIRST), u32::MAX);
-        again.room = again.len();
-        for _ in replayed.alive..again.len() {
-            again.place(None, hash(9), sequence(u64::MAX), |_| Ok(false)).unwrap();
-        }
-        assert_eq!(again.counts().alive, again.len());
-        let full = again.place(None, hash(9), sequence(u64::MAX), |_| Ok(false)).unwrap_err();
-        assert!(matches!(full, Error::NoRoom { .. }), "{full}");
+        give_out_all(&mut again);
     }
+}
+
+/// Every slot that is not alive is given out, each once.
+fn give_out_all(table: &mut SlotTable) {
+    table.room = table.len();
+    for _ in table.counts().alive..table.len() {
+        table.place(None, hash(9), sequence(u64::MAX), |_| Ok(false)).unwrap();
+    }
+    assert_eq!(table.counts().alive, table.len());
+    let full = table.place(None, hash(9), sequence(u64::MAX), |_| Ok(false)).unwrap_err();
+    assert!(matches!(full, Error::NoRoom { .. }), "{full}");
 }
 
 fn known(held: &Held) -> Known {
@@ -361,7 +368,6 @@ proptest! {
         }
         pair.check_replay();
         pair.check_drained();
-        pair.check();
     }
 }
 
@@ -417,6 +423,24 @@ fn slots_of_a_damaged_file_are_not_given_out() {
     assert_eq!(placed, [1, 0, 6, 7]);
     assert!(matches!(place(), Err(Error::NoRoom { .. })));
     assert!(matches!(table.take_fresh(1), Err(Error::NoRoom { .. })));
+}
+
+/// A description is made while a bulk batch is being written: to it those slots are free.
+#[test]
+fn slots_that_were_taken_are_not_given_out_by_a_new_description() {
+    let mut table = SlotTable::default();
+    table.set_room(4);
+    assert_eq!(table.take_fresh(2).unwrap(), 0..2);
+    let cut = table.cut();
+    table.rebase(Arc::new(cut.describe().unwrap()));
+    let mut place = || table.place(None, hash(1), sequence(1), |_| Ok(false)).map(Placed::slot);
+    assert_eq!((place().unwrap(), place().unwrap()), (Slot(2), Slot(3)));
+    assert!(matches!(place(), Err(Error::NoRoom { .. })));
+    table.give_back(Slot(0));
+    assert_eq!(table.place(None, hash(1), sequence(1), |_| Ok(false)).unwrap().slot(), Slot(0));
+    let none = |_| Ok(false);
+    let placed = table.place_taken(None, (hash(1), Slot(1)), sequence(1), none).unwrap();
+    assert_eq!(placed, Placed::Own(Slot(1)));
 }
 
 #[test]

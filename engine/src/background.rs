@@ -1,0 +1,60 @@
+//! Makes checkpoints as the log grows: a thread around `Inner::checkpoint_if_due`.
+//!
+//! Never: decides what is due; keeps a store open that nobody has a handle of.
+
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Weak};
+use std::thread::JoinHandle;
+
+use parking_lot::Mutex;
+
+use crate::inner::Inner;
+use crate::store::REST;
+use crate::{Error, Result};
+
+/// The thread, if there is one.
+#[derive(Debug, Default)]
+pub(crate) struct Background {
+    running: Mutex<Option<(Sender<()>, JoinHandle<()>)>>,
+}
+
+impl Background {
+    /// None.
+    pub(crate) fn none() -> Self {
+        Background::default()
+    }
+
+    /// Starts the thread.
+    pub(crate) fn start(inner: &Arc<Inner>) -> Result<Self> {
+        let (stop, stopped) = channel();
+        let inner: Weak<Inner> = Arc::downgrade(inner);
+        let work = move || {
+            while stopped.recv_timeout(REST) == Err(RecvTimeoutError::Timeout) {
+                let Some(inner) = inner.upgrade() else { return };
+                // A failure is remembered where it happens; a full disk is tried again.
+                let _tried = inner.checkpoint_if_due().is_ok();
+            }
+        };
+        let thread = std::thread::Builder::new().name("arrwdb-checkpoint".into()).spawn(work);
+        let thread =
+            thread.map_err(|source| Error::Log(wal::Error::Thread { source: Arc::new(source) }))?;
+        Ok(Background { running: Mutex::new(Some((stop, thread))) })
+    }
+
+    /// Stops it, and waits for what it has begun.
+    pub(crate) fn stop(&self) {
+        if let Some((stop, thread)) = self.running.lock().take() {
+            drop(stop);
+            // It may hold the last handle of the store, and so be what stops itself.
+            if thread.thread().id() != std::thread::current().id() {
+                let _ended = thread.join().is_ok();
+            }
+        }
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

@@ -1,0 +1,204 @@
+//! Gathers what is to happen at once, and commits it.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use base::Sequence;
+use segments::VectorHash;
+use wal::Level;
+
+use crate::inner::{Inner, Wish};
+use crate::{Collection, Error, Id, Result};
+
+/// When a batch is acknowledged.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Durability {
+    /// When it survives the power.
+    #[default]
+    Sync,
+    /// When it survives the process. It is made durable soon after, or with the next batch that is.
+    Os,
+}
+
+impl Durability {
+    pub(crate) fn level(self) -> Level {
+        match self {
+            Durability::Sync => Level::Sync,
+            Durability::Os => Level::Os,
+        }
+    }
+}
+
+/// What is to happen at once, in one collection or several.
+///
+/// ```
+/// # use arrwdb::{CollectionConfig, Durability, Metric, Store};
+/// # let dir = tempfile::tempdir()?;
+/// # let store = Store::open(dir.path().join("data"))?;
+/// # let docs = store.create_collection("docs", CollectionConfig::new(2, Metric::L2))?;
+/// let mut batch = store.batch();
+/// batch.upsert(&docs, "one", &[1.0, 2.0]).upsert(&docs, 2, &[3.0, 4.0]);
+/// batch.remove(&docs, "three");
+/// batch.commit(Durability::Sync)?.wait()?; // or .await, on any runtime
+/// assert_eq!(docs.len(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "a batch does nothing before it is committed"]
+pub struct Batch {
+    inner: Arc<Inner>,
+    wishes: Vec<Wish>,
+    /// What is wrong with the first thing that cannot be done.
+    refused: Option<Error>,
+}
+
+impl Batch {
+    pub(crate) fn new(inner: Arc<Inner>) -> Self {
+        Batch { inner, wishes: Vec::new(), refused: None }
+    }
+
+    /// Gives an id a vector, whatever it had before. What is wrong with it is told by
+    /// [`commit`](Batch::commit).
+    pub fn upsert(
+        &mut self,
+        collection: &Collection,
+        id: impl Into<Id>,
+        vector: &[f32],
+    ) -> &mut Self {
+        self.prepare(collection, id.into(), vector, None)
+    }
+
+    /// As [`upsert`](Batch::upsert), with the hash of the vector where it is known: one that is there already is then
+    /// not hashed again. A wrong hash costs time, and nothing else.
+    pub fn upsert_hashed(
+        &mut self,
+        collection: &Collection,
+        id: impl Into<Id>,
+        vector: &[f32],
+        hash: VectorHash,
+    ) -> &mut Self {
+        self.prepare(collection, id.into(), vector, Some(hash))
+    }
+
+    fn prepare(
+        &mut self,
+        collection: &Collection,
+        id: Id,
+        vector: &[f32],
+        hint: Option<VectorHash>,
+    ) -> &mut Self {
+        let prepared = self.admit(collection, &id).and_then(|()| {
+            let prepared = collection.state.set.prepare(Arc::from(vector), hint);
+            prepared.map_err(|error| match error {
+                error @ segments::Error::NotFinite(_) => {
+                    Error::Unreadable { id: id.clone(), source: error }
+                }
+                error => error.into(),
+            })
+        });
+        match prepared {
+            Ok(prepared) => {
+                self.wishes.push(Wish::Upsert(Arc::clone(&collection.state), id, prepared))
+            }
+            Err(error) => drop(self.refused.get_or_insert(error)),
+        }
+        self
+    }
+
+    /// Takes an id away; one that is not there is no error.
+    pub fn remove(&mut self, collection: &Collection, id: impl Into<Id>) -> &mut Self {
+        let id = id.into();
+        match self.admit(collection, &id) {
+            Ok(()) => self.wishes.push(Wish::Remove(Arc::clone(&collection.state), id)),
+            Err(error) => drop(self.refused.get_or_insert(error)),
+        }
+        self
+    }
+
+    /// How many things are to happen.
+    pub fn len(&self) -> usize {
+        self.wishes.len()
+    }
+
+    /// Whether nothing is.
+    pub fn is_empty(&self) -> bool {
+        self.wishes.is_empty()
+    }
+
+    /// Queues the batch for the log. It happens as a whole or not at all, at the latest when somebody waits for it.
+    ///
+    /// # Errors
+    /// What is wrong with the first thing that cannot be done: then nothing is; if the disk is full; after a failure
+    /// of the disk.
+    pub fn commit(self, durability: Durability) -> Result<Commit> {
+        self.decide(durability).map(|(commit, _)| commit)
+    }
+
+    pub(crate) fn decide(
+        self,
+        durability: Durability,
+    ) -> Result<(Commit, Vec<crate::format::Outcome>)> {
+        if let Some(refused) = self.refused {
+            return Err(refused);
+        }
+        let decided = self.inner.commit(&self.wishes, durability.level())?;
+        Ok((Commit { inner: self.inner, commit: decided.commit }, decided.outcomes))
+    }
+
+    fn admit(&self, collection: &Collection, id: &Id) -> Result<()> {
+        if !Arc::ptr_eq(&self.inner, &collection.inner) {
+            return Err(Error::Foreign { name: collection.state.name.clone() });
+        }
+        id.check()
+    }
+}
+
+impl fmt::Debug for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batch").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+/// A batch that has a number, and is on its way. Dropped, it is committed all the same.
+#[must_use = "a batch that nobody waits for is committed, but nobody knows when"]
+pub struct Commit {
+    inner: Arc<Inner>,
+    commit: wal::Commit,
+}
+
+impl Commit {
+    /// The batch's number.
+    pub fn sequence(&self) -> Sequence {
+        self.commit.sequence()
+    }
+
+    /// Waits until the batch is as durable as was asked for, and visible.
+    ///
+    /// # Errors
+    /// If the disk failed: then it is not known whether the batch is there when the store is opened again.
+    pub fn wait(self) -> Result<Sequence> {
+        let sequence = self.commit.wait()?;
+        self.inner.check()?;
+        Ok(sequence)
+    }
+}
+
+impl Future for Commit {
+    type Output = Result<Sequence>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match Pin::new(&mut self.commit).poll(context) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(answer) => Poll::Ready(
+                answer.map_err(Error::from).and_then(|at| self.inner.check().map(|()| at)),
+            ),
+        }
+    }
+}
+
+impl fmt::Debug for Commit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Commit").field("sequence", &self.sequence()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,214 @@
+//! Makes checkpoints: a cut under the sequencer's lock, then images of what was cut off while others go on, then the
+//! manifest, and only then is anything dropped.
+//!
+//! Promises
+//!  1. A crash at any point leaves the checkpoint before or the new one, and the log from there on.
+//!  2. A checkpoint that fails before it is published changes nothing; the next one takes up what it cut off.
+//!  3. Log files, images and slots are given up only when neither of the two newest manifests needs them.
+//!
+//! Never: holds up who reads or writes, but for the cut.
+
+use std::collections::HashSet;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
+
+use base::{FileId, LogPlace, Sequence};
+use segments::RestingUntil;
+use snapshot::{Branch, ImageRef, ImageWriter, Manifest, Manifests, Point};
+use wal::Level;
+
+use crate::image::{self, Catalogue, Entry, ImageRows, ImageSlots};
+use crate::inner::{CutOff, Inner, Wish};
+use crate::{Error, Result};
+
+/// How many slots are given back at a time, while batches wait.
+const RECLAIMED_AT_A_TIME: u32 = 10_000;
+
+/// What is known of checkpoints. Whoever makes one holds this.
+#[derive(Debug)]
+pub(crate) struct Checkpoints {
+    pub(crate) manifests: Manifests,
+    /// The branches of history, the newest last.
+    pub(crate) timelines: Vec<Branch>,
+    /// How long the newest image is.
+    pub(crate) image_bytes: u64,
+}
+
+impl Inner {
+    /// Makes a checkpoint of everything that was committed so far.
+    pub(crate) fn checkpoint(&self) -> Result<Sequence> {
+        let mut checkpoints = self.checkpoints.lock();
+        let _no_collection_is_made = self.ddl.lock();
+        let (at, place, cuts) = self.cut()?;
+        for cut in &cuts {
+            self.noting(cut.collection.set.sync().map_err(Error::from))?;
+        }
+        let image = self.write_image(&checkpoints.manifests, &cuts)?;
+        let next = self.next_manifest(&checkpoints, (at, place), image)?;
+        let published = checkpoints.manifests.publish(next).map_err(Error::from);
+        self.noting_unless_refused(published)?;
+        checkpoints.image_bytes = image.bytes;
+        self.rebase(&image, &cuts)?;
+        self.logged.store(0, Ordering::Relaxed);
+        self.prune(&mut checkpoints)?;
+        Ok(at)
+    }
+
+    /// Makes a checkpoint if the log has grown to twice what the image took, and to some least; says whether it did.
+    pub(crate) fn checkpoint_if_due(&self) -> Result<bool> {
+        let logged = self.logged.load(Ordering::Relaxed);
+        if logged < self.checkpoint_bytes || self.check().is_err() {
+            return Ok(false);
+        }
+        let due = self.checkpoints.lock().image_bytes.saturating_mul(2);
+        if logged < due {
+            return Ok(false);
+        }
+        self.checkpoint().map(|_| true)
+    }
+
+    /// Sets apart what was decided, and waits until it is durable and applied.
+    fn cut(&self) -> Result<(Sequence, LogPlace, Vec<CutOff>)> {
+        let mut cuts = Vec::new();
+        let place = Arc::new(OnceLock::new());
+        let decided = self.queue(&[Wish::Cut], Level::Sync, Some(Arc::clone(&place)), |at| {
+            cuts = self.cut_all(at);
+        })?;
+        let at = decided.commit.wait()?;
+        self.check()?;
+        let place = place.get().copied().ok_or(Error::Closed)?;
+        Ok((at, place, cuts))
+    }
+
+    fn cut_all(&self, at: Sequence) -> Vec<CutOff> {
+        let state = self.state.read();
+        let cut = |collection: &Arc<crate::inner::CollectionState>| {
+            let mut rows = collection.rows.write();
+            let next_row = rows.next();
+            CutOff {
+                collection: Arc::clone(collection),
+                rows: rows.cut(Some(at)),
+                slots: collection.set.cut(),
+                next_row,
+                files: collection.set.files(),
+            }
+        };
+        state.collections.values().map(cut).collect()
+    }
+
+    fn write_image(&self, manifests: &Manifests, cuts: &[CutOff]) -> Result<ImageRef> {
+        let entry = |cut: &CutOff| {
+            let (alive, references) = cut.slots.totals();
+            Entry {
+                id: cut.collection.id,
+                name: cut.collection.name.clone(),
+                config: cut.collection.config,
+                next_row: cut.next_row,
+                alive,
+                references,
+                files: cut.files.clone(),
+            }
+        };
+        let catalogue = Catalogue { entries: cuts.iter().map(entry).collect() };
+        let collections: Vec<_> = cuts
+            .iter()
+            .map(|cut| image::Collection {
+                id: cut.collection.id,
+                rows: &cut.rows,
+                slots: &cut.slots,
+            })
+            .collect();
+        let into = ImageWriter::create(Arc::clone(&self.disk), self.store, manifests.next_file()?)?;
+        self.noting_unless_refused(image::write(into, &catalogue, &collections))
+    }
+
+    fn next_manifest(
+        &self,
+        checkpoints: &Checkpoints,
+        (at, place): (Sequence, LogPlace),
+        image: ImageRef,
+    ) -> Result<Manifest> {
+        let timelines = checkpoints.timelines.clone();
+        let timeline = timelines.last().map(|branch| branch.timeline).ok_or(Error::Closed)?;
+        let point =
+            Point { name: None, sequence: Some(at), timeline, image, log: place, log_end: None };
+        let next_file = FileId(image.file.0.saturating_add(1));
+        Ok(Manifest { next_file, points: vec![point], timelines, indexes: Vec::new() })
+    }
+
+    /// Lets everybody read from the new image what was cut off.
+    fn rebase(&self, image: &ImageRef, cuts: &[CutOff]) -> Result<()> {
+        let image = snapshot::Image::open(&*self.disk, self.store, image)?;
+        let mut bases = Vec::new();
+        for cut in cuts {
+            let id = cut.collection.id;
+            let slots = Arc::new(ImageSlots::open(&image, id, cut.slots.totals())?);
+            bases.push((cut, slots, Arc::new(ImageRows::open(&image, id)?)));
+        }
+        // No view is taken meanwhile: it would have the number of before and the rows of behind.
+        let _nobody_looks = self.state.write();
+        for (cut, slots, rows) in bases {
+            cut.collection.set.rebase(slots);
+            cut.collection.rows.write().rebase(rows);
+        }
+        Ok(())
+    }
+
+    /// Drops what neither of the two newest manifests needs: images, the log, files of vectors, slots.
+    fn prune(&self, checkpoints: &mut Checkpoints) -> Result<()> {
+        let pruned = checkpoints.manifests.prune(&[]).map_err(Error::from);
+        self.noting_unless_refused(pruned)?;
+        let points = || checkpoints.manifests.reachable();
+        let oldest = points().min_by_key(|point| (point.log.file, point.log.offset));
+        let Some(oldest) = oldest.cloned() else { return Ok(()) };
+        if let Some(committer) = self.committer.read().as_ref() {
+            committer.prune(&oldest.log, 0)?;
+        }
+        self.remove_unused_files()?;
+        // Before the first checkpoint has a successor nothing is given back: it is still one of the two.
+        let freed = points().map(|point| point.sequence).min().flatten();
+        let until = RestingUntil { freed, spans: Vec::new() };
+        let collections: Vec<_> = self.state.read().collections.values().cloned().collect();
+        for collection in collections {
+            loop {
+                let done = collection.set.reclaim(&until, RECLAIMED_AT_A_TIME)?;
+                let most = u64::from(RECLAIMED_AT_A_TIME);
+                if done.freed < most && done.closed < most {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes away files of vectors that nothing refers to: left by a process that died.
+    fn remove_unused_files(&self) -> Result<()> {
+        // Nobody makes a segment meanwhile: it would have a number and not be listed yet.
+        let collections: Vec<_> = self.state.read().collections.values().cloned().collect();
+        let _nobody_grows: Vec<_> = collections.iter().map(|it| it.growth.lock()).collect();
+        let below = self.next_file.load(Ordering::Relaxed);
+        let used: HashSet<FileId> = collections.iter().flat_map(|it| it.set.files()).collect();
+        for name in segments::list(&*self.disk)? {
+            let is_used = matches!(name, segments::Name::Segment(file) if used.contains(&file));
+            if !is_used && name.file().0 < below {
+                segments::remove(&*self.disk, name)?.sync(&*self.disk)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Remembers any failure: what it leaves is not known.
+    fn noting<T>(&self, result: Result<T>) -> Result<T> {
+        result.inspect_err(|error| {
+            self.failure.get_or_init(|| error.clone());
+        })
+    }
+
+    /// Remembers a failure, unless nothing was changed by it: the disk is full, say.
+    fn noting_unless_refused<T>(&self, result: Result<T>) -> Result<T> {
+        match result {
+            Err(error) if !error.is_clean_refusal() => self.noting(Err(error)),
+            result => result,
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Says why a store could not be opened, read or written, where, and what can be done about it.
+//!
+//! One variant for each thing a caller would do differently; what a lower layer said is in `source()`, or is the
+//! message itself.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use base::{Row, Sequence};
+
+use crate::Id;
+use crate::format::Invalid;
+
+/// What every operation of a store returns.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Everything that can go wrong with a store.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The disk refused or failed.
+    Disk(disk::Error),
+    /// The log refused or failed.
+    Log(wal::Error),
+    /// An image or a manifest is damaged, or could not be made.
+    Snapshot(snapshot::Error),
+    /// A vector cannot be stored or read.
+    Vectors(segments::Error),
+    /// There is no store in the directory.
+    NoStore {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// There is a store already where one was to be made.
+    StoreExists {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// There is no collection of that name.
+    NoCollection {
+        /// The name.
+        name: String,
+    },
+    /// There is a collection of that name already.
+    CollectionExists {
+        /// The name.
+        name: String,
+    },
+    /// A name of a collection is empty or too long.
+    BadName {
+        /// How many bytes it has.
+        bytes: usize,
+    },
+    /// A dimension that no collection can have.
+    BadDimension {
+        /// The dimension.
+        dim: u32,
+    },
+    /// An id is empty or too long.
+    BadId {
+        /// How many bytes it has.
+        bytes: usize,
+    },
+    /// A batch uses a collection of another store.
+    Foreign {
+        /// The collection's name.
+        name: String,
+    },
+    /// The log holds a batch that cannot be read, although its sums are right.
+    BadBatch {
+        /// The batch.
+        sequence: Sequence,
+        /// What is wrong with it.
+        what: Invalid,
+    },
+    /// What the image says contradicts itself, although its sums are right.
+    BadImage {
+        /// The section.
+        section: String,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// All numbers for rows are used up.
+    Exhausted {
+        /// The last one.
+        row: Row,
+    },
+    /// The store was closed.
+    Closed,
+    /// A vector that a row refers to was found damaged while it was read for this id.
+    Unreadable {
+        /// The id.
+        id: Id,
+        /// What the vectors say.
+        source: segments::Error,
+    },
+}
+
+impl From<disk::Error> for Error {
+    fn from(error: disk::Error) -> Self {
+        Error::Disk(error)
+    }
+}
+
+impl From<wal::Error> for Error {
+    fn from(error: wal::Error) -> Self {
+        Error::Log(error)
+    }
+}
+
+impl From<snapshot::Error> for Error {
+    fn from(error: snapshot::Error) -> Self {
+        Error::Snapshot(error)
+    }
+}
+
+impl From<segments::Error> for Error {
+    fn from(error: segments::Error) -> Self {
+        Error::Vectors(error)
+    }
+}
+
+impl Error {
+    /// Whether nothing was changed by the call that failed, so that it may be tried again: the disk is full, say.
+    pub fn is_clean_refusal(&self) -> bool {
+        match self {
+            Error::Disk(error) => error.is_clean_refusal(),
+            Error::Log(error) => error.is_clean_refusal(),
+            Error::Snapshot(error) => error.is_clean_refusal(),
+            Error::Vectors(error) => error.is_clean_refusal(),
+            _ => true,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Disk(error) => write!(f, "{error}"),
+            Error::Log(error) => write!(f, "{error}"),
+            Error::Snapshot(error) => write!(f, "{error}"),
+            Error::Vectors(error) => write!(f, "{error}"),
+            Error::NoStore { path } => write!(f, "there is no store in {}", path.display()),
+            Error::StoreExists { path } => {
+                write!(f, "there is a store in {} already; open it", path.display())
+            }
+            Error::NoCollection { name } => write!(f, "there is no collection {name:?}"),
+            Error::CollectionExists { name } => write!(f, "there is a collection {name:?} already"),
+            Error::BadName { bytes } => {
+                write!(f, "a collection's name has 1 to {NAME_BYTES_MAX} bytes, not {bytes}")
+            }
+            Error::BadDimension { dim } => {
+                write!(f, "a vector has 1 to {} numbers, not {dim}", base::Dim::MAX)
+            }
+            Error::BadId { bytes } => {
+                write!(f, "a text as an id has 1 to {} bytes, not {bytes}", crate::ID_BYTES_MAX)
+            }
+            Error::Foreign { name } => write!(f, "collection {name:?} is one of another store"),
+            Error::BadBatch { sequence, what } => {
+                write!(
+                    f,
+                    "batch {sequence} of the log cannot be read: {what}; restore from a backup"
+                )
+            }
+            Error::BadImage { section, what } => {
+                write!(f, "section {section} of the image: {what}; restore from a backup")
+            }
+            Error::Exhausted { row } => write!(f, "row {row} was the last that there can be"),
+            Error::Closed => write!(f, "the store was closed"),
+            Error::Unreadable { id, source } => write!(f, "the vector of {id}: {source}"),
+        }
+    }
+}
+
+/// The longest name of a collection.
+pub const NAME_BYTES_MAX: usize = 255;
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Error::Disk(error) => error.source(),
+            Error::Log(error) => error.source(),
+            Error::Snapshot(error) => error.source(),
+            Error::Vectors(error) => error.source(),
+            Error::BadBatch { what, .. } => Some(what),
+            Error::Unreadable { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}

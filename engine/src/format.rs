@@ -1,0 +1,317 @@
+//! Lays out what the log holds of a batch: the operations, prepared outside any lock, and what was decided of each.
+//! FORMAT.md section 7 is the authority; this is where it becomes code.
+//!
+//! Promises
+//!  1. Whatever the bytes, decoding answers with operations and outcomes or with what is wrong; it never panics,
+//!     and reserves no more than there are bytes.
+//!  2. There is one outcome for each operation, of its kind.
+//!
+//! Never: reads or writes files; knows what was decided before.
+
+use std::sync::Arc;
+
+use base::codec::{Decoder, Encoder, Malformed};
+use base::{CollectionId, FileId, Row, Slot};
+
+use crate::{CollectionConfig, Id};
+
+/// The format that this code writes, and the newest that it reads.
+const VERSION: u16 = 0;
+
+/// Length of an outcome.
+const OUTCOME_BYTES: usize = 32;
+/// What texts and vectors begin at multiples of.
+const ALIGNMENT: usize = 4;
+
+const UPSERT: u8 = 1;
+const REMOVE: u8 = 2;
+const CREATE_COLLECTION: u8 = 3;
+// 4 is kept for dropping a collection.
+const SEGMENT: u8 = 5;
+const CUT: u8 = 6;
+
+/// Something that a batch does.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) enum Op {
+    /// Gives an id a vector, whatever it had before.
+    Upsert { collection: CollectionId, id: Id, vector: Arc<[f32]> },
+    /// Takes an id away.
+    Remove { collection: CollectionId, id: Id },
+    /// Makes a collection.
+    CreateCollection { collection: CollectionId, name: String, config: CollectionConfig },
+    /// Says that a collection has one more segment.
+    Segment { collection: CollectionId, file: FileId },
+    /// Marks the place up to which a checkpoint reaches.
+    Cut,
+}
+
+/// What was decided of an operation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Outcome {
+    /// The id has a new row, and the one it had is ended.
+    Upserted { row: Row, placed: segments::Placed, ended: Option<EndedRow> },
+    /// The row that the id had is ended; it had none otherwise.
+    Removed { ended: Option<EndedRow> },
+    /// There was nothing to decide.
+    Done(u8),
+}
+
+/// A row that is no more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct EndedRow {
+    pub(crate) row: Row,
+    /// Its vector's slot, and whether nothing refers to that any more.
+    pub(crate) slot: Slot,
+    pub(crate) slot_ended: segments::Ended,
+}
+
+/// Why bytes are not the batch they were taken for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Invalid {
+    /// A field cannot be read.
+    Malformed(Malformed),
+    /// A field has a value that nothing writes.
+    Value(&'static str),
+    /// They were written by a newer arrwDB.
+    Newer {
+        /// The version that was found.
+        found: u16,
+    },
+}
+
+impl std::fmt::Display for Invalid {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Invalid::Malformed(malformed) => write!(f, "{malformed}"),
+            Invalid::Value(field) => write!(f, "{field} has an impossible value"),
+            Invalid::Newer { found } => {
+                write!(f, "written in format {found} by a newer arrwDB; this one knows {VERSION}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Invalid {}
+
+impl From<Malformed> for Invalid {
+    fn from(malformed: Malformed) -> Self {
+        Invalid::Malformed(malformed)
+    }
+}
+
+impl Op {
+    /// The number that its kind has on disk.
+    pub(crate) fn kind(&self) -> u8 {
+        match self {
+            Op::Upsert { .. } => UPSERT,
+            Op::Remove { .. } => REMOVE,
+            Op::CreateCollection { .. } => CREATE_COLLECTION,
+            Op::Segment { .. } => SEGMENT,
+            Op::Cut => CUT,
+        }
+    }
+
+    fn encode(&self, bytes: &mut Vec<u8>) {
+        let (collection, id, length) = match self {
+            Op::Upsert { collection, id, vector } => (collection, Some(id), vector.len() * 4),
+            Op::Remove { collection, id } => (collection, Some(id), 0),
+            Op::CreateCollection { collection, name, .. } => (collection, None, name.len()),
+            Op::Segment { collection, .. } => (collection, None, 0),
+            Op::Cut => (&CollectionId(0), None, 0),
+        };
+        let id_kind = match id {
+            None => 0,
+            Some(Id::Number(_)) => 1,
+            Some(Id::Text(_)) => 2,
+        };
+        let length = u32::try_from(length).unwrap_or(u32::MAX);
+        let mut into = Encoder::new(bytes);
+        into.u8(self.kind()).u8(id_kind).u16(0).u32(collection.0).u32(length);
+        match id {
+            Some(Id::Number(number)) => drop(into.u64(*number)),
+            Some(Id::Text(text)) => {
+                into.u32(u32::try_from(text.len()).unwrap_or(u32::MAX));
+                into.bytes(text.as_bytes()).align(ALIGNMENT);
+            }
+            None => {}
+        }
+        match self {
+            Op::Upsert { vector, .. } => {
+                vector.iter().for_each(|number| drop(into.bytes(&number.to_le_bytes())));
+            }
+            Op::CreateCollection { name, config, .. } => {
+                into.bytes(name.as_bytes()).align(ALIGNMENT);
+                into.u32(config.dim()).bytes(&config.codes());
+            }
+            Op::Segment { file, .. } => drop(into.u64(file.0)),
+            _ => {}
+        }
+    }
+
+    fn decode(from: &mut Decoder<'_>) -> Result<Op, Invalid> {
+        let kind = from.u8("kind")?;
+        let id_kind = from.u8("id kind")?;
+        if from.u16("reserved")? != 0 {
+            return Err(Invalid::Value("reserved"));
+        }
+        let collection = CollectionId(from.u32("collection")?);
+        let length = from.u32("length")? as usize;
+        let id = decode_id(from, id_kind)?;
+        let op = match (kind, id) {
+            (UPSERT, Some(id)) => {
+                let bytes = from.bytes(length, "vector")?;
+                Op::Upsert { collection, id, vector: floats(bytes)? }
+            }
+            (REMOVE, Some(id)) if length == 0 => Op::Remove { collection, id },
+            (CREATE_COLLECTION, None) => {
+                let name = text(from, length, "name")?;
+                let dim = from.u32("dim")?;
+                let config = CollectionConfig::of_codes(dim, from.array("config")?);
+                Op::CreateCollection { collection, name, config: config.map_err(Invalid::Value)? }
+            }
+            (SEGMENT, None) if length == 0 => {
+                Op::Segment { collection, file: FileId(from.u64("file")?) }
+            }
+            (CUT, None) if length == 0 && collection.0 == 0 => Op::Cut,
+            _ => return Err(Invalid::Value("kind")),
+        };
+        Ok(op)
+    }
+}
+
+fn decode_id(from: &mut Decoder<'_>, kind: u8) -> Result<Option<Id>, Invalid> {
+    let id = match kind {
+        0 => return Ok(None),
+        1 => Id::Number(from.u64("id")?),
+        2 => {
+            let length = from.u32("id length")? as usize;
+            Id::Text(text(from, length, "id")?.into())
+        }
+        _ => return Err(Invalid::Value("id kind")),
+    };
+    id.check().map_err(|_| Invalid::Value("id"))?;
+    Ok(Some(id))
+}
+
+fn text(from: &mut Decoder<'_>, length: usize, field: &'static str) -> Result<String, Invalid> {
+    let bytes = from.bytes(length, field)?;
+    let text = std::str::from_utf8(bytes).map_err(|_| Invalid::Value(field))?;
+    let padding = from.bytes(length.next_multiple_of(ALIGNMENT) - length, field)?;
+    if padding.iter().any(|byte| *byte != 0) {
+        return Err(Invalid::Value(field));
+    }
+    Ok(text.to_owned())
+}
+
+fn floats(bytes: &[u8]) -> Result<Arc<[f32]>, Invalid> {
+    let (numbers, rest) = bytes.as_chunks::<4>();
+    if !rest.is_empty() {
+        return Err(Invalid::Value("length"));
+    }
+    Ok(numbers.iter().map(|number| f32::from_le_bytes(*number)).collect())
+}
+
+/// The body of a record: what a batch does.
+pub(crate) fn encode_ops(ops: &[Op]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let count = u32::try_from(ops.len()).unwrap_or(u32::MAX);
+    Encoder::new(&mut bytes).u16(VERSION).u16(0).u32(count);
+    ops.iter().for_each(|op| op.encode(&mut bytes));
+    bytes
+}
+
+/// The operations in the body of a record.
+pub(crate) fn decode_ops(bytes: &[u8]) -> Result<Vec<Op>, Invalid> {
+    let mut from = Decoder::new(bytes);
+    let version = from.u16("version")?;
+    if version > VERSION {
+        return Err(Invalid::Newer { found: version });
+    }
+    if from.u16("reserved")? != 0 {
+        return Err(Invalid::Value("reserved"));
+    }
+    let count = from.u32("count")?;
+    // Not reserved ahead: the count may be anything.
+    let mut ops = Vec::new();
+    for _ in 0..count {
+        ops.push(Op::decode(&mut from)?);
+    }
+    if !from.rest().is_empty() {
+        return Err(Invalid::Value("count"));
+    }
+    Ok(ops)
+}
+
+/// How long the table of so many operations is.
+pub(crate) fn table_bytes(ops: usize) -> usize {
+    ops * OUTCOME_BYTES
+}
+
+/// The table of a record: what was decided.
+pub(crate) fn encode_outcomes(outcomes: &[Outcome], bytes: &mut Vec<u8>) {
+    for outcome in outcomes {
+        let (kind, row, placed, ended) = match outcome {
+            Outcome::Upserted { row, placed, ended } => (UPSERT, row.0, Some(*placed), *ended),
+            Outcome::Removed { ended } => (REMOVE, 0, None, *ended),
+            Outcome::Done(kind) => (*kind, 0, None, None),
+        };
+        let (placed, slot) = match placed {
+            None => (0, Slot(0)),
+            Some(segments::Placed::Own(slot)) => (1, slot),
+            Some(segments::Placed::Shared(slot)) => (2, slot),
+        };
+        let slot_ended = u8::from(ended.is_some_and(|it| it.slot_ended == segments::Ended::Yes));
+        let (ended_row, ended_slot) = ended.map_or((0, 0), |it| (it.row.0, it.slot.0));
+        let mut into = Encoder::new(bytes);
+        into.u8(kind).u8(placed).u8(slot_ended).u8(0).u32(slot.0);
+        into.u64(row).u64(ended_row).u32(ended_slot).u32(0);
+    }
+}
+
+/// The outcomes in the table of a record, one for each of these operations.
+pub(crate) fn decode_outcomes(bytes: &[u8], ops: &[Op]) -> Result<Vec<Outcome>, Invalid> {
+    if bytes.len() != table_bytes(ops.len()) {
+        return Err(Invalid::Value("table length"));
+    }
+    let mut from = Decoder::new(bytes);
+    ops.iter().map(|op| decode_outcome(&mut from, op.kind())).collect()
+}
+
+fn decode_outcome(from: &mut Decoder<'_>, expected: u8) -> Result<Outcome, Invalid> {
+    let kind = from.u8("kind")?;
+    let placed = from.u8("placed")?;
+    let slot_ended = from.u8("slot ended")?;
+    let reserved = from.u8("reserved")?;
+    let slot = Slot(from.u32("slot")?);
+    let row = Row(from.u64("row")?);
+    let ended_row = Row(from.u64("ended row")?);
+    let ended_slot = Slot(from.u32("ended slot")?);
+    if kind != expected || reserved != 0 || from.u32("reserved")? != 0 {
+        return Err(Invalid::Value("outcome"));
+    }
+    let slot_ended = match slot_ended {
+        0 => segments::Ended::No,
+        1 => segments::Ended::Yes,
+        _ => return Err(Invalid::Value("slot ended")),
+    };
+    let ended = match (ended_row, ended_slot, slot_ended) {
+        (Row(0), Slot(0), segments::Ended::No) => None,
+        (Row(0), _, _) => return Err(Invalid::Value("ended row")),
+        (row, slot, slot_ended) => Some(EndedRow { row, slot, slot_ended }),
+    };
+    match (kind, placed, slot, row, ended) {
+        (UPSERT, 1, slot, Row(1..), ended) => {
+            Ok(Outcome::Upserted { row, placed: segments::Placed::Own(slot), ended })
+        }
+        (UPSERT, 2, slot, Row(1..), ended) => {
+            Ok(Outcome::Upserted { row, placed: segments::Placed::Shared(slot), ended })
+        }
+        (REMOVE, 0, Slot(0), Row(0), ended) => Ok(Outcome::Removed { ended }),
+        (CREATE_COLLECTION | SEGMENT | CUT, 0, Slot(0), Row(0), None) => Ok(Outcome::Done(kind)),
+        _ => Err(Invalid::Value("outcome")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,157 @@
+//! The catalogue of an image: which collections there are, and what cannot be read off their tables.
+
+use base::codec::{Decoder, Encoder};
+use base::{CollectionId, FileId, Row};
+use snapshot::Image;
+
+use super::CATALOGUE;
+use crate::error::NAME_BYTES_MAX;
+use crate::{CollectionConfig, Error, Result};
+
+/// A collection in an image.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Entry {
+    pub(crate) id: CollectionId,
+    pub(crate) name: String,
+    pub(crate) config: CollectionConfig,
+    pub(crate) next_row: Row,
+    /// How many slots are alive, and how much refers to them.
+    pub(crate) alive: u64,
+    pub(crate) references: u64,
+    pub(crate) files: Vec<FileId>,
+}
+
+/// All collections of an image, in the order of their ids.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Catalogue {
+    pub(crate) entries: Vec<Entry>,
+}
+
+impl Catalogue {
+    /// Its bytes.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let count = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
+        Encoder::new(&mut bytes).u16(0).u16(0).u32(count);
+        for Entry { id, name, config, next_row, alive, references, files } in &self.entries {
+            let mut into = Encoder::new(&mut bytes);
+            into.u32(id.0).u32(u32::try_from(name.len()).unwrap_or(u32::MAX));
+            into.bytes(name.as_bytes()).align(4);
+            into.u32(config.dim()).bytes(&config.codes());
+            into.u64(next_row.0).u64(*alive).u64(*references);
+            into.u32(u32::try_from(files.len()).unwrap_or(u32::MAX));
+            files.iter().for_each(|file| drop(into.u64(file.0)));
+        }
+        bytes
+    }
+
+    /// What such bytes mean; or what is wrong with them.
+    fn decode(bytes: &[u8]) -> std::result::Result<Catalogue, &'static str> {
+        let mut from = Decoder::new(bytes);
+        let mut read = || -> std::result::Result<_, &'static str> {
+            if from.u32("version").map_err(short)? != 0 {
+                return Err("it was written by a newer arrwDB, or its reserved bytes are not zero");
+            }
+            let count = from.u32("count").map_err(short)?;
+            // Not reserved ahead: the count may be anything.
+            let mut entries: Vec<Entry> = Vec::new();
+            for _ in 0..count {
+                let entry = decode_entry(&mut from)?;
+                if entries.last().is_some_and(|last| last.id >= entry.id) {
+                    return Err("collections are not in order");
+                }
+                entries.push(entry);
+            }
+            Ok(Catalogue { entries })
+        };
+        let catalogue = read()?;
+        if from.rest().is_empty() { Ok(catalogue) } else { Err("bytes are left over") }
+    }
+}
+
+fn short(_: base::codec::Malformed) -> &'static str {
+    "it ends too early"
+}
+
+fn decode_entry(from: &mut Decoder<'_>) -> std::result::Result<Entry, &'static str> {
+    let id = CollectionId(from.u32("collection").map_err(short)?);
+    let length = from.u32("name length").map_err(short)? as usize;
+    if length == 0 || length > NAME_BYTES_MAX {
+        return Err("a name is empty or too long");
+    }
+    let name = from.bytes(length, "name").map_err(short)?;
+    let name = std::str::from_utf8(name).map_err(|_| "a name is no text")?.to_owned();
+    let padding = from.bytes(length.next_multiple_of(4) - length, "name").map_err(short)?;
+    if padding.iter().any(|byte| *byte != 0) {
+        return Err("padding is not zero");
+    }
+    let dim = from.u32("dim").map_err(short)?;
+    let config = CollectionConfig::of_codes(dim, from.array("config").map_err(short)?)
+        .map_err(|_| "what a collection is like has an impossible value")?;
+    let next_row = Row(from.u64("next row").map_err(short)?);
+    let alive = from.u64("alive").map_err(short)?;
+    let references = from.u64("references").map_err(short)?;
+    let count = from.u32("segments").map_err(short)?;
+    let mut files = Vec::new();
+    for _ in 0..count {
+        files.push(FileId(from.u64("files").map_err(short)?));
+    }
+    if next_row.0 == 0 || files.iter().any(|file| file.0 == 0) {
+        return Err("a row or a file has the number 0");
+    }
+    Ok(Entry { id, name, config, next_row, alive, references, files })
+}
+
+/// The longest catalogue that is read: more than any store has.
+const BYTES_MAX: u64 = 1 << 30;
+
+/// Reads the catalogue by position.
+pub(crate) fn read_catalogue(image: &Image) -> Result<Catalogue> {
+    let section = image.section(CATALOGUE)?;
+    let bad = |what| Error::BadImage { section: CATALOGUE.to_owned(), what };
+    if section.length() > BYTES_MAX {
+        return Err(bad("it is longer than any can be"));
+    }
+    let mut bytes = vec![0; section.length() as usize];
+    section.read_at(0, &mut bytes)?;
+    Catalogue::decode(&bytes).map_err(bad)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Metric;
+
+    fn example() -> Catalogue {
+        let entry = |id, name: &str, files: &[u64]| Entry {
+            id: CollectionId(id),
+            name: name.to_owned(),
+            config: CollectionConfig::new(384, Metric::Cosine),
+            next_row: Row(77),
+            alive: 5,
+            references: 9,
+            files: files.iter().copied().map(FileId).collect(),
+        };
+        Catalogue { entries: vec![entry(1, "docs", &[1, 4]), entry(7, "\u{e4}", &[])] }
+    }
+
+    #[test]
+    fn a_catalogue_comes_back_as_it_was() {
+        for catalogue in [Catalogue::default(), example()] {
+            assert_eq!(Catalogue::decode(&catalogue.encode()), Ok(catalogue));
+        }
+    }
+
+    #[test]
+    fn every_cut_and_every_bit_is_refused_or_means_something_else() {
+        let bytes = example().encode();
+        for length in 0..bytes.len() {
+            Catalogue::decode(&bytes[..length]).unwrap_err();
+        }
+        for bit in 0..bytes.len() * 8 {
+            let mut bytes = bytes.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert_ne!(Catalogue::decode(&bytes), Ok(example()), "bit {bit}");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Writes images and reads them again: the same answers as from the lists they were made of.
+
+use std::sync::Arc;
+
+use base::{FileId, Row, Sequence, Slot, StoreId};
+use disk::{Disk, SimDisk};
+use segments::{Ended, Known, Life, Placed, SlotBase, SlotList, SlotTable, VectorHash};
+use snapshot::{ImageWriter, Manifests};
+
+use super::*;
+use crate::format::{EndedRow, Outcome};
+use crate::rows::{RowBase, RowList, Rows};
+use crate::{CollectionConfig, Id, Metric};
+
+fn sequence(number: u64) -> Sequence {
+    Sequence::new(number).unwrap()
+}
+
+/// Rows of both kinds of ids, some of them ended.
+fn rows() -> Rows {
+    let mut rows = Rows::new(Arc::new(RowList::default()), Row(1));
+    for number in 0..600_u64 {
+        let id = if number.is_multiple_of(2) {
+            Id::from(number * 7 % 601)
+        } else {
+            Id::from(format!("id {number}"))
+        };
+        let placed = Placed::Own(Slot(number as u32 / 2));
+        let outcome = Outcome::Upserted { row: rows.next(), placed, ended: None };
+        rows.apply(sequence(number + 1), &id, &outcome);
+        if number.is_multiple_of(5) {
+            let current = rows.current(&id).unwrap().unwrap();
+            let ended = EndedRow { row: current.row, slot: current.slot, slot_ended: Ended::No };
+            rows.apply(sequence(number + 1), &id, &Outcome::Removed { ended: Some(ended) });
+        }
+    }
+    rows
+}
+
+fn slots() -> SlotList {
+    let known = |number: u64| {
+        let life = Life::born(sequence(number + 1));
+        let known = Known { hash: VectorHash::from_raw(number / 3), references: 2, life };
+        match number % 5 {
+            0 => (None, None),
+            1 => {
+                let life = life.freed(sequence(1_000 - number));
+                (Some(Known { references: 0, life, ..known }), None)
+            }
+            _ => (Some(known), Some(number / 3)),
+        }
+    };
+    SlotList::new((0..300).map(known))
+}
+
+#[test]
+fn an_image_answers_as_what_it_was_made_of() {
+    let store = StoreId([7; 16]);
+    let disk: Arc<dyn Disk> = Arc::new(SimDisk::new(1));
+    Manifests::create(Arc::clone(&disk), store).unwrap();
+    let collection = CollectionId(7);
+    let (mut rows, list) = (rows(), slots());
+    let mut table = SlotTable::new(Arc::new(list.clone())).unwrap();
+    let (view, cut) = (rows.cut(Some(sequence(600))), table.cut());
+    let entry = Entry {
+        id: collection,
+        name: "docs".to_owned(),
+        config: CollectionConfig::new(4, Metric::L2),
+        next_row: rows.next(),
+        alive: list.alive(),
+        references: list.references(),
+        files: vec![FileId(3)],
+    };
+    let catalogue = Catalogue { entries: vec![entry] };
+    let into = ImageWriter::create(Arc::clone(&disk), store, FileId(1)).unwrap();
+    let written = Collection { id: collection, rows: &view, slots: &cut };
+    let reference = write(into, &catalogue, &[written]).unwrap();
+
+    let image = snapshot::Image::open(&*disk, store, &reference).unwrap();
+    assert_eq!(read_catalogue(&image).unwrap(), catalogue);
+    let found = ImageRows::open(&image, collection).unwrap();
+    let mut count = 0;
+    view.for_each(|seen| {
+        let id = view.id_of(&seen)?.unwrap();
+        assert_eq!(found.find(&id)?, Some(count));
+        let row = found.row_at(count)?;
+        assert_eq!((row.row, row.slot), (seen.row, seen.slot));
+        assert_eq!(Some(row.born), view.born_at(&seen)?);
+        assert_eq!(found.id_at(count)?, id);
+        count += 1;
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!((found.rows(), count), (480, 480));
+    for id in [Id::from(100_000), Id::from("id 0"), Id::from("a"), Id::from("zz"), Id::from("id 5")]
+    {
+        assert_eq!(found.find(&id).unwrap(), None, "{id}");
+    }
+    let found = ImageSlots::open(&image, collection, (list.alive(), list.references())).unwrap();
+    assert_eq!((found.slots(), found.keys()), (300, list.keys()));
+    assert_eq!((found.free(), found.resting()), (60, 60));
+    for number in 0..300 {
+        assert_eq!(found.known(Slot(number)).unwrap(), list.known(Slot(number)).unwrap());
+    }
+    for at in 0..list.keys() {
+        assert_eq!(found.key_at(at).unwrap(), list.key_at(at).unwrap());
+    }
+    for at in 0..60 {
+        assert_eq!(found.free_at(at).unwrap(), list.free_at(at).unwrap());
+        assert_eq!(found.resting_at(at).unwrap(), list.resting_at(at).unwrap());
+    }
+    for key in 0..110 {
+        let all = |base: &dyn SlotBase| {
+            let mut slots = Vec::new();
+            base.find(key, &mut |slot| {
+                slots.push(slot);
+                Ok(false)
+            })
+            .unwrap();
+            slots
+        };
+        assert_eq!(all(&found), all(&list));
+    }
+}

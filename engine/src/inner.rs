@@ -1,0 +1,338 @@
+//! The state that all handles of a store share, and how a batch is decided.
+//!
+//! Locks, in the order in which they are taken: `checkpoints`, `ddl`, a collection's `growth`, the sequencer's (inside
+//! the log), `state`, a collection's `rows`, and those inside a set of vectors.
+//!
+//! Promises
+//!  1. A batch that is refused leaves no trace.
+//!  2. What is decided is decided in the order of the batches' numbers, by one thread at a time.
+//!  3. After a failure nothing is written, and what was visible stays so.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use base::{CollectionId, FileId, LogPlace, Sequence, StoreId};
+use disk::{Disk, LockGuard};
+use parking_lot::{Mutex, RwLock};
+use segments::{Ended, Pins, Placed, Prepared, VectorSet, Writes};
+use wal::{Apply, Body, Committer, Level, Purpose, Request};
+
+use crate::checkpoint::Checkpoints;
+use crate::format::{EndedRow, Op, Outcome, encode_ops, encode_outcomes, table_bytes};
+use crate::rows::{Current, Rows, RowsView};
+use crate::{CollectionConfig, Error, Id, Result};
+
+/// A collection, as all its handles share it.
+#[derive(Debug)]
+pub(crate) struct CollectionState {
+    pub(crate) id: CollectionId,
+    pub(crate) name: String,
+    pub(crate) config: CollectionConfig,
+    pub(crate) set: VectorSet,
+    pub(crate) rows: RwLock<Rows>,
+    /// Held by who makes a segment.
+    pub(crate) growth: Mutex<()>,
+}
+
+impl CollectionState {
+    pub(crate) fn new(
+        id: CollectionId,
+        (name, config): (String, CollectionConfig),
+        set: VectorSet,
+        rows: Rows,
+    ) -> Arc<Self> {
+        let (rows, growth) = (RwLock::new(rows), Mutex::new(()));
+        Arc::new(CollectionState { id, name, config, set, rows, growth })
+    }
+}
+
+/// The collections there are. A view takes its pin and its layers under the lock for reading; layers are replaced
+/// under the lock for writing.
+#[derive(Default, Debug)]
+pub(crate) struct State {
+    pub(crate) collections: BTreeMap<CollectionId, Arc<CollectionState>>,
+}
+
+impl State {
+    pub(crate) fn named(&self, name: &str) -> Option<&Arc<CollectionState>> {
+        self.collections.values().find(|collection| collection.name == name)
+    }
+}
+
+/// What all handles share.
+pub(crate) struct Inner {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) store: StoreId,
+    pub(crate) log_options: wal::Options,
+    pub(crate) committer: RwLock<Option<Committer<Applier>>>,
+    pub(crate) pins: Arc<Pins>,
+    pub(crate) state: RwLock<State>,
+    pub(crate) ddl: Mutex<()>,
+    pub(crate) checkpoints: Mutex<Checkpoints>,
+    /// The number of the next file of vectors.
+    pub(crate) next_file: AtomicU64,
+    /// Bytes that the log took since the last checkpoint, about.
+    pub(crate) logged: AtomicU64,
+    pub(crate) failure: Arc<OnceLock<Error>>,
+    /// How much the log may grow, at least, before there is a checkpoint.
+    pub(crate) checkpoint_bytes: u64,
+    /// Released with the last handle, view and vector.
+    pub(crate) _lock: LockGuard,
+}
+
+/// What is to be done with an id, looked at outside any lock.
+#[derive(Clone, Debug)]
+pub(crate) enum Wish {
+    Upsert(Arc<CollectionState>, Id, Prepared),
+    Remove(Arc<CollectionState>, Id),
+    CreateCollection(CollectionId, String, CollectionConfig),
+    Segment(Arc<CollectionState>, FileId),
+    Cut,
+}
+
+/// What is left to do with a batch once it has reached its level.
+pub(crate) struct Applied {
+    writes: Vec<(Arc<CollectionState>, Writes)>,
+    /// Whoever waits to know where in the log the batch ends.
+    place: Option<Arc<OnceLock<LogPlace>>>,
+}
+
+/// Makes batches visible, in order.
+pub(crate) struct Applier {
+    pub(crate) pins: Arc<Pins>,
+    pub(crate) failure: Arc<OnceLock<Error>>,
+}
+
+impl Apply for Applier {
+    type Batch = Applied;
+
+    fn apply(&mut self, sequence: Sequence, batch: Applied, place: &LogPlace) {
+        if self.failure.get().is_some() {
+            return;
+        }
+        for (collection, writes) in &batch.writes {
+            if let Err(error) = collection.set.apply(writes) {
+                // It is in the log, and found when the store is opened again; nothing behind it is shown.
+                self.failure.get_or_init(|| error.into());
+                return;
+            }
+        }
+        if let Some(wanted) = &batch.place {
+            wanted.get_or_init(|| *place);
+        }
+        self.pins.advance(sequence);
+    }
+}
+
+/// A batch that was decided.
+pub(crate) struct Decided {
+    pub(crate) commit: wal::Commit,
+    pub(crate) outcomes: Vec<Outcome>,
+}
+
+/// What a cut sets apart.
+pub(crate) struct CutOff {
+    pub(crate) collection: Arc<CollectionState>,
+    pub(crate) rows: RowsView,
+    pub(crate) slots: segments::Cut,
+    pub(crate) next_row: base::Row,
+    pub(crate) files: Vec<FileId>,
+}
+
+impl Inner {
+    /// The failure after which nothing is written.
+    pub(crate) fn check(&self) -> Result<()> {
+        match self.failure.get() {
+            Some(failure) => Err(failure.clone()),
+            None => Ok(()),
+        }
+    }
+
+    /// Decides a batch and queues it for the log.
+    pub(crate) fn commit(&self, wishes: &[Wish], level: Level) -> Result<Decided> {
+        loop {
+            self.make_room(wishes, level)?;
+            match self.queue(wishes, level, None, |_| ()) {
+                // Others took the room meanwhile.
+                Err(Error::Vectors(segments::Error::NoRoom { .. })) => {}
+                decided => return decided,
+            }
+        }
+    }
+
+    /// Decides a batch for which there is room, and queues it. `then` is called under the sequencer's lock, with the
+    /// batch's number; `place` gets to know where in the log it ends.
+    pub(crate) fn queue(
+        &self,
+        wishes: &[Wish],
+        level: Level,
+        place: Option<Arc<OnceLock<LogPlace>>>,
+        mut then: impl FnMut(Sequence),
+    ) -> Result<Decided> {
+        self.check()?;
+        let ops: Vec<Op> = wishes.iter().map(Wish::op).collect();
+        let frees = wishes.iter().all(|wish| matches!(wish, Wish::Remove(..) | Wish::Cut));
+        let request = Request {
+            body: Body::new(encode_ops(&ops), &self.log_options),
+            table_bytes_most: table_bytes(ops.len()),
+            level,
+            purpose: if frees { Purpose::FreesSpace } else { Purpose::Any },
+        };
+        let bytes = (request.body.bytes().len() + request.table_bytes_most) as u64;
+        let committer = self.committer.read();
+        let committer = committer.as_ref().ok_or(Error::Closed)?;
+        let mut outcomes = Vec::new();
+        let commit = committer.commit(request, |sequence, table| {
+            let (decided, writes) = self.decide(wishes, sequence)?;
+            encode_outcomes(&decided, table);
+            outcomes = decided;
+            then(sequence);
+            Ok::<Applied, Error>(Applied { writes, place })
+        })?;
+        self.logged.fetch_add(bytes, Ordering::Relaxed);
+        Ok(Decided { commit, outcomes })
+    }
+
+    /// Decides what becomes of each wish: under the sequencer's lock.
+    fn decide(
+        &self,
+        wishes: &[Wish],
+        at: Sequence,
+    ) -> Result<(Vec<Outcome>, Vec<(Arc<CollectionState>, Writes)>)> {
+        let mut parts: BTreeMap<CollectionId, Part<'_>> = BTreeMap::new();
+        let mut outcomes = Vec::with_capacity(wishes.len());
+        for wish in wishes {
+            let outcome = match wish {
+                Wish::Upsert(collection, id, prepared) => {
+                    let part =
+                        parts.entry(collection.id).or_insert_with(|| Part::new(collection, at));
+                    part.upsert(id, prepared)?
+                }
+                Wish::Remove(collection, id) => {
+                    let part =
+                        parts.entry(collection.id).or_insert_with(|| Part::new(collection, at));
+                    part.remove(id)?
+                }
+                Wish::Segment(collection, _) => {
+                    collection.set.open_segments();
+                    Outcome::Done(wish.op().kind())
+                }
+                Wish::CreateCollection(..) | Wish::Cut => Outcome::Done(wish.op().kind()),
+            };
+            outcomes.push(outcome);
+        }
+        // From here on nothing can fail.
+        for (wish, outcome) in wishes.iter().zip(&outcomes) {
+            if let Wish::Upsert(collection, id, _) | Wish::Remove(collection, id) = wish {
+                collection.rows.write().apply(at, id, outcome);
+            }
+        }
+        let writes = parts.into_values().map(Part::keep).collect();
+        Ok((outcomes, writes))
+    }
+
+    /// Makes segments until there is room for all the vectors of a batch.
+    fn make_room(&self, wishes: &[Wish], level: Level) -> Result<()> {
+        let mut wanted: HashMap<CollectionId, (&Arc<CollectionState>, u64)> = HashMap::new();
+        for wish in wishes {
+            if let Wish::Upsert(collection, ..) = wish {
+                wanted.entry(collection.id).or_insert((collection, 0)).1 += 1;
+            }
+        }
+        for (collection, count) in wanted.into_values() {
+            let has_room = || collection.set.room_left() >= count;
+            if has_room() {
+                continue;
+            }
+            let _alone = collection.growth.lock();
+            while !has_room() {
+                self.check()?;
+                let file = FileId(self.next_file.fetch_add(1, Ordering::Relaxed));
+                collection.set.make_segment(file)?;
+                // Its slots are given out once the log says that it is there.
+                let wish = Wish::Segment(Arc::clone(collection), file);
+                let _written_in_order = self.queue(&[wish], level, None, |_| ())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Wish {
+    fn op(&self) -> Op {
+        match self {
+            Wish::Upsert(collection, id, prepared) => {
+                let vector = Arc::clone(prepared.vector());
+                Op::Upsert { collection: collection.id, id: id.clone(), vector }
+            }
+            Wish::Remove(collection, id) => {
+                Op::Remove { collection: collection.id, id: id.clone() }
+            }
+            Wish::CreateCollection(collection, name, config) => Op::CreateCollection {
+                collection: *collection,
+                name: name.clone(),
+                config: *config,
+            },
+            Wish::Segment(collection, file) => {
+                Op::Segment { collection: collection.id, file: *file }
+            }
+            Wish::Cut => Op::Cut,
+        }
+    }
+}
+
+/// What a batch does to one collection.
+struct Part<'c> {
+    collection: &'c Arc<CollectionState>,
+    batch: segments::Batch<'c>,
+    /// What ids have by this batch.
+    changed: HashMap<Id, Option<Current>>,
+    next_row: base::Row,
+}
+
+impl<'c> Part<'c> {
+    fn new(collection: &'c Arc<CollectionState>, at: Sequence) -> Self {
+        let next_row = collection.rows.read().next();
+        let batch = collection.set.batch(at);
+        Part { collection, batch, changed: HashMap::new(), next_row }
+    }
+
+    fn upsert(&mut self, id: &Id, prepared: &Prepared) -> Result<Outcome> {
+        let current = self.current(id)?;
+        let row = self.next_row;
+        let next = row.0.checked_add(1).ok_or(Error::Exhausted { row })?;
+        // First the new one: if it is the same vector, its slot stays.
+        let placed: Placed = self.batch.place(prepared)?;
+        let ended = self.end(current)?;
+        self.changed.insert(id.clone(), Some(Current { row, slot: placed.slot() }));
+        self.next_row = base::Row(next);
+        Ok(Outcome::Upserted { row, placed, ended })
+    }
+
+    fn remove(&mut self, id: &Id) -> Result<Outcome> {
+        let current = self.current(id)?;
+        let ended = self.end(current)?;
+        if ended.is_some() {
+            self.changed.insert(id.clone(), None);
+        }
+        Ok(Outcome::Removed { ended })
+    }
+
+    fn current(&self, id: &Id) -> Result<Option<Current>> {
+        match self.changed.get(id) {
+            Some(current) => Ok(*current),
+            None => self.collection.rows.read().current(id),
+        }
+    }
+
+    fn end(&mut self, current: Option<Current>) -> Result<Option<EndedRow>> {
+        let Some(Current { row, slot }) = current else { return Ok(None) };
+        let slot_ended: Ended = self.batch.release(slot)?;
+        Ok(Some(EndedRow { row, slot, slot_ended }))
+    }
+
+    fn keep(self) -> (Arc<CollectionState>, Writes) {
+        (Arc::clone(self.collection), self.batch.keep())
+    }
+}

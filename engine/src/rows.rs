@@ -1,0 +1,210 @@
+//! Knows which row each id had at which batch: an image's rows, and what happened since.
+//!
+//! A row is one version of an id: its vector's slot, from the batch that bore it up to the one that ended it. Every
+//! write of an id takes a new row. What was decided is noted at once, with the number of its batch; a view at an
+//! earlier number does not see it.
+//!
+//! Promises
+//!  1. A view at a number sees all batches up to it and none behind, for as long as it lives, whatever is decided,
+//!     cut or described meanwhile.
+//!  2. The same outcomes make the same rows, decided or replayed; replaying them does not read the image.
+//!
+//! Never: decides what an id gets; touches a vector.
+
+mod base;
+mod delta;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use ::base::{Row, Sequence, Slot};
+use parking_lot::RwLock;
+
+pub(crate) use base::{BaseRow, RowBase, RowList};
+use delta::Delta;
+
+use crate::format::{EndedRow, Outcome};
+use crate::{Id, Result};
+
+/// What an id has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Current {
+    pub(crate) row: Row,
+    pub(crate) slot: Slot,
+}
+
+/// The rows of a collection.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    base: Arc<dyn RowBase>,
+    /// What happened since, the oldest first: the last one goes on, the others were cut off.
+    layers: Vec<Arc<RwLock<Delta>>>,
+    next: Row,
+    alive: u64,
+}
+
+/// The rows as one number sees them.
+#[derive(Clone, Debug)]
+pub(crate) struct RowsView {
+    at: Option<Sequence>,
+    base: Arc<dyn RowBase>,
+    layers: Vec<Arc<RwLock<Delta>>>,
+}
+
+/// Where a row is known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Place {
+    Base(u64),
+    Layer(usize),
+}
+
+/// A row that a view sees.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Seen {
+    pub(crate) row: Row,
+    pub(crate) slot: Slot,
+    pub(crate) place: Place,
+}
+
+impl Rows {
+    /// The rows of an image, of which the next new one has this number.
+    pub(crate) fn new(base: Arc<dyn RowBase>, next: Row) -> Self {
+        let alive = base.rows();
+        Rows { base, layers: vec![Arc::default()], next, alive }.begun()
+    }
+
+    fn begun(self) -> Self {
+        if let Some(delta) = self.layers.last() {
+            delta.write().begin(self.next);
+        }
+        self
+    }
+
+    /// The number that the next row gets.
+    pub(crate) fn next(&self) -> Row {
+        self.next
+    }
+
+    /// How many rows are alive by what was decided.
+    pub(crate) fn alive(&self) -> u64 {
+        self.alive
+    }
+
+    /// What an id has by what was decided, visible or not.
+    pub(crate) fn current(&self, id: &Id) -> Result<Option<Current>> {
+        find(&self.layers, &*self.base, id, |_| true)
+    }
+
+    /// Notes what was decided about an id by the batch of this number.
+    pub(crate) fn apply(&mut self, at: Sequence, id: &Id, outcome: &Outcome) {
+        let Some(delta) = self.layers.last() else { return };
+        let mut delta = delta.write();
+        match outcome {
+            Outcome::Upserted { row, placed, ended } => {
+                self.alive += u64::from(ended.is_none());
+                delta.born(*row, id, placed.slot(), at);
+                delta.ended(ended.as_ref().map(|ended| ended.row), at);
+                self.next = self.next.max(Row(row.0.saturating_add(1)));
+            }
+            Outcome::Removed { ended: Some(EndedRow { row, .. }) } => {
+                self.alive = self.alive.saturating_sub(1);
+                delta.removed(id, at);
+                delta.ended(Some(*row), at);
+            }
+            Outcome::Removed { ended: None } | Outcome::Done(_) => {}
+        }
+    }
+
+    /// The rows as a view at this number sees them. It has to be visible, and not older than the image.
+    pub(crate) fn view(&self, at: Option<Sequence>) -> RowsView {
+        RowsView { at, base: Arc::clone(&self.base), layers: self.layers.clone() }
+    }
+
+    /// Sets apart what was decided up to the batch of this number, to be described.
+    pub(crate) fn cut(&mut self, at: Option<Sequence>) -> RowsView {
+        let view = self.view(at);
+        let delta = Arc::<RwLock<Delta>>::default();
+        delta.write().begin(self.next);
+        self.layers.push(delta);
+        view
+    }
+
+    /// Puts a description of the last cut in the place of what it describes.
+    pub(crate) fn rebase(&mut self, base: Arc<dyn RowBase>) {
+        let last = self.layers.len().saturating_sub(1);
+        self.layers.drain(..last);
+        self.base = base;
+    }
+}
+
+impl RowsView {
+    /// The number at which it reads.
+    pub(crate) fn at(&self) -> Option<Sequence> {
+        self.at
+    }
+
+    /// What an id has.
+    pub(crate) fn get(&self, id: &Id) -> Result<Option<Current>> {
+        find(&self.layers, &*self.base, id, |at| Some(at) <= self.at)
+    }
+
+    /// Goes through all rows, those of the image first, each in the order of their numbers.
+    pub(crate) fn for_each(&self, mut see: impl FnMut(Seen) -> Result<()>) -> Result<()> {
+        let mut died: HashSet<Row> = HashSet::new();
+        let mut born = Vec::new();
+        for (number, delta) in self.layers.iter().enumerate() {
+            let delta = delta.read();
+            died.extend(delta.ended_by(self.at));
+            let place = Place::Layer(number);
+            born.extend(delta.born_by(self.at).map(|(row, slot)| Seen { row, slot, place }));
+        }
+        for at in 0..self.base.rows() {
+            let BaseRow { row, slot, .. } = self.base.row_at(at)?;
+            if !died.contains(&row) {
+                see(Seen { row, slot, place: Place::Base(at) })?;
+            }
+        }
+        born.into_iter().filter(|seen| !died.contains(&seen.row)).try_for_each(see)
+    }
+
+    /// The id of a row that this view sees.
+    pub(crate) fn id_of(&self, seen: &Seen) -> Result<Option<Id>> {
+        match seen.place {
+            Place::Base(at) => self.base.id_at(at).map(Some),
+            Place::Layer(number) => {
+                Ok(self.layers.get(number).and_then(|delta| delta.read().id_of(seen.row)))
+            }
+        }
+    }
+
+    /// When a row was born that this view sees.
+    pub(crate) fn born_at(&self, seen: &Seen) -> Result<Option<Sequence>> {
+        match seen.place {
+            Place::Base(at) => Ok(Some(self.base.row_at(at)?.born)),
+            Place::Layer(number) => {
+                Ok(self.layers.get(number).and_then(|delta| delta.read().born_at(seen.row)))
+            }
+        }
+    }
+}
+
+/// What an id has by the newest of its changes that counts.
+fn find(
+    layers: &[Arc<RwLock<Delta>>],
+    base: &dyn RowBase,
+    id: &Id,
+    counts: impl Fn(Sequence) -> bool,
+) -> Result<Option<Current>> {
+    for delta in layers.iter().rev() {
+        if let Some(found) = delta.read().newest(id, &counts) {
+            return Ok(found);
+        }
+    }
+    match base.find(id)? {
+        None => Ok(None),
+        Some(at) => base.row_at(at).map(|BaseRow { row, slot, .. }| Some(Current { row, slot })),
+    }
+}
+
+#[cfg(test)]
+mod tests;

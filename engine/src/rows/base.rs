@@ -1,0 +1,87 @@
+//! Describes the rows that were alive at one moment: what an image holds of them.
+
+use std::fmt;
+
+use base::{Row, Sequence, Slot};
+
+use crate::{Id, Result};
+
+/// A row, but for its id.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct BaseRow {
+    pub(crate) row: Row,
+    pub(crate) slot: Slot,
+    pub(crate) born: Sequence,
+}
+
+/// The rows of a collection at one moment, in the order of their numbers. It never changes, and is read only where
+/// it is needed.
+pub(crate) trait RowBase: Send + Sync + fmt::Debug {
+    /// How many rows there are.
+    fn rows(&self) -> u64;
+
+    /// The row at a place.
+    fn row_at(&self, at: u64) -> Result<BaseRow>;
+
+    /// Its id.
+    fn id_at(&self, at: u64) -> Result<Id>;
+
+    /// The place of an id's row.
+    fn find(&self, id: &Id) -> Result<Option<u64>>;
+}
+
+/// Such a description in memory.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(crate) struct RowList {
+    rows: Vec<(BaseRow, Id)>,
+    /// Places, in the order of their ids.
+    order: Vec<usize>,
+}
+
+impl RowList {
+    /// Of these rows, in the order of their numbers.
+    pub(crate) fn new(rows: Vec<(BaseRow, Id)>) -> Self {
+        let mut order: Vec<usize> = (0..rows.len()).collect();
+        order.sort_by(|one, other| {
+            rows.get(*one).map(|it| &it.1).cmp(&rows.get(*other).map(|it| &it.1))
+        });
+        RowList { rows, order }
+    }
+
+    /// The rows and their ids.
+    pub(crate) fn rows(&self) -> &[(BaseRow, Id)] {
+        &self.rows
+    }
+
+    /// The places of the rows, in the order of their ids.
+    pub(crate) fn order(&self) -> &[usize] {
+        &self.order
+    }
+
+    fn get(&self, at: u64) -> Option<&(BaseRow, Id)> {
+        usize::try_from(at).ok().and_then(|at| self.rows.get(at))
+    }
+}
+
+/// What a list answers behind its end, where nobody asks.
+const NO_ROW: BaseRow = BaseRow { row: Row(0), slot: Slot(u32::MAX), born: Sequence::FIRST };
+
+impl RowBase for RowList {
+    fn rows(&self) -> u64 {
+        self.rows.len() as u64
+    }
+
+    fn row_at(&self, at: u64) -> Result<BaseRow> {
+        Ok(self.get(at).map_or(NO_ROW, |(row, _)| *row))
+    }
+
+    fn id_at(&self, at: u64) -> Result<Id> {
+        Ok(self.get(at).map_or(Id::Number(u64::MAX), |(_, id)| id.clone()))
+    }
+
+    fn find(&self, id: &Id) -> Result<Option<u64>> {
+        let id_of = |at: &usize| self.rows.get(*at).map(|(_, id)| id);
+        let found = self.order.binary_search_by(|at| id_of(at).cmp(&Some(id)));
+        Ok(found.ok().and_then(|place| self.order.get(place)).map(|at| *at as u64))
+    }
+}

@@ -1,0 +1,133 @@
+//! Holds rows against a map for each batch: views at any number, cuts, descriptions, and the same again from the log.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use segments::{Ended, Placed};
+
+use super::*;
+
+#[derive(Clone, Debug)]
+enum Op {
+    Upsert(u8),
+    Remove(u8),
+    View,
+    Cut,
+    Rebase,
+}
+
+fn any_op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        5 => (0..12_u8).prop_map(Op::Upsert),
+        3 => (0..12_u8).prop_map(Op::Remove),
+        2 => Just(Op::View),
+        1 => Just(Op::Cut),
+        1 => Just(Op::Rebase),
+    ]
+}
+
+fn id(number: u8) -> Id {
+    if number.is_multiple_of(3) {
+        Id::from(format!("text {number}"))
+    } else {
+        Id::from(u64::from(number))
+    }
+}
+
+/// What each id has.
+type Map = BTreeMap<Id, Current>;
+
+/// What a view sees of it, by each of its ways.
+fn seen(view: &RowsView) -> Map {
+    let mut map = Map::new();
+    view.for_each(|seen| {
+        let id = view.id_of(&seen)?.unwrap();
+        let Seen { row, slot, .. } = seen;
+        assert!(view.born_at(&seen)? <= view.at());
+        assert_eq!(map.insert(id, Current { row, slot }), None, "an id has two rows");
+        Ok(())
+    })
+    .unwrap();
+    for number in 0..12 {
+        assert_eq!(view.get(&id(number)).unwrap(), map.get(&id(number)).copied(), "id {number}");
+    }
+    map
+}
+
+fn described(view: &RowsView) -> RowList {
+    let mut rows = Vec::new();
+    view.for_each(|seen| {
+        let born = view.born_at(&seen)?.unwrap();
+        rows.push((BaseRow { row: seen.row, slot: seen.slot, born }, view.id_of(&seen)?.unwrap()));
+        Ok(())
+    })
+    .unwrap();
+    assert!(rows.is_sorted_by_key(|(row, _)| row.row));
+    RowList::new(rows)
+}
+
+/// An outcome as a store decides it.
+fn decide(rows: &Rows, op: &Op, at: u64) -> Option<(Id, Outcome)> {
+    let (id, is_upsert) = match op {
+        Op::Upsert(number) => (id(*number), true),
+        Op::Remove(number) => (id(*number), false),
+        _ => return None,
+    };
+    let current = rows.current(&id).unwrap();
+    let ended = current.map(|Current { row, slot }| EndedRow { row, slot, slot_ended: Ended::Yes });
+    let placed = Placed::Own(Slot(at as u32));
+    let outcome = match is_upsert {
+        true => Outcome::Upserted { row: rows.next(), placed, ended },
+        false => Outcome::Removed { ended },
+    };
+    Some((id, outcome))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn views_see_the_batches_up_to_theirs(ops in prop::collection::vec(any_op(), 0..80)) {
+        let mut rows = Rows::new(Arc::new(RowList::default()), Row(1));
+        let mut map = Map::new();
+        let (mut views, mut cut, mut log) = (Vec::new(), None, Vec::new());
+        let mut start = (RowList::default(), Row(1), 0);
+        for (number, op) in (1..).zip(&ops) {
+            let at = Sequence::new(number).unwrap();
+            if let Some((id, outcome)) = decide(&rows, op, number) {
+                rows.apply(at, &id, &outcome);
+                match outcome {
+                    Outcome::Upserted { row, placed, .. } => {
+                        map.insert(id.clone(), Current { row, slot: placed.slot() });
+                    }
+                    _ => drop(map.remove(&id)),
+                }
+                log.push((at, id, outcome));
+            }
+            match op {
+                Op::View => views.push((rows.view(Some(at)), map.clone())),
+                Op::Cut => cut = Some((rows.cut(Some(at)), rows.next(), log.len())),
+                Op::Rebase => {
+                    if let Some((view, next, length)) = cut.take() {
+                        let list = described(&view);
+                        start = (list.clone(), next, length);
+                        rows.rebase(Arc::new(list));
+                    }
+                }
+                _ => {}
+            }
+            prop_assert_eq!(rows.alive() as usize, map.len());
+            prop_assert_eq!(&seen(&rows.view(Some(at))), &map);
+        }
+        for (view, map) in &views {
+            prop_assert_eq!(&seen(view), map, "the view at {:?} changed", view.at());
+        }
+        let (list, next, length) = start;
+        let mut again = Rows::new(Arc::new(list), next);
+        for (at, id, outcome) in &log[length..] {
+            again.apply(*at, id, outcome);
+        }
+        prop_assert_eq!(seen(&again.view(Sequence::new(u64::MAX))), map);
+        prop_assert_eq!(again.next(), rows.next());
+    }
+}

@@ -1,0 +1,388 @@
+//! Makes, opens and closes a store, and says what is in it.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use base::{CollectionId, FileId, Row, Sequence, StoreId, Timeline};
+use disk::{Disk, LockGuard, LockKind, OsDisk};
+use parking_lot::{Mutex, RwLock};
+use segments::{Pins, VectorSet};
+use snapshot::{Branch, ImageWriter, Manifest, Manifests, Point};
+use wal::{Beginning, Committer, Level, Log};
+
+use crate::background::Background;
+use crate::checkpoint::Checkpoints;
+use crate::image::{self, Catalogue};
+use crate::inner::{Applier, CollectionState, Inner, State, Wish};
+use crate::recover::{self, Recovered};
+use crate::rows::{RowList, Rows};
+use crate::{Batch, Collection, CollectionConfig, Error, NAME_BYTES_MAX, Result, View};
+
+/// A store: one directory, open for one process.
+///
+/// Handles are cheap to clone, and share everything. The directory is locked until the last handle, view and vector
+/// of it is gone.
+///
+/// ```
+/// use arrwdb::{CollectionConfig, Metric, Store};
+///
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path().join("data");
+/// let store = Store::open(&path)?; // opens it, or makes it
+/// let docs = store.create_collection("docs", CollectionConfig::new(3, Metric::Cosine))?;
+/// docs.upsert("chunk-1", &[1.0, 0.0, 0.0])?; // durable when it returns
+/// docs.upsert("chunk-2", &[0.0, 1.0, 0.0])?;
+///
+/// let hits = docs.search(&[0.9, 0.1, 0.0]).k(1).run()?;
+/// assert_eq!(hits[0].id.to_string(), "chunk-1");
+/// store.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) inner: Arc<Inner>,
+    background: Arc<Background>,
+}
+
+/// How a store is opened.
+#[derive(Clone, Debug)]
+pub struct StoreOptions {
+    missing: Missing,
+    threads: Threads,
+    log_file_bytes: (u64, u64),
+    checkpoint_bytes: u64,
+    doubt: wal::Doubt,
+}
+
+/// What to do where there is no store.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Missing {
+    Create,
+    Refuse,
+}
+
+/// Who does what nobody waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Threads {
+    Background,
+    Nobody,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        StoreOptions {
+            missing: Missing::Create,
+            threads: Threads::Background,
+            log_file_bytes: (1 << 20, 64 << 20),
+            checkpoint_bytes: 64 << 20,
+            doubt: wal::Doubt::default(),
+        }
+    }
+}
+
+impl StoreOptions {
+    /// Refuses to open where there is no store, instead of making one.
+    #[must_use]
+    pub fn existing(self) -> Self {
+        StoreOptions { missing: Missing::Refuse, ..self }
+    }
+
+    /// Starts no threads: whoever has the store calls [`Store::step`]. For simulations.
+    #[must_use]
+    pub fn stepped(self) -> Self {
+        StoreOptions { threads: Threads::Nobody, ..self }
+    }
+
+    /// The length of the first log file, and of the longest: multiples of 4096, at least 8192. For tests; larger ones
+    /// spare nothing.
+    #[must_use]
+    pub fn log_file_bytes(self, first: u64, most: u64) -> Self {
+        StoreOptions { log_file_bytes: (first, most), ..self }
+    }
+
+    /// How much the log may grow, at least, before there is a checkpoint: 64 MiB. Less makes opening after a crash
+    /// faster, and writing slower.
+    #[must_use]
+    pub fn checkpoint_bytes(self, bytes: u64) -> Self {
+        StoreOptions { checkpoint_bytes: bytes, ..self }
+    }
+
+    /// What to do where the log ends in a torn write or in rot of its very last group.
+    #[must_use]
+    pub fn doubt(self, doubt: wal::Doubt) -> Self {
+        StoreOptions { doubt, ..self }
+    }
+
+    /// Opens the store in a directory.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open(self, path: impl AsRef<Path>) -> Result<Store> {
+        let options = OsDisk::options();
+        let disk = match self.missing {
+            Missing::Create => options.create_missing().open(path.as_ref())?,
+            Missing::Refuse => options.open(path.as_ref())?,
+        };
+        self.open_on(Arc::new(disk))
+    }
+
+    /// Opens the store on a disk: a simulated one, say.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_on(self, disk: Arc<dyn Disk>) -> Result<Store> {
+        let lock = disk.lock(LockKind::Exclusive)?;
+        // Behind the first failed write or sync nothing is written, whoever asks for it.
+        let (disk, _latch) = disk::Latch::guard(disk);
+        let found = match Manifests::open(Arc::clone(&disk))? {
+            Some(manifests) if manifests.newest().newest().is_some() => Some(manifests),
+            unfinished => {
+                if self.missing == Missing::Refuse {
+                    return Err(Error::NoStore { path: disk.root().to_path_buf() });
+                }
+                return self.finish(create(&disk, unfinished, &self)?, disk, lock);
+            }
+        };
+        let Some(mut manifests) = found else { return Err(Error::Closed) };
+        let options = self.log_options(manifests.store());
+        let Some(point) = manifests.newest().newest().cloned() else { return Err(Error::Closed) };
+        let recovered = recover::recover(&disk, &mut manifests, &point, &options)?;
+        let image_bytes = point.image.bytes;
+        self.finish((manifests, recovered, image_bytes), disk, lock)
+    }
+
+    fn log_options(&self, store: StoreId) -> wal::Options {
+        let (first, most) = self.log_file_bytes;
+        wal::Options::new(store).file_bytes(first, most).doubt(self.doubt)
+    }
+
+    fn finish(
+        &self,
+        (manifests, recovered, image_bytes): (Manifests, Recovered, u64),
+        disk: Arc<dyn Disk>,
+        lock: LockGuard,
+    ) -> Result<Store> {
+        let Recovered { log, pins, state, timelines, logged, cut: _ } = recovered;
+        let failure = Arc::new(OnceLock::new());
+        let applier = Applier { pins: Arc::clone(&pins), failure: Arc::clone(&failure) };
+        let committer = match self.threads {
+            Threads::Background => Committer::start(log, applier)?,
+            Threads::Nobody => Committer::stepped(log, applier),
+        };
+        let store = manifests.store();
+        let inner = Arc::new(Inner {
+            next_file: recover::next_file(&*disk, &state)?,
+            log_options: self.log_options(store),
+            disk,
+            store,
+            committer: RwLock::new(Some(committer)),
+            pins,
+            state: RwLock::new(state),
+            ddl: Mutex::new(()),
+            checkpoints: Mutex::new(Checkpoints { manifests, timelines, image_bytes }),
+            logged: AtomicU64::new(logged),
+            checkpoint_bytes: self.checkpoint_bytes,
+            failure,
+            _lock: lock,
+        });
+        let background = match self.threads {
+            Threads::Background => Background::start(&inner)?,
+            Threads::Nobody => Background::none(),
+        };
+        Ok(Store { inner, background: Arc::new(background) })
+    }
+}
+
+/// Makes a store where there is none, or where one was begun and not finished: nothing of it was ever handed out.
+fn create(
+    disk: &Arc<dyn Disk>,
+    unfinished: Option<Manifests>,
+    options: &StoreOptions,
+) -> Result<(Manifests, Recovered, u64)> {
+    let mut manifests = match unfinished {
+        // That of the process before may be in the cache alone.
+        Some(mut manifests) => {
+            manifests.confirm()?;
+            clear_log(&**disk)?;
+            manifests
+        }
+        None => Manifests::create(Arc::clone(disk), StoreId(disk.random()?))?,
+    };
+    let store = manifests.store();
+    segments::make_directory(&**disk)?;
+    let random = disk.random()?;
+    let name = u64::from_le_bytes(random.first_chunk().copied().unwrap_or_default());
+    let timeline = Timeline::new(name.max(1)).ok_or(Error::Closed)?;
+    let beginning = Beginning::of_a_new_store(timeline);
+    let log = Log::create(Arc::clone(disk), &options.log_options(store), &beginning)?;
+    let into = ImageWriter::create(Arc::clone(disk), store, manifests.next_file()?)?;
+    let image = image::write(into, &Catalogue::default(), &[])?;
+    let timelines = vec![Branch { timeline, first: Sequence::FIRST, parent: None }];
+    let place = log.place();
+    let point = Point { name: None, sequence: None, timeline, image, log: place, log_end: None };
+    manifests.publish(Manifest {
+        next_file: FileId(image.file.0 + 1),
+        points: vec![point],
+        timelines: timelines.clone(),
+        indexes: Vec::new(),
+    })?;
+    let (pins, state) = (Pins::new(None), State::default());
+    let recovered = Recovered { log, pins, state, timelines, logged: 0, cut: None };
+    Ok((manifests, recovered, image.bytes))
+}
+
+/// Removes the log of a store that was never finished.
+fn clear_log(disk: &dyn Disk) -> Result<()> {
+    let directory = Path::new("wal");
+    let entries = match disk.list(directory) {
+        Ok(entries) => entries,
+        Err(disk::Error::Missing { .. }) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    for entry in entries.iter().filter(|entry| entry.kind == disk::EntryKind::File) {
+        disk.remove(&directory.join(&entry.name))?.sync(disk)?;
+    }
+    Ok(())
+}
+
+impl Store {
+    /// Opens the store in a directory, or makes it.
+    ///
+    /// # Errors
+    /// If somebody has it open; if it is damaged, with the file and the place: nothing is changed then.
+    pub fn open(path: impl AsRef<Path>) -> Result<Store> {
+        Store::options().open(path)
+    }
+
+    /// The defaults of [`Store::open`], to be changed one by one.
+    pub fn options() -> StoreOptions {
+        StoreOptions::default()
+    }
+
+    /// Makes a collection. It is durable when this returns.
+    ///
+    /// # Errors
+    /// [`Error::CollectionExists`], [`Error::BadName`], [`Error::BadDimension`]; if the disk fails.
+    pub fn create_collection(&self, name: &str, config: CollectionConfig) -> Result<Collection> {
+        let inner = &self.inner;
+        if name.is_empty() || name.len() > NAME_BYTES_MAX {
+            return Err(Error::BadName { bytes: name.len() });
+        }
+        config.check()?;
+        let _one_at_a_time = inner.ddl.lock();
+        let id = {
+            let state = inner.state.read();
+            if state.named(name).is_some() {
+                return Err(Error::CollectionExists { name: name.to_owned() });
+            }
+            let last = state.collections.keys().next_back().map_or(0, |last| last.0);
+            CollectionId(last + 1)
+        };
+        let owner = recover::owner(inner.store, id, &config)?;
+        let pins = Arc::clone(&inner.pins);
+        let set = VectorSet::create(Arc::clone(&inner.disk), owner, config.dedup_rule(), pins);
+        let rows = Rows::new(Arc::new(RowList::default()), Row(1));
+        let wish = Wish::CreateCollection(id, name.to_owned(), config);
+        inner.queue(&[wish], Level::Sync, None, |_| ())?.commit.wait()?;
+        inner.check()?;
+        let state = CollectionState::new(id, (name.to_owned(), config), set, rows);
+        inner.state.write().collections.insert(id, Arc::clone(&state));
+        Ok(Collection { inner: Arc::clone(inner), state })
+    }
+
+    /// The collection of this name.
+    ///
+    /// # Errors
+    /// [`Error::NoCollection`].
+    pub fn collection(&self, name: &str) -> Result<Collection> {
+        let state = self.inner.state.read().named(name).cloned();
+        let state = state.ok_or_else(|| Error::NoCollection { name: name.to_owned() })?;
+        Ok(Collection { inner: Arc::clone(&self.inner), state })
+    }
+
+    /// All collections, in the order in which they were made.
+    pub fn collections(&self) -> Vec<Collection> {
+        let state = self.inner.state.read();
+        let handle = |state: &Arc<CollectionState>| Collection {
+            inner: Arc::clone(&self.inner),
+            state: Arc::clone(state),
+        };
+        state.collections.values().map(handle).collect()
+    }
+
+    /// An empty batch: what is put into it happens as a whole or not at all, in all collections at once.
+    pub fn batch(&self) -> Batch {
+        Batch::new(Arc::clone(&self.inner))
+    }
+
+    /// A consistent view of the whole store, for as long as it lives.
+    pub fn view(&self) -> View {
+        View::new(&self.inner)
+    }
+
+    /// Makes everything durable that was committed before.
+    ///
+    /// # Errors
+    /// If the disk fails: then nothing is written any more.
+    pub fn sync(&self) -> Result<()> {
+        self.inner.check()?;
+        let committer = self.inner.committer.read();
+        Ok(committer.as_ref().ok_or(Error::Closed)?.sync()?)
+    }
+
+    /// Makes a checkpoint: what was committed so far is in an image, and the log before is no longer needed.
+    ///
+    /// # Errors
+    /// If the disk fails. A disk that is too full is [a clean refusal](Error::is_clean_refusal).
+    pub fn checkpoint(&self) -> Result<Sequence> {
+        self.inner.checkpoint()
+    }
+
+    /// Does what background threads do where there are any: makes a checkpoint if the log has grown, and whatever the
+    /// log has to do. Says whether there was anything.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub fn step(&self) -> Result<bool> {
+        let stepped = self.inner.committer.read().as_ref().is_some_and(Committer::step);
+        Ok(self.inner.checkpoint_if_due()? | stepped)
+    }
+
+    /// The number of the last batch that is visible.
+    pub fn sequence(&self) -> Option<Sequence> {
+        self.inner.pins.visible()
+    }
+
+    /// Makes a checkpoint, if anything was committed since the last one, and closes the log: the next opening has
+    /// nothing to do. Other handles can still read, and write nothing any more.
+    ///
+    /// # Errors
+    /// If the disk fails. What was acknowledged is safe all the same.
+    pub fn close(&self) -> Result<()> {
+        self.background.stop();
+        if self.inner.logged.load(Ordering::Relaxed) > 0 {
+            match self.inner.checkpoint() {
+                // The log has it all.
+                Err(error) if error.is_clean_refusal() => {}
+                made => drop(made?),
+            }
+        }
+        let committer = self.inner.committer.write().take();
+        Ok(committer.ok_or(Error::Closed)?.close()?)
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("path", &self.inner.disk.root())
+            .field("sequence", &self.sequence())
+            .finish_non_exhaustive()
+    }
+}
+
+/// How long the background thread rests at most before it looks whether there is anything to do.
+pub(crate) const REST: Duration = Duration::from_millis(500);

@@ -1,0 +1,65 @@
+//! Crashes stores everywhere, and their recoveries: what was promised is found, and nothing that is not one of the
+//! states there were.
+
+use std::io::Write;
+use std::sync::Mutex;
+
+use disk::harness::{Config, crash_everywhere};
+use disk::sim::Density;
+
+use crate::store::{OPS, Op, Start, record, recover, starts};
+
+/// Written past the capture of test output: the figures are there to be seen.
+fn say(words: &str) {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "engine: {words}").unwrap();
+}
+
+/// Crashes a workload everywhere; how many images were recovered.
+fn crash(start: &Start, ops: &[Op], config: &Config) -> u64 {
+    let (recording, contents) = record(start, ops);
+    let report =
+        crash_everywhere(config, &recording, |disk, progress| recover(disk, progress, &contents));
+    let report = report.unwrap_or_else(|failure| panic!("{ops:?} from {}: {failure}", start.name));
+    report.images
+}
+
+/// All of them, on two threads; how many images were recovered.
+fn crash_all(workloads: Vec<(usize, Vec<Op>)>, config: &Config) -> u64 {
+    let starts = starts();
+    let (left, images) = (Mutex::new(workloads), Mutex::new(0));
+    let work = || {
+        while let Some((start, ops)) = { left.lock().unwrap().pop() } {
+            let count = crash(&starts[start], &ops, config);
+            *images.lock().unwrap() += count;
+        }
+    };
+    std::thread::scope(|scope| {
+        for thread in [scope.spawn(work), scope.spawn(work)] {
+            if let Err(panic) = thread.join() {
+                std::panic::resume_unwind(panic);
+            }
+        }
+    });
+    images.into_inner().unwrap()
+}
+
+#[test]
+fn every_operation_and_its_recovery_survive_every_crash() {
+    let workloads = (0..3).flat_map(|start| OPS.map(|op| (start, vec![op])));
+    let config = Config { seed: 5, density: Density::thin(), depth: 2 };
+    let images = crash_all(workloads.collect(), &config);
+    say(&format!("one operation, depth 2: {images} images"));
+    assert!(images > 1_000, "{images}");
+}
+
+#[test]
+fn every_two_operations_survive_every_crash() {
+    let workloads = (0..3).flat_map(|start| {
+        OPS.into_iter().flat_map(move |one| OPS.map(|other| (start, vec![one, other])))
+    });
+    let config = Config { seed: 5, density: Density::default(), depth: 1 };
+    let images = crash_all(workloads.collect(), &config);
+    say(&format!("two operations: {images} images"));
+    assert!(images > 10_000, "{images}");
+}

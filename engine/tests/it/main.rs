@@ -1,0 +1,7 @@
+//! Behaviour of stores as their users see it: on a real disk, and on the simulated one, crashed everywhere.
+#![expect(clippy::unwrap_used, reason = "a test ends at what it does not expect")]
+#![expect(clippy::indexing_slicing, reason = "a test ends at what it does not expect")]
+
+mod behaviour;
+mod crash;
+mod store;

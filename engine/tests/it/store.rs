@@ -1,0 +1,281 @@
+//! A store under test: operations, what has to be there after each, and how to look.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use arrwdb::{Collection, CollectionConfig, Durability, Id, Metric, Store, StoreOptions};
+use disk::sim::{Image, Progress, Recording};
+use disk::{Disk, SimDisk};
+
+pub(crate) const DIM: u32 = 16;
+
+/// What a workload is made of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Op {
+    PutNew,
+    PutDuplicate,
+    Overwrite,
+    Delete,
+    DeleteLast,
+    Batch,
+    BatchWithDuplicate,
+    Checkpoint,
+    Rotate,
+    Close,
+    Reopen,
+}
+
+pub(crate) const OPS: [Op; 11] = [
+    Op::PutNew,
+    Op::PutDuplicate,
+    Op::Overwrite,
+    Op::Delete,
+    Op::DeleteLast,
+    Op::Batch,
+    Op::BatchWithDuplicate,
+    Op::Checkpoint,
+    Op::Rotate,
+    Op::Close,
+    Op::Reopen,
+];
+
+/// What is in the two collections: a number for each vector.
+pub(crate) type Content = [BTreeMap<Id, u32>; 2];
+
+/// The vector of a number: no two have the same.
+pub(crate) fn vector(number: u32) -> Vec<f32> {
+    let word = |at: u32| number.wrapping_mul(0x9e37_79b9) ^ at.wrapping_mul(0x85eb_ca6b);
+    (0..DIM).map(|at| if at == 0 { number as f32 } else { (word(at) >> 8) as f32 / 1e6 }).collect()
+}
+
+pub(crate) fn options() -> StoreOptions {
+    Store::options().stepped().log_file_bytes(8_192, 8_192)
+}
+
+pub(crate) fn open(disk: &SimDisk) -> arrwdb::Result<Store> {
+    let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+    options().existing().open_on(disk)
+}
+
+/// A store and what has to be in it after each step.
+pub(crate) struct Run {
+    pub(crate) disk: SimDisk,
+    store: Option<Store>,
+    content: Content,
+    /// The content after each step; the first is that before all.
+    pub(crate) contents: Vec<Content>,
+}
+
+/// Where a workload starts: the disk, and what is in its store.
+#[derive(Clone)]
+pub(crate) struct Start {
+    pub(crate) name: &'static str,
+    image: Image,
+    content: Content,
+}
+
+/// Stores that are empty; with a checkpoint; with a checkpoint and slots at rest.
+pub(crate) fn starts() -> [Start; 3] {
+    let make = |name, ops: &[Op]| {
+        let disk = SimDisk::new(7);
+        let at: Arc<dyn Disk> = Arc::new(disk.clone());
+        let store = options().open_on(at).unwrap();
+        for name in ["docs", "more"] {
+            store.create_collection(name, CollectionConfig::new(DIM, Metric::L2)).unwrap();
+        }
+        let content = Content::default();
+        let mut run = Run { disk, store: Some(store), content, contents: Vec::new() };
+        ops.iter().for_each(|op| run.step(*op).unwrap());
+        Start { name, image: run.disk.contents(), content: run.content }
+    };
+    [
+        make("empty", &[]),
+        make("checkpoint", &[Op::PutNew, Op::Overwrite, Op::PutDuplicate, Op::Checkpoint]),
+        make(
+            "quarantine",
+            &[
+                Op::PutNew,
+                Op::Overwrite,
+                Op::PutDuplicate,
+                Op::Batch,
+                Op::Checkpoint,
+                Op::DeleteLast,
+                Op::Overwrite,
+                Op::Checkpoint,
+                Op::PutDuplicate,
+            ],
+        ),
+    ]
+}
+
+impl Run {
+    pub(crate) fn from(start: &Start) -> Run {
+        let disk = SimDisk::options(3).image(&start.image).build();
+        let store = Some(open(&disk).unwrap());
+        let content = start.content.clone();
+        Run { disk, store, contents: vec![content.clone()], content }
+    }
+
+    /// Does a step, and promises it.
+    pub(crate) fn step(&mut self, op: Op) -> arrwdb::Result<()> {
+        let number = self.disk.progress().begun + 1;
+        let changed = self.changed(op, number);
+        self.contents.push(changed.clone());
+        self.disk.begin(number);
+        self.act(op, number)?;
+        self.disk.acknowledge(number);
+        self.content = changed;
+        Ok(())
+    }
+
+    /// What is there after an operation.
+    fn changed(&self, op: Op, number: u64) -> Content {
+        let mut content = self.content.clone();
+        let fresh = number as u32 * 10;
+        let [docs, more] = &mut content;
+        match op {
+            Op::PutNew => drop(docs.insert(Id::from(number), fresh)),
+            Op::PutDuplicate => drop(docs.insert(Id::from(format!("duplicate {number}")), 1)),
+            Op::Overwrite => drop(docs.insert(Id::from("base"), fresh)),
+            Op::Delete => drop(docs.pop_first()),
+            Op::DeleteLast => drop(docs.pop_last()),
+            Op::Batch => {
+                docs.insert(Id::from(number), fresh);
+                more.insert(Id::from(number), fresh + 1);
+                docs.remove(&Id::from("base"));
+            }
+            Op::BatchWithDuplicate => {
+                docs.insert(Id::from(number), fresh);
+                docs.insert(Id::from(format!("twin {number}")), fresh);
+            }
+            Op::Checkpoint | Op::Rotate | Op::Close | Op::Reopen => {}
+        }
+        content
+    }
+
+    fn act(&mut self, op: Op, number: u64) -> arrwdb::Result<()> {
+        if op == Op::Reopen {
+            self.store = None;
+        }
+        let store = match self.store.take() {
+            Some(store) => store,
+            None => open(&self.disk)?,
+        };
+        let (docs, more) = (store.collection("docs")?, store.collection("more")?);
+        let fresh = number as u32 * 10;
+        let mut batch = store.batch();
+        match op {
+            Op::PutNew => drop(docs.upsert(number, &vector(fresh))?),
+            Op::PutDuplicate => {
+                drop(docs.upsert(format!("duplicate {number}").as_str(), &vector(1))?);
+            }
+            Op::Overwrite => drop(docs.upsert("base", &vector(fresh))?),
+            Op::Delete | Op::DeleteLast => {
+                let docs_content = &self.content[0];
+                let of = if op == Op::Delete {
+                    docs_content.keys().next()
+                } else {
+                    docs_content.keys().next_back()
+                };
+                if let Some(id) = of {
+                    assert!(docs.remove(id)?);
+                }
+            }
+            Op::Batch => {
+                batch.upsert(&docs, number, &vector(fresh)).upsert(
+                    &more,
+                    number,
+                    &vector(fresh + 1),
+                );
+                batch.remove(&docs, "base");
+                batch.commit(Durability::Sync)?.wait()?;
+            }
+            Op::BatchWithDuplicate => {
+                let twin = format!("twin {number}");
+                batch.upsert(&docs, number, &vector(fresh)).upsert(
+                    &docs,
+                    twin.as_str(),
+                    &vector(fresh),
+                );
+                batch.commit(Durability::Sync)?.wait()?;
+            }
+            Op::Checkpoint => drop(store.checkpoint()?),
+            Op::Rotate => {
+                // More than a log file takes, and nothing is left of it.
+                for at in 0..9 {
+                    batch.remove(&docs, format!("{at}{}", "x".repeat(1_000)).as_str());
+                }
+                batch.commit(Durability::Sync)?.wait()?;
+            }
+            Op::Close => {
+                store.close()?;
+                return Ok(());
+            }
+            Op::Reopen => {}
+        }
+        self.store = Some(store);
+        Ok(())
+    }
+}
+
+/// Does all steps from a start, and says what has to be there after each.
+pub(crate) fn record(start: &Start, ops: &[Op]) -> (Recording, Vec<Content>) {
+    let mut run = Run::from(start);
+    for op in ops {
+        run.step(*op).unwrap_or_else(|error| panic!("{ops:?} from {}: {error}", start.name));
+    }
+    (run.disk.recording(), run.contents)
+}
+
+/// What is found after a crash: how many steps are done.
+pub(crate) fn recover(
+    disk: &SimDisk,
+    progress: Progress,
+    contents: &[Content],
+) -> Result<Content, String> {
+    let store = open(disk).map_err(|error| error.to_string())?;
+    let found = look(&store)?;
+    let Progress { acknowledged, begun } = progress;
+    let allowed = acknowledged as usize..=begun as usize;
+    let is_one = contents.get(allowed).is_some_and(|allowed| allowed.contains(&found));
+    if is_one { Ok(found) } else { Err(format!("found {found:?} at {progress:?}")) }
+}
+
+/// Everything that is in a store, by each way to see it.
+pub(crate) fn look(store: &Store) -> Result<Content, String> {
+    let mut content = Content::default();
+    for (content, name) in content.iter_mut().zip(["docs", "more"]) {
+        let collection = store.collection(name).map_err(|error| error.to_string())?;
+        *content = look_at(store, &collection).map_err(|error| error.to_string())?;
+        let statistics = collection.statistics();
+        let unique: HashSet<_> = content.values().collect();
+        let counted = (statistics.vectors, statistics.total_references, statistics.unique_vectors);
+        let expected = (content.len() as u64, content.len() as u64, unique.len() as u64);
+        if counted != expected {
+            return Err(format!("{name}: counted {counted:?}, and there are {expected:?}"));
+        }
+    }
+    Ok(content)
+}
+
+fn look_at(store: &Store, collection: &Collection) -> arrwdb::Result<BTreeMap<Id, u32>> {
+    let view = store.view();
+    let mut content = BTreeMap::new();
+    for id in view.ids(collection)? {
+        let record =
+            view.get(collection, &id)?.unwrap_or_else(|| panic!("{id} is listed, and not there"));
+        let number = record.vector()[0] as u32;
+        assert_eq!(record.vector(), vector(number), "{id} has a vector that nobody wrote");
+        content.insert(id, number);
+    }
+    let query = vector(1);
+    let mut nearest: Vec<(f32, Id)> = content
+        .iter()
+        .map(|(id, number)| (Metric::L2.distance(&query, &vector(*number)), id.clone()))
+        .collect();
+    nearest.sort_by(|one, other| one.0.total_cmp(&other.0).then_with(|| one.1.cmp(&other.1)));
+    let hits = view.search(collection, &query)?.k(usize::MAX).run()?;
+    let found: Vec<(f32, Id)> = hits.into_iter().map(|hit| (hit.distance, hit.id)).collect();
+    assert_eq!(found, nearest, "a search finds all there is, in order");
+    Ok(content)
+}
