@@ -12,6 +12,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use base::{CollectionId, Dim, FileId, Sequence, Slot, StoreId};
 use benches::input::Input;
@@ -32,9 +33,12 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 const DIM: u32 = 384;
 const BATCH: usize = 1_000;
-/// How many duplicates are added, and how many vectors are looked up and removed.
+/// How many duplicates are added, and how often others: it is over so soon that once says little.
 const DUPLICATES: usize = 100;
+const SETS: usize = 9;
+/// How many vectors are looked up and removed, others than the duplicates.
 const SOME: usize = 1_000;
+const SOME_AT: usize = SETS * DUPLICATES;
 
 fn main() -> Outcome<()> {
     let given = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
@@ -104,13 +108,16 @@ fn twin(input: &Input, figures: &mut Rounds) {
     let ids: Vec<u64> =
         figures.time(of("add"), || input.vectors().map(|vector| twin.add(vector)).collect());
     assert_eq!(twin.len(), input.count());
-    let at = |places: &[usize]| places.iter().filter_map(|at| ids.get(*at).copied()).collect();
-    let (again, some): (Vec<u64>, Vec<u64>) =
-        (at(input.some(0, DUPLICATES)), at(input.some(DUPLICATES, SOME)));
-    let found: Vec<u64> = figures.time(of("duplicates"), || {
-        input.some(0, DUPLICATES).iter().map(|at| twin.add(input.vector(*at))).collect()
-    });
-    assert_eq!(found, again);
+    let at = |places: &[usize]| -> Vec<u64> {
+        places.iter().filter_map(|at| ids.get(*at).copied()).collect()
+    };
+    for first in (0..SOME_AT).step_by(DUPLICATES) {
+        let again = input.at_hand(first, DUPLICATES);
+        let found: Vec<u64> = figures
+            .time(of("duplicates"), || again.vectors().map(|vector| twin.add(vector)).collect());
+        assert_eq!(found, at(input.some(first, DUPLICATES)));
+    }
+    let some: Vec<u64> = at(input.some(SOME_AT, SOME));
     let got: Vec<_> = figures.time(of("get"), || some.iter().map(|id| twin.get(*id)).collect());
     check(input, got.iter().map(|got| got.as_deref()));
     figures.time(of("get many"), || {
@@ -125,7 +132,7 @@ fn twin(input: &Input, figures: &mut Rounds) {
 
 /// Checks what was found at the places that are looked up.
 fn check<'v>(input: &'v Input, got: impl Iterator<Item = Option<&'v [f32]>>) {
-    let wanted = input.some(DUPLICATES, SOME).iter().map(|at| Some(input.vector(*at)));
+    let wanted = input.some(SOME_AT, SOME).iter().map(|at| Some(input.vector(*at)));
     assert!(got.eq(wanted), "another vector than was asked for");
 }
 
@@ -136,18 +143,22 @@ fn in_memory(input: &Input, who: &str, dedup: Dedup, figures: &mut Rounds) -> Ou
         .time(named("add", who), || input.vectors().map(|vector| store.add(vector)).collect());
     let slots = slots?;
     assert_eq!(store.statistics().unique_vectors as usize, input.count());
-    let again = input.some(0, DUPLICATES);
-    let hashes: Vec<_> = again.iter().map(|at| VectorHash::of(input.vector(*at))).collect();
-    let (expected, some) = (pick(&slots, again), pick(&slots, input.some(DUPLICATES, SOME)));
-    let found: Result<Vec<Slot>, Error> = figures.time(named("duplicates", who), || {
-        again.iter().map(|at| store.add(input.vector(*at))).collect()
-    });
-    assert_eq!(found?, expected);
-    let found: Result<Vec<Slot>, Error> = figures.time(named("duplicates, hashed", who), || {
-        let add = |(at, hash): (&usize, &VectorHash)| store.add_hashed(input.vector(*at), *hash);
-        again.iter().zip(&hashes).map(add).collect()
-    });
-    assert_eq!(found?, expected);
+    for first in (0..SOME_AT).step_by(DUPLICATES) {
+        let again = input.at_hand(first, DUPLICATES);
+        let hashes: Vec<_> = again.vectors().map(VectorHash::of).collect();
+        let expected = pick(&slots, input.some(first, DUPLICATES));
+        let found: Result<Vec<Slot>, Error> = figures.time(named("duplicates", who), || {
+            again.vectors().map(|vector| store.add(vector)).collect()
+        });
+        assert_eq!(found?, expected);
+        let found: Result<Vec<Slot>, Error> =
+            figures.time(named("duplicates, hashed", who), || {
+                let both = again.vectors().zip(&hashes);
+                both.map(|(vector, hash)| store.add_hashed(vector, *hash)).collect()
+            });
+        assert_eq!(found?, expected);
+    }
+    let some = pick(&slots, input.some(SOME_AT, SOME));
     let got: Result<Vec<_>, Error> =
         figures.time(named("get", who), || some.iter().map(|slot| store.get(*slot)).collect());
     check(input, got?.iter().map(|got| got.as_deref()));
@@ -196,7 +207,7 @@ impl OnFile {
                 prepared.iter().map(|vector| Ok(batch.place(vector)?.slot())).collect();
             match placed {
                 Ok(slots) => {
-                    self.set.apply(&batch.keep())?;
+                    self.set.apply(batch.keep())?;
                     self.advance();
                     return Ok(slots);
                 }
@@ -222,7 +233,7 @@ impl OnFile {
         for slot in slots {
             assert_eq!(batch.release(*slot)?, Ended::Yes);
         }
-        self.set.apply(&batch.keep())?;
+        self.set.apply(batch.keep())?;
         self.advance();
         Ok(())
     }
@@ -233,21 +244,29 @@ impl OnFile {
     }
 }
 
+fn milliseconds(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1e3
+}
+
 /// Ours, on a file.
 fn on_file(input: &Input, dir: &Path, figures: &mut Rounds) -> Outcome<()> {
     let who = "file";
     let mut ours = OnFile::create(dir)?;
-    let start = std::time::Instant::now();
-    let slots = figures.time(named("add", who), || ours.add_all(input))?;
+    let start = Instant::now();
+    let slots = ours.add_all(input)?;
+    let (added, growing) = (milliseconds(start), ours.growing.total("grow"));
     figures.time(named("add, the sync behind it", who), || ours.set.sync())?;
-    figures.note(named("add, synced", who), start.elapsed().as_secs_f64() * 1e3);
-    figures.note(named("add, making segments", who), ours.growing.total("grow"));
+    figures.note(named("add, synced", who), milliseconds(start));
+    figures.note(named("add", who), added);
+    figures.note(named("add, less making segments", who), added - growing);
+    figures.note(named("add, making segments", who), growing);
     assert_eq!(ours.set.counts().alive as usize, input.count());
-    let again = input.some(0, DUPLICATES);
-    let found = figures
-        .time(named("duplicates", who), || ours.add(again.iter().map(|at| input.vector(*at))))?;
-    assert_eq!(found, pick(&slots, again));
-    let some = pick(&slots, input.some(DUPLICATES, SOME));
+    for first in (0..SOME_AT).step_by(DUPLICATES) {
+        let again = input.at_hand(first, DUPLICATES);
+        let found = figures.time(named("duplicates", who), || ours.add(again.vectors()))?;
+        assert_eq!(found, pick(&slots, input.some(first, DUPLICATES)));
+    }
+    let some = pick(&slots, input.some(SOME_AT, SOME));
     let view = ours.set.view(ours.set.pins().pin());
     let got: Result<Vec<_>, Error> =
         figures.time(named("get", who), || some.iter().map(|slot| view.pinned(*slot)).collect());

@@ -38,6 +38,13 @@ impl Input {
         self.flat.chunks_exact(self.dim)
     }
 
+    /// Copies of the vectors at some shuffled places: as close at hand as those that somebody just made.
+    pub fn at_hand(&self, first: usize, count: usize) -> Input {
+        let places = self.some(first, count);
+        let flat = places.iter().flat_map(|at| self.vector(*at)).copied().collect();
+        Input { flat, dim: self.dim, order: (0..count).collect() }
+    }
+
     /// The shuffled places from this one on, and so many.
     pub fn some(&self, first: usize, count: usize) -> &[usize] {
         self.order.get(first..first + count).unwrap_or_default()

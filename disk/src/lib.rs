@@ -65,7 +65,7 @@ pub use lock::{LOCK_NAME, LockGuard, LockKind};
 pub use memory::MemoryFile;
 pub use os::{OsDisk, OsOptions};
 pub use pending::PendingDirSync;
-pub use region::{Borrowed, Region, Tracked};
+pub use region::{Borrowed, Region, Tracked, Window};
 pub use seam::{Access, Disk, Entry, EntryKind, File, Recovering};
 pub use sim::SimDisk;
 pub use trace::{Recorded, Trace};

@@ -55,6 +55,15 @@ pub unsafe trait Region: Send + Sync + fmt::Debug {
     /// nothing; the simulated one panics at a write that overlaps a live borrow, which is how the
     /// contract of [`slice`](trait@Region#method.slice) is tested.
     fn track(&self, range: &Range<usize>) -> Tracked;
+
+    /// Whether [`track`](Region::track) does anything; always the same answer.
+    fn is_tracked(&self) -> bool {
+        true
+    }
+
+    /// Prepares these bytes, which were just written by position, for being read here: a hint, without which the
+    /// first look at each page costs a fault.
+    fn populate(&self, _range: Range<usize>) {}
 }
 
 impl dyn Region + '_ {
@@ -80,6 +89,69 @@ impl dyn Region + '_ {
     }
 }
 
+/// A region that was asked once for what never changes of it: for whoever lends millions of times a second, and
+/// would wait for three calls through a table of functions each time.
+#[derive(Debug)]
+pub struct Window {
+    region: Arc<dyn Region>,
+    pointer: *const u8,
+    size: usize,
+    is_tracked: bool,
+}
+
+// SAFETY: the pointer is that of the region, which is `Send` and `Sync` and hands it to anyone; it is only read
+// through in `slice`, whose contract is that of the region's own.
+unsafe impl Send for Window {}
+// SAFETY: as above; nothing in it ever changes.
+unsafe impl Sync for Window {}
+
+impl Window {
+    /// A window of all of the region.
+    pub fn new(region: Arc<dyn Region>) -> Self {
+        let (pointer, size, is_tracked) = (region.pointer(), region.size(), region.is_tracked());
+        Window { region, pointer, size, is_tracked }
+    }
+
+    /// The region.
+    pub fn region(&self) -> &Arc<dyn Region> {
+        &self.region
+    }
+
+    /// As [`slice`](trait@Region#method.slice) of the region.
+    ///
+    /// # Safety
+    /// As there.
+    #[inline]
+    pub unsafe fn slice(&self, range: Range<usize>) -> Option<Borrowed<'_>> {
+        if range.start > range.end || range.end > self.size {
+            return None;
+        }
+        let tracked = match self.is_tracked {
+            true => self.track(&range),
+            false => Tracked::nothing(),
+        };
+        // SAFETY: as in the region's own: it lives as long as this, and answers with the same pointer and size
+        // for as long as it lives (contract of the trait); the range lies within (checked above), and nobody
+        // writes to it or cuts the file meanwhile (contract of this function).
+        let bytes = unsafe {
+            std::slice::from_raw_parts(self.pointer.wrapping_add(range.start), range.len())
+        };
+        Some(Borrowed { bytes, _tracked: tracked })
+    }
+
+    /// Apart, so that whoever lends without it has no registers to save.
+    #[cold]
+    fn track(&self, range: &Range<usize>) -> Tracked {
+        self.region.track(range)
+    }
+
+    /// Whether loans are noted; where they are not, one costs no more than a look at the bounds.
+    #[inline]
+    pub fn is_tracked(&self) -> bool {
+        self.is_tracked
+    }
+}
+
 /// Bytes lent by a region.
 #[derive(Debug)]
 pub struct Borrowed<'r> {
@@ -90,6 +162,7 @@ pub struct Borrowed<'r> {
 impl Deref for Borrowed<'_> {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         self.bytes
     }
@@ -139,6 +212,19 @@ unsafe impl Region for MappedFile {
 
     fn track(&self, _range: &Range<usize>) -> Tracked {
         Tracked::nothing()
+    }
+
+    fn is_tracked(&self) -> bool {
+        false
+    }
+
+    fn populate(&self, range: Range<usize>) {
+        // Systems older than 5.14 refuse, and others do not know it: then pages come as they are touched.
+        #[cfg(target_os = "linux")]
+        let _advised =
+            self.0.advise_range(memmap2::Advice::PopulateRead, range.start, range.len()).is_ok();
+        #[cfg(not(target_os = "linux"))]
+        drop(range);
     }
 }
 
@@ -209,6 +295,23 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_window_lends_what_its_region_does_and_shows_every_later_write() {
+        let file = file_of(b"before the write");
+        let window = Window::new(mapped(&file, 16).unwrap());
+        assert!(!window.is_tracked());
+        // SAFETY: the file is written only between the calls.
+        let copy = |range| unsafe { window.slice(range) }.map(|bytes| bytes.to_vec());
+        assert_eq!(copy(0..6).unwrap(), b"before");
+        put(&file, 0, b"behind");
+        window.region().populate(0..16);
+        window.region().populate(7..9);
+        assert_eq!(copy(0..16).unwrap(), b"behind the write");
+        assert_eq!(copy(16..16).unwrap(), []);
+        let (start, end) = (2, 1);
+        assert_eq!((copy(0..17), copy(start..end), copy(17..17)), (None, None, None));
+    }
+
+    #[test]
     fn a_region_outlives_its_handle() {
         let file = file_of(b"still here");
         let region = mapped(&file, 10).unwrap();
@@ -272,6 +375,12 @@ pub(crate) mod tests {
         // SAFETY: nothing writes to static memory.
         let borrowed = unsafe { region.slice(0..8) }.unwrap();
         assert_eq!(&*borrowed, b"constant");
+        assert_eq!(Arc::strong_count(&borrows), at_rest + 1);
+        drop(borrowed);
+        assert_eq!(Arc::strong_count(&borrows), at_rest);
+        let window = Window::new(region);
+        // SAFETY: as above.
+        let borrowed = unsafe { window.slice(0..8) }.unwrap();
         assert_eq!(Arc::strong_count(&borrows), at_rest + 1);
         drop(borrowed);
         assert_eq!(Arc::strong_count(&borrows), at_rest);

@@ -11,14 +11,27 @@
 
 #![forbid(unsafe_code)]
 
+mod bytes;
+
+mod segments {
+    use crate::bytes;
+
+    pub(crate) mod described;
+    pub(crate) mod header;
+    pub(crate) mod model;
+    pub(crate) mod table;
+}
+
 mod snapshot {
+    use crate::bytes;
+
     pub(crate) mod image;
     pub(crate) mod manifest;
-    use crate::wal::bytes;
 }
 
 mod wal {
-    pub(crate) mod bytes;
+    use crate::bytes;
+
     pub(crate) mod directory;
     pub(crate) mod file;
     pub(crate) mod forge;
@@ -40,6 +53,16 @@ pub fn wal_file(data: &[u8]) {
 /// A log that was written, crashed, and then damaged.
 pub fn wal_directory(data: &[u8]) {
     wal::directory::run(data);
+}
+
+/// The header of a segment.
+pub fn segment_header(data: &[u8]) {
+    segments::header::run(data);
+}
+
+/// A table of slots on top of a description that tells the truth or does not.
+pub fn slot_table(data: &[u8]) {
+    segments::table::run(data);
 }
 
 /// An image, damaged or made up, sums and all.

@@ -296,6 +296,9 @@ pub(crate) fn room(geometry: &Geometry, segments: usize) -> u64 {
 /// How many bytes are gathered for one write.
 const RUN_BYTES: usize = 4 << 20;
 
+/// From so many bytes on, pages of the map are made at hand once they are written.
+const POPULATED_BYTES: usize = 64 << 10;
+
 /// Vectors of slots that lie one behind the other in one segment.
 struct Run {
     slot: Slot,
@@ -326,6 +329,15 @@ impl Run {
         let segment = closed_to_readers(segments, self.segment, indexes, self.slot)?;
         let expected = self.count as usize * segment.geometry().vector_bytes();
         assert_eq!(self.bytes.len(), expected, "bytes of {} vectors", self.count);
-        segment.write_run(self.first, &self.bytes)
+        segment.write_run(self.first, &self.bytes)?;
+        // Of a long run it is likely that some of it is looked at soon: for a duplicate, say.
+        let (geometry, last) = (segment.geometry(), self.first + self.count - 1);
+        if self.bytes.len() >= POPULATED_BYTES
+            && let Some(first) = geometry.vector_range(self.first)
+            && let Some(last) = geometry.vector_range(last)
+        {
+            segment.region().populate(first.start..last.end);
+        }
+        Ok(())
     }
 }

@@ -85,6 +85,7 @@ impl Geometry {
     }
 
     /// How many bytes a vector takes.
+    #[inline]
     pub const fn vector_bytes(&self) -> usize {
         self.vector_bytes as usize
     }
@@ -100,6 +101,7 @@ impl Geometry {
     }
 
     /// The segment a slot lies in, and its number there.
+    #[inline]
     pub const fn locate(&self, slot: Slot) -> (u32, u32) {
         let largest = slot.0 >> self.most;
         if largest > 0 {
@@ -155,12 +157,14 @@ impl Geometry {
     }
 
     /// The byte of a segment's file at which its slot of this number begins.
+    #[inline]
     pub const fn offset_of(&self, index: u32) -> u64 {
         HEADER_BYTES as u64 + index as u64 * self.stride as u64
     }
 
     /// The bytes of a segment's file, or of a map of it, that hold the vector of this number; `None`
     /// where memory is too small for such a map.
+    #[inline]
     pub fn vector_range(&self, index: u32) -> Option<Range<usize>> {
         let start = usize::try_from(self.offset_of(index)).ok()?;
         Some(start..start.checked_add(self.vector_bytes())?)

@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use disk::{Access, Disk, File, MemoryFile, Region};
+use disk::{Access, Disk, File, MemoryFile, Region, Window};
 
 use crate::format::{Found, HeaderState, SegmentHeader};
 use crate::geometry::{Geometry, HEADER_BYTES};
@@ -35,7 +35,7 @@ pub struct Segment {
     header: SegmentHeader,
     header_state: HeaderState,
     file: Arc<dyn File>,
-    region: Arc<dyn Region>,
+    window: Window,
     /// The first write or sync that failed.
     failed: OnceLock<Arc<disk::Error>>,
     /// Held by who syncs: who comes second has to wait for the first, and to hear of its failure.
@@ -155,8 +155,8 @@ impl Segment {
         region: Arc<dyn Region>,
     ) -> Self {
         let (failed, syncing) = (OnceLock::new(), Mutex::new(()));
-        let is_dirty = AtomicBool::new(false);
-        Segment { header, header_state, file, region, failed, syncing, is_dirty }
+        let (window, is_dirty) = (Window::new(region), AtomicBool::new(false));
+        Segment { header, header_state, file, window, failed, syncing, is_dirty }
     }
 
     /// What the segment says of itself.
@@ -186,7 +186,13 @@ impl Segment {
 
     /// All of the file, for reading: [`Geometry::vector_range`] says where a vector is.
     pub fn region(&self) -> &Arc<dyn Region> {
-        &self.region
+        self.window.region()
+    }
+
+    /// The same, for lending.
+    #[inline]
+    pub(crate) fn window(&self) -> &Window {
+        &self.window
     }
 
     /// Writes the vector of one slot.

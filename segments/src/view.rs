@@ -28,7 +28,7 @@ use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 use base::{Sequence, Slot};
-use disk::{Borrowed, Region};
+use disk::{Borrowed, Window};
 
 use crate::file::{Opened, Segments};
 use crate::states::State;
@@ -91,10 +91,12 @@ impl View {
     /// # Errors
     /// [`Error::NotThere`]; [`Error::Rotten`] if it is not what was written there; why its segment could not be
     /// opened; where its sum cannot be read.
-    #[inline]
+    #[inline(always)]
     pub fn vector(&self, slot: Slot) -> Result<Vector<'_>> {
-        let (segment, range) = self.find(slot)?;
-        Ok(Vector { bytes: self.inner.lend(segment, range).ok_or(Error::NotThere { slot })? })
+        match self.inner.lend_good(slot) {
+            Some(bytes) => Ok(Vector { bytes }),
+            None => self.inner.lend_checked(slot),
+        }
     }
 
     /// As [`vector`](View::vector), for longer than the view is at hand.
@@ -109,22 +111,43 @@ impl View {
         let bytes = unsafe { std::mem::transmute::<Borrowed<'_>, Borrowed<'static>>(bytes) };
         Ok(PinnedVector { bytes, view: self.clone() })
     }
+}
 
-    /// Where a vector lies that may be lent.
-    #[inline]
-    fn find(&self, slot: Slot) -> Result<(usize, Range<usize>)> {
-        let inner = &*self.inner;
-        let (number, index) = inner.geometry.locate(slot);
-        let opened = inner.segments.get(number as usize).ok_or(Error::NotThere { slot })?;
-        if !opened.states.is_good(index) {
-            inner.check(opened, index, slot)?;
-        }
-        let range = inner.geometry.vector_range(index).ok_or(Error::NotThere { slot })?;
-        Ok((number as usize, range))
-    }
+#[cold]
+fn not_there<T>(slot: Slot) -> Result<T> {
+    Err(Error::NotThere { slot })
 }
 
 impl Inner {
+    /// The way nearly all vectors go, short enough that a processor waits for several of them at a time. `None`
+    /// says nothing about the slot.
+    #[inline(always)]
+    fn lend_good(&self, slot: Slot) -> Option<Borrowed<'_>> {
+        let (number, index) = self.geometry.locate(slot);
+        let opened = self.segments.get(number as usize)?;
+        let Ok(segment) = &opened.segment else { return None };
+        let window = segment.window();
+        if !opened.states.is_good(index) || window.is_tracked() {
+            return None;
+        }
+        lend(window, self.geometry.vector_range(index)?)
+    }
+
+    /// The way of all others: vectors that nobody has looked at since the store was opened, or that are not there.
+    #[cold]
+    fn lend_checked(&self, slot: Slot) -> Result<Vector<'_>> {
+        let (number, index) = self.geometry.locate(slot);
+        let Some(opened) = self.segments.get(number as usize) else { return not_there(slot) };
+        if !opened.states.is_good(index) {
+            self.check(opened, index, slot)?;
+        }
+        match (&opened.segment, self.geometry.vector_range(index)) {
+            (Ok(segment), Some(range)) => lend(segment.window(), range)
+                .map_or_else(|| not_there(slot), |bytes| Ok(Vector { bytes })),
+            _ => not_there(slot),
+        }
+    }
+
     /// Checks a vector that nobody has looked at since the store was opened.
     #[cold]
     fn check(&self, opened: &Opened, index: u32, slot: Slot) -> Result<()> {
@@ -142,7 +165,7 @@ impl Inner {
                 if opened.states.get(index) != State::Unknown {
                     return self.check(opened, index, slot);
                 }
-                let bytes = lend(&**segment.region(), range).ok_or(Error::NotThere { slot })?;
+                let bytes = lend(segment.window(), range).ok_or(Error::NotThere { slot })?;
                 let is_right = VectorHash::of_bytes(&bytes) == sum;
                 opened.states.note(index, if is_right { State::Good } else { State::Bad })
             }
@@ -157,22 +180,16 @@ impl Inner {
             State::Closed | State::Unknown => Err(Error::NotThere { slot }),
         }
     }
-
-    #[inline]
-    fn lend(&self, segment: usize, range: Range<usize>) -> Option<Borrowed<'_>> {
-        let opened = self.segments.get(segment)?;
-        lend(&**opened.segment.as_ref().ok()?.region(), range)
-    }
 }
 
 /// Lends bytes of a slot that was seen open, or unknown, by a view that lives as long as they are lent.
 #[inline]
-fn lend(region: &dyn Region, range: Range<usize>) -> Option<Borrowed<'_>> {
+fn lend(window: &Window, range: Range<usize>) -> Option<Borrowed<'_>> {
     // SAFETY: nobody writes to the slot while the view lives, as the header says: the callers are methods of
     // `View` and of what holds one, and lend for no longer than that; they looked at the slot's state first,
     // and found it good or unknown. A segment keeps its length from before it has its name (`segment.rs`),
     // and other programs are kept out by the lock.
-    unsafe { region.slice(range) }
+    unsafe { window.slice(range) }
 }
 
 impl Deref for Vector<'_> {

@@ -125,6 +125,10 @@ unsafe impl Region for MemoryRegion {
             false => Tracked::nothing(),
         }
     }
+
+    fn is_tracked(&self) -> bool {
+        cfg!(debug_assertions)
+    }
 }
 
 /// The first `size` bytes as a region; `None` if there are fewer.

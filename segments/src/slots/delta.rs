@@ -105,9 +105,11 @@ impl Delta {
         }
     }
 
-    /// Takes the last slot back, which nobody refers to.
-    pub(super) fn pop(&mut self) -> Option<Entry> {
-        self.tail.pop()
+    /// Takes this slot and all behind it back: they were never given out.
+    pub(super) fn cut_from(&mut self, slot: Slot) {
+        if let Some(at) = self.at(slot) {
+            self.tail.truncate(at);
+        }
     }
 
     /// The entry of a slot that was born since.

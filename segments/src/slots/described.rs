@@ -196,3 +196,6 @@ impl SlotBase for SlotList {
         Ok(at(&self.resting, number).unwrap_or(NOBODY_ASKS))
     }
 }
+
+#[cfg(test)]
+mod tests;

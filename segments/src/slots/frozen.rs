@@ -126,24 +126,23 @@ impl Cut {
             keys?.into_iter().map(|(key, slot)| (slot, key)).collect();
         by_slot.sort_unstable();
         let mut by_slot = by_slot.into_iter().peekable();
-        let mut unused = None;
         let slots: Result<Vec<_>> = (0..self.len())
             .map(|slot| {
                 let slot = number(slot);
-                while let Some((before, _)) = by_slot.next_if(|(other, _)| *other < slot) {
-                    unused = Some(before);
-                }
                 let key = by_slot.next_if(|(other, _)| *other == slot).map(|(_, key)| key);
-                Ok((self.known(slot)?, key))
+                let known = self.known(slot)?;
+                match key {
+                    Some(_) if !known.as_ref().is_some_and(Known::is_alive) => Err(astray(slot)),
+                    key => Ok((known, key)),
+                }
             })
             .collect();
-        unused = unused.or_else(|| by_slot.next().map(|(slot, _)| slot));
-        if let Some(slot) = unused {
-            return Err(Error::Inconsistent {
-                slot,
-                what: "found under two keys, or never given out",
-            });
-        }
-        Ok(SlotList::new(slots?))
+        let list = SlotList::new(slots?);
+        // One that is left is a second one of its slot, or of a slot that is not there.
+        by_slot.next().map_or(Ok(list), |(slot, _)| Err(astray(slot)))
     }
+}
+
+fn astray(slot: Slot) -> Error {
+    Error::Inconsistent { slot, what: "under a key that is not its own" }
 }

@@ -56,7 +56,8 @@ impl SlotTable {
             }
             Undo::BornNew(slot) => {
                 self.unbear(slot);
-                self.delta.pop();
+                // With those behind it that were passed over, or it would not be the last one.
+                self.delta.cut_from(slot);
             }
             Undo::BornAgain(slot) => {
                 self.unbear(slot);

@@ -93,7 +93,6 @@ impl SlotTable {
         // Whoever comes behind this finds them closed; whoever came before reads at this number at most.
         let visible = visible();
         let count = closed.len() as u64;
-        self.rest.is_closing.extend(closed.iter().map(|slot| slot.0));
         self.rest.closing.extend(closed.into_iter().map(|slot| (slot, visible)));
         outcome.map(|more| Reclaimed { freed: 0, closed: count, more })
     }
@@ -125,7 +124,11 @@ impl SlotTable {
             }
             self.pass(from);
             match from {
-                _ if !until.holds(known.life) => close(slot),
+                _ if !until.holds(known.life) => {
+                    // At once: a description may list a slot twice, and it must not become free twice.
+                    self.rest.is_closing.insert(slot.0);
+                    close(slot);
+                }
                 List::Delta => self.rest.held_since_cut.push(slot),
                 // Found in the list again when it is looked at again.
                 List::Base | List::Frozen => {}

@@ -115,11 +115,17 @@ impl SlotTable {
     /// The slots as they are described, and no room for more.
     ///
     /// # Errors
-    /// If the description is of more slots than there can be.
+    /// If the description is of more slots than there can be, or of other ones than it counts.
     pub fn new(base: Arc<dyn SlotBase>) -> Result<Self> {
+        let inconsistent = |what| Err(Error::Inconsistent { slot: Slot(u32::MAX), what });
         if base.slots() > SLOTS_MAX {
-            let what = "the last of more slots than there can be";
-            return Err(Error::Inconsistent { slot: Slot(u32::MAX), what });
+            return inconsistent("the last of more slots than there can be");
+        }
+        // Whoever goes through a list comes to its end.
+        let idle = base.free().checked_add(base.resting());
+        let all = idle.and_then(|idle| idle.checked_add(base.alive()));
+        if all != Some(base.slots()) || base.keys() > base.alive() {
+            return inconsistent("the last of fewer slots than are counted, or of more");
         }
         Ok(Self::of(base))
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use disk::{Access, Disk, EntryKind, OsDisk};
 
-#[path = "../../../fuzz/src/wal/bytes.rs"]
+#[path = "../../../fuzz/src/bytes.rs"]
 mod bytes;
 #[path = "../../../fuzz/src/snapshot/image.rs"]
 mod image;
