@@ -10,3 +10,4 @@ mod elision;
 mod faults;
 mod rot;
 mod store;
+mod syncs;
