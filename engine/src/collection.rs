@@ -113,7 +113,6 @@ impl fmt::Debug for Collection {
 pub struct Record {
     pub(crate) id: Id,
     pub(crate) vector: PinnedVector,
-    pub(crate) _store: Arc<Inner>,
 }
 
 impl Record {

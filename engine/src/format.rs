@@ -138,7 +138,9 @@ impl Op {
         }
         match self {
             Op::Upsert { vector, .. } => {
-                vector.iter().for_each(|number| drop(into.bytes(&number.to_le_bytes())));
+                for number in vector.iter() {
+                    into.f32(*number);
+                }
             }
             Op::CreateCollection { name, config, .. } => {
                 into.bytes(name.as_bytes()).align(ALIGNMENT);

@@ -37,14 +37,6 @@ impl Id {
             _ => Ok(()),
         }
     }
-
-    /// How many bytes it takes, for reckoning.
-    pub(crate) fn bytes(&self) -> usize {
-        match self {
-            Id::Number(_) => 8,
-            Id::Text(text) => 4 + text.len(),
-        }
-    }
 }
 
 impl From<u64> for Id {

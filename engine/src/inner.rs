@@ -10,6 +10,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, OnceLock};
 
 use base::{CollectionId, FileId, LogPlace, Sequence, StoreId};
@@ -18,6 +19,7 @@ use parking_lot::{Mutex, RwLock};
 use segments::{Ended, Pins, Placed, Prepared, VectorSet, Writes};
 use wal::{Apply, Body, Committer, Level, Purpose, Request};
 
+use crate::background::Wake;
 use crate::checkpoint::Checkpoints;
 use crate::format::{EndedRow, Op, Outcome, encode_ops, encode_outcomes, table_bytes};
 use crate::rows::{Current, Rows, RowsView};
@@ -75,10 +77,14 @@ pub(crate) struct Inner {
     /// Bytes that the log took since the last checkpoint, about.
     pub(crate) logged: AtomicU64,
     pub(crate) failure: Arc<OnceLock<Error>>,
+    /// Wakes the background thread, if there is one.
+    pub(crate) wake: OnceLock<Sender<Wake>>,
+    /// What was cut off the log's end when the store was opened.
+    pub(crate) cut: Option<wal::Cut>,
     /// How much the log may grow, at least, before there is a checkpoint.
     pub(crate) checkpoint_bytes: u64,
     /// Released with the last handle, view and vector.
-    pub(crate) _lock: LockGuard,
+    pub(crate) lock: Arc<LockGuard>,
 }
 
 /// What is to be done with an id, looked at outside any lock.
@@ -189,7 +195,13 @@ impl Inner {
             then(sequence);
             Ok::<Applied, Refused>(Applied { writes, place })
         })?;
-        self.logged.fetch_add(bytes, Ordering::Relaxed);
+        let logged = self.logged.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if logged >= self.checkpoint_bytes
+            && let Some(wake) = self.wake.get()
+        {
+            // If nobody hears it, the store is being closed.
+            let _heard = wake.send(Wake::Look).is_ok();
+        }
         Ok(Decided { commit, outcomes })
     }
 

@@ -40,3 +40,4 @@ pub use search::{Hit, Hits, Search};
 pub use segments::{Decimals, Dedup, VectorHash};
 pub use store::{Store, StoreOptions};
 pub use view::View;
+pub use wal::{Cut as TornEnd, Doubt};

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use base::{CollectionId, FileId, Row, Sequence, StoreId};
-use disk::Disk;
+use disk::{Disk, LockGuard};
 use segments::{Element, Geometry, Owner, Pins, Placed, Recovery, SlotBase, SlotList};
 use snapshot::{Branch, Image, Manifests, Point};
 use wal::{Log, Replay};
@@ -42,7 +42,7 @@ struct Rebuilt {
 
 /// Recovers the store that this point of the manifests stands for.
 pub(crate) fn recover(
-    disk: &Arc<dyn Disk>,
+    (disk, lock): (&Arc<dyn Disk>, &Arc<LockGuard>),
     manifests: &mut Manifests,
     point: &Point,
     options: &wal::Options,
@@ -78,7 +78,8 @@ pub(crate) fn recover(
     let pins = Pins::new(log.last());
     let finish = |(id, rebuilt): (CollectionId, Rebuilt)| {
         let Rebuilt { name, config, set, rows } = rebuilt;
-        (id, CollectionState::new(id, (name, config), set.finish(Arc::clone(&pins)), rows))
+        let set = set.finish(Arc::clone(&pins)).holding(Arc::clone(lock) as _);
+        (id, CollectionState::new(id, (name, config), set, rows))
     };
     let state = State { collections: collections.into_iter().map(finish).collect() };
     Ok(Recovered { log, pins, state, timelines, logged, cut })

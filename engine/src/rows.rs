@@ -139,6 +139,7 @@ impl Rows {
 
 impl RowsView {
     /// The number at which it reads.
+    #[cfg(test)]
     pub(crate) fn at(&self) -> Option<Sequence> {
         self.at
     }

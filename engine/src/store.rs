@@ -4,7 +4,6 @@ use std::fmt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use base::{CollectionId, FileId, Row, Sequence, StoreId, Timeline};
 use disk::{Disk, LockGuard, LockKind, OsDisk};
@@ -19,7 +18,9 @@ use crate::image::{self, Catalogue};
 use crate::inner::{Applier, CollectionState, Inner, State, Wish};
 use crate::recover::{self, Recovered};
 use crate::rows::{RowList, Rows};
-use crate::{Batch, Collection, CollectionConfig, Error, NAME_BYTES_MAX, Result, View};
+use crate::{
+    Batch, Collection, CollectionConfig, Doubt, Error, NAME_BYTES_MAX, Result, TornEnd, View,
+};
 
 /// A store: one directory, open for one process.
 ///
@@ -54,7 +55,7 @@ pub struct StoreOptions {
     threads: Threads,
     log_file_bytes: (u64, u64),
     checkpoint_bytes: u64,
-    doubt: wal::Doubt,
+    doubt: Doubt,
 }
 
 /// What to do where there is no store.
@@ -78,7 +79,7 @@ impl Default for StoreOptions {
             threads: Threads::Background,
             log_file_bytes: (1 << 20, 64 << 20),
             checkpoint_bytes: 64 << 20,
-            doubt: wal::Doubt::default(),
+            doubt: Doubt::default(),
         }
     }
 }
@@ -112,7 +113,7 @@ impl StoreOptions {
 
     /// What to do where the log ends in a torn write or in rot of its very last group.
     #[must_use]
-    pub fn doubt(self, doubt: wal::Doubt) -> Self {
+    pub fn doubt(self, doubt: Doubt) -> Self {
         StoreOptions { doubt, ..self }
     }
 
@@ -134,7 +135,7 @@ impl StoreOptions {
     /// # Errors
     /// As [`Store::open`].
     pub fn open_on(self, disk: Arc<dyn Disk>) -> Result<Store> {
-        let lock = disk.lock(LockKind::Exclusive)?;
+        let lock = Arc::new(disk.lock(LockKind::Exclusive)?);
         // Behind the first failed write or sync nothing is written, whoever asks for it.
         let (disk, _latch) = disk::Latch::guard(disk);
         let found = match Manifests::open(Arc::clone(&disk))? {
@@ -149,7 +150,7 @@ impl StoreOptions {
         let Some(mut manifests) = found else { return Err(Error::Closed) };
         let options = self.log_options(manifests.store());
         let Some(point) = manifests.newest().newest().cloned() else { return Err(Error::Closed) };
-        let recovered = recover::recover(&disk, &mut manifests, &point, &options)?;
+        let recovered = recover::recover((&disk, &lock), &mut manifests, &point, &options)?;
         let image_bytes = point.image.bytes;
         self.finish((manifests, recovered, image_bytes), disk, lock)
     }
@@ -163,9 +164,9 @@ impl StoreOptions {
         &self,
         (manifests, recovered, image_bytes): (Manifests, Recovered, u64),
         disk: Arc<dyn Disk>,
-        lock: LockGuard,
+        lock: Arc<LockGuard>,
     ) -> Result<Store> {
-        let Recovered { log, pins, state, timelines, logged, cut: _ } = recovered;
+        let Recovered { log, pins, state, timelines, logged, cut } = recovered;
         let failure = Arc::new(OnceLock::new());
         let applier = Applier { pins: Arc::clone(&pins), failure: Arc::clone(&failure) };
         let committer = match self.threads {
@@ -186,7 +187,9 @@ impl StoreOptions {
             logged: AtomicU64::new(logged),
             checkpoint_bytes: self.checkpoint_bytes,
             failure,
-            _lock: lock,
+            wake: OnceLock::new(),
+            cut,
+            lock,
         });
         let background = match self.threads {
             Threads::Background => Background::start(&inner)?,
@@ -283,7 +286,8 @@ impl Store {
         };
         let owner = recover::owner(inner.store, id, &config)?;
         let pins = Arc::clone(&inner.pins);
-        let set = VectorSet::create(Arc::clone(&inner.disk), owner, config.dedup_rule(), pins);
+        let set = VectorSet::create(Arc::clone(&inner.disk), owner, config.dedup_rule(), pins)
+            .holding(Arc::clone(&inner.lock) as _);
         let rows = Rows::new(Arc::new(RowList::default()), Row(1));
         let wish = Wish::CreateCollection(id, name.to_owned(), config);
         inner.queue(&[wish], Level::Sync, None, |_| ())?.commit.wait()?;
@@ -351,6 +355,12 @@ impl Store {
         Ok(self.inner.checkpoint_if_due()? | stepped)
     }
 
+    /// What was cut off the end of the log when the store was opened: something that was being written when the process
+    /// before ended. `None` if the log ended well.
+    pub fn torn_end(&self) -> Option<&TornEnd> {
+        self.inner.cut.as_ref()
+    }
+
     /// The number of the last batch that is visible.
     pub fn sequence(&self) -> Option<Sequence> {
         self.inner.pins.visible()
@@ -383,6 +393,3 @@ impl fmt::Debug for Store {
             .finish_non_exhaustive()
     }
 }
-
-/// How long the background thread rests at most before it looks whether there is anything to do.
-pub(crate) const REST: Duration = Duration::from_millis(500);

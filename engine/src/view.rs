@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use base::{CollectionId, Sequence};
+use disk::LockGuard;
 
 use crate::inner::{CollectionState, Inner};
 use crate::rows::RowsView;
@@ -15,6 +16,8 @@ use crate::{Collection, Error, Id, Record, Result, Search};
 pub struct View {
     number: Option<Sequence>,
     collections: BTreeMap<CollectionId, CollectionView>,
+    /// Held on to also where there is no collection.
+    _lock: Arc<LockGuard>,
 }
 
 impl View {
@@ -23,13 +26,12 @@ impl View {
         let state = inner.state.read();
         let pin = inner.pins.pin();
         let of = |collection: &Arc<CollectionState>| CollectionView {
-            inner: Arc::clone(inner),
             rows: collection.rows.read().view(pin.view()),
             vectors: collection.set.view(pin.clone()),
             collection: Arc::clone(collection),
         };
         let collections = state.collections.iter().map(|(id, it)| (*id, of(it))).collect();
-        View { number: pin.view(), collections }
+        View { number: pin.view(), collections, _lock: Arc::clone(&inner.lock) }
     }
 
     /// The number of the last batch that it sees; `None` if it sees none.
@@ -82,7 +84,6 @@ impl fmt::Debug for View {
 /// A view of one collection.
 #[derive(Clone)]
 pub(crate) struct CollectionView {
-    pub(crate) inner: Arc<Inner>,
     pub(crate) collection: Arc<CollectionState>,
     pub(crate) rows: RowsView,
     pub(crate) vectors: segments::View,
@@ -94,7 +95,6 @@ impl CollectionView {
         let _no_layers_are_replaced = inner.state.read();
         let pin = inner.pins.pin();
         CollectionView {
-            inner: Arc::clone(inner),
             rows: collection.rows.read().view(pin.view()),
             vectors: collection.set.view(pin),
             collection: Arc::clone(collection),
@@ -104,7 +104,7 @@ impl CollectionView {
     pub(crate) fn get(&self, id: Id) -> Result<Option<Record>> {
         let Some(current) = self.rows.get(&id)? else { return Ok(None) };
         match self.vectors.pinned(current.slot) {
-            Ok(vector) => Ok(Some(Record { id, vector, _store: Arc::clone(&self.inner) })),
+            Ok(vector) => Ok(Some(Record { id, vector })),
             Err(source) => Err(Error::Unreadable { id, source }),
         }
     }

@@ -40,7 +40,9 @@ impl Catalogue {
             into.u32(config.dim()).bytes(&config.codes());
             into.u64(next_row.0).u64(*alive).u64(*references);
             into.u32(u32::try_from(files.len()).unwrap_or(u32::MAX));
-            files.iter().for_each(|file| drop(into.u64(file.0)));
+            for file in files {
+                into.u64(file.0);
+            }
         }
         bytes
     }

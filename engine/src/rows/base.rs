@@ -40,22 +40,13 @@ pub(crate) struct RowList {
 
 impl RowList {
     /// Of these rows, in the order of their numbers.
+    #[cfg(test)]
     pub(crate) fn new(rows: Vec<(BaseRow, Id)>) -> Self {
         let mut order: Vec<usize> = (0..rows.len()).collect();
         order.sort_by(|one, other| {
             rows.get(*one).map(|it| &it.1).cmp(&rows.get(*other).map(|it| &it.1))
         });
         RowList { rows, order }
-    }
-
-    /// The rows and their ids.
-    pub(crate) fn rows(&self) -> &[(BaseRow, Id)] {
-        &self.rows
-    }
-
-    /// The places of the rows, in the order of their ids.
-    pub(crate) fn order(&self) -> &[usize] {
-        &self.order
     }
 
     fn get(&self, at: u64) -> Option<&(BaseRow, Id)> {

@@ -165,11 +165,15 @@ impl Run {
         let fresh = number as u32 * 10;
         let mut batch = store.batch();
         match op {
-            Op::PutNew => drop(docs.upsert(number, &vector(fresh))?),
-            Op::PutDuplicate => {
-                drop(docs.upsert(format!("duplicate {number}").as_str(), &vector(1))?);
+            Op::PutNew => {
+                docs.upsert(number, &vector(fresh))?;
             }
-            Op::Overwrite => drop(docs.upsert("base", &vector(fresh))?),
+            Op::PutDuplicate => {
+                docs.upsert(format!("duplicate {number}").as_str(), &vector(1))?;
+            }
+            Op::Overwrite => {
+                docs.upsert("base", &vector(fresh))?;
+            }
             Op::Delete | Op::DeleteLast => {
                 let docs_content = &self.content[0];
                 let of = if op == Op::Delete {
@@ -199,7 +203,9 @@ impl Run {
                 );
                 batch.commit(Durability::Sync)?.wait()?;
             }
-            Op::Checkpoint => drop(store.checkpoint()?),
+            Op::Checkpoint => {
+                store.checkpoint()?;
+            }
             Op::Rotate => {
                 // More than a log file takes, and nothing is left of it.
                 for at in 0..9 {
