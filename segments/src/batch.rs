@@ -216,7 +216,7 @@ impl VectorSet {
         if let Some(pending) = lock(&self.pending).get(&slot.0) {
             return Ok(self.keys.dedup.are_one(pending, vector));
         }
-        let view = view.get_or_init(|| self.view(self.pins().pin()));
+        let view = view.get_or_init(|| self.reading(None));
         match view.vector(slot) {
             Ok(found) => Ok(self.keys.dedup.are_one(&found, vector)),
             Err(error @ (Error::Description { .. } | Error::Inconsistent { .. })) => Err(error),

@@ -8,6 +8,7 @@
 //!  2. A slot that was placed is not written to any more; one that was not is given out to others.
 
 use std::ops::Range;
+use std::sync::atomic::Ordering;
 
 use base::Slot;
 
@@ -132,5 +133,6 @@ impl Drop for Taken<'_> {
     fn drop(&mut self) {
         // Not through the table, which a batch may hold.
         lock(&self.set.given_back).extend(self.iter());
+        self.set.gives_back.store(true, Ordering::Release);
     }
 }

@@ -19,6 +19,7 @@ use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use base::{FileId, Slot};
 use disk::Disk;
@@ -49,6 +50,8 @@ pub struct VectorSet {
     pins: Arc<Pins>,
     /// Slots that were taken and not placed, to be given back when the table is locked next.
     pub(crate) given_back: Mutex<Vec<Slot>>,
+    /// Whether there are any.
+    pub(crate) gives_back: AtomicBool,
     held: Option<Held>,
 }
 
@@ -79,7 +82,8 @@ impl VectorSet {
     ) -> Self {
         let (table, pending) = (Mutex::new(table), Mutex::new(Pending::default()));
         let (given_back, sums) = (Mutex::new(Vec::new()), Arc::new(sums));
-        VectorSet { file, keys, table, pending, sums, pins, given_back, held: None }
+        let gives_back = AtomicBool::new(false);
+        VectorSet { file, keys, table, pending, sums, pins, given_back, gives_back, held: None }
     }
 
     /// Lets every view hold on to something, the lock on the store: that nobody else writes to the files of this set is
@@ -230,6 +234,11 @@ impl VectorSet {
     pub fn view(&self, pin: Pin) -> View {
         assert!(pin.is_of(&self.pins), "a view is pinned where its vectors are");
         // Listed behind the pin: whatever the view sees lies in one of them.
+        self.reading(Some(pin))
+    }
+
+    /// A view with this pin; without one it may lend only slots that are alive, while the table is locked.
+    pub(crate) fn reading(&self, pin: Option<Pin>) -> View {
         let sums = (Arc::clone(&self.sums), self.held.clone());
         View::new(pin, self.owner().geometry, self.file.segments(), sums)
     }
@@ -284,8 +293,10 @@ impl VectorSet {
     /// The table, with what was given back meanwhile.
     pub(crate) fn table(&self) -> MutexGuard<'_, SlotTable> {
         let mut table = lock(&self.table);
-        for slot in std::mem::take(&mut *lock(&self.given_back)) {
-            table.give_back(slot);
+        if self.gives_back.swap(false, Ordering::Acquire) {
+            for slot in std::mem::take(&mut *lock(&self.given_back)) {
+                table.give_back(slot);
+            }
         }
         table
     }

@@ -15,6 +15,9 @@
 //! its pin was taken, and is not written before it is gone. The models in `states/models.rs` go through all
 //! orders of this.
 //!
+//! A batch compares vectors without a pin: with slots that are alive, while it holds the lock of the table. Only who
+//! has that lock closes a slot, and only one at rest.
+//!
 //! What is assumed: that the files are written to through one set at a time, and by no other handle of them: not by a
 //! [`Segment`](crate::Segment) of one's own, nor by the disk. The lock on the store keeps other processes and other
 //! sets out; whoever makes a set hands it in ([`VectorSet::holding`](crate::VectorSet::holding)), and each view
@@ -43,7 +46,8 @@ pub struct View {
 }
 
 struct Inner {
-    pin: Pin,
+    /// None for what a batch compares with: see the header.
+    pin: Option<Pin>,
     geometry: Geometry,
     segments: Segments,
     sums: Arc<Sums>,
@@ -70,7 +74,7 @@ pub struct PinnedVector {
 impl View {
     /// A view of these segments, listed after the pin was taken.
     pub(crate) fn new(
-        pin: Pin,
+        pin: Option<Pin>,
         geometry: Geometry,
         segments: Segments,
         (sums, held): (Arc<Sums>, Option<Held>),
@@ -80,7 +84,7 @@ impl View {
 
     /// The number at which it reads; `None` if it sees nothing.
     pub fn number(&self) -> Option<Sequence> {
-        self.inner.pin.view()
+        self.inner.pin.as_ref().and_then(Pin::view)
     }
 
     /// The vector in a slot.
