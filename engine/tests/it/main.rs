@@ -4,4 +4,5 @@
 
 mod behaviour;
 mod crash;
+mod faults;
 mod store;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use arrwdb::{Collection, CollectionConfig, Durability, Id, Metric, Store, StoreOptions};
-use disk::sim::{Image, Progress, Recording};
+use disk::sim::{Image, Progress, Recording, SimOptions};
 use disk::{Disk, SimDisk};
 
 pub(crate) const DIM: u32 = 16;
@@ -108,12 +108,19 @@ pub(crate) fn starts() -> [Start; 3] {
     ]
 }
 
+impl Start {
+    /// The disk of this start.
+    pub(crate) fn disk(&self) -> SimOptions {
+        SimDisk::options(3).image(&self.image)
+    }
+}
+
 impl Run {
-    pub(crate) fn from(start: &Start) -> Run {
-        let disk = SimDisk::options(3).image(&start.image).build();
-        let store = Some(open(&disk).unwrap());
+    /// Opens the store of a start on its disk.
+    pub(crate) fn on(disk: &SimDisk, start: &Start) -> arrwdb::Result<Run> {
+        let (disk, store) = (disk.clone(), Some(open(disk)?));
         let content = start.content.clone();
-        Run { disk, store, contents: vec![content.clone()], content }
+        Ok(Run { disk, store, contents: vec![content.clone()], content })
     }
 
     /// Does a step, and promises it.
@@ -226,7 +233,7 @@ impl Run {
 
 /// Does all steps from a start, and says what has to be there after each.
 pub(crate) fn record(start: &Start, ops: &[Op]) -> (Recording, Vec<Content>) {
-    let mut run = Run::from(start);
+    let mut run = Run::on(&start.disk().build(), start).unwrap();
     for op in ops {
         run.step(*op).unwrap_or_else(|error| panic!("{ops:?} from {}: {error}", start.name));
     }

@@ -1,0 +1,74 @@
+//! Lets every call of a workload fail in turn, in every way, and skips every sync: what was promised before is kept, and
+//! nothing that was lost was promised.
+
+use disk::SimDisk;
+use disk::harness::{Config, elide_syncs, fail_every_call};
+use disk::sim::{Density, FaultKind, LostSync, Progress};
+
+use crate::store::{Content, Op, Run, record, recover, starts};
+
+const KINDS: [FaultKind; 9] = [
+    FaultKind::Sync(LostSync::KeepsCache),
+    FaultKind::Sync(LostSync::RevertsCache),
+    FaultKind::Write,
+    FaultKind::Call,
+    FaultKind::Full { after: 0 },
+    FaultKind::Full { after: 600 },
+    FaultKind::Short,
+    FaultKind::Interrupted,
+    FaultKind::TooManyFiles,
+];
+
+const OPS: [Op; 6] =
+    [Op::PutNew, Op::Checkpoint, Op::Overwrite, Op::DeleteLast, Op::Checkpoint, Op::Close];
+
+fn config() -> Config {
+    Config { density: Density::thin(), ..Config::default() }
+}
+
+#[test]
+fn whatever_fails_what_was_promised_is_kept() {
+    let start = &starts()[1];
+    let (_, contents) = record(start, &OPS);
+    let told = |disk: &SimDisk| -> arrwdb::Result<()> {
+        let mut run = Run::on(disk, start)?;
+        OPS.iter().try_for_each(|op| run.step(*op))
+    };
+    let held = |disk: &SimDisk, progress: Progress, _: &arrwdb::Result<()>| {
+        recover(disk, progress, &contents)
+    };
+    let report = fail_every_call(&config(), &KINDS, &start.disk(), told, held);
+    let report = report.unwrap_or_else(|failure| panic!("{failure}"));
+    assert!(report.points > 200 && report.images > 1_000, "{report:?}");
+}
+
+/// Which syncs nobody misses: those of names and files that count only once something else refers to them.
+#[test]
+fn every_sync_of_a_store_is_missed() {
+    let start = &starts()[1];
+    let ops = [
+        Op::PutNew,
+        Op::Batch,
+        Op::Checkpoint,
+        Op::Overwrite,
+        Op::Checkpoint,
+        Op::Reopen,
+        Op::PutNew,
+    ];
+    let (recording, contents): (_, Vec<Content>) = record(start, &ops);
+    let elisions =
+        elide_syncs(&config(), &recording, |disk, progress| recover(disk, progress, &contents));
+    let elisions = elisions.unwrap_or_else(|failure| panic!("{failure}"));
+    let sites: Vec<_> = elisions.iter().map(|it| (it.site.as_str(), it.missed_together)).collect();
+    let missed: Vec<&str> =
+        sites.iter().filter(|(_, missed)| *missed).map(|(site, _)| *site).collect();
+    println!("{elisions:#?}");
+    for needed in [
+        "sync-data wal/#.wal",
+        "sync-data vectors/#.seg",
+        "sync-all images/#.new",
+        "sync-all manifests/#.new",
+    ] {
+        assert!(missed.contains(&needed), "nobody misses {needed}: {sites:?}");
+    }
+}
