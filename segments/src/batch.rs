@@ -28,6 +28,11 @@ impl Prepared {
     pub fn vector(&self) -> &Arc<[f32]> {
         &self.vector
     }
+
+    /// The hash of the vector, for a log that only names it; `None` if a hint was given.
+    pub fn hash(&self) -> Option<VectorHash> {
+        self.hash
+    }
 }
 
 impl VectorSet {

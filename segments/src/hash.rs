@@ -55,7 +55,7 @@ pub enum Dedup {
 pub struct Decimals(u8);
 
 impl Decimals {
-    /// So many decimals; `None` for more than 12, which no `f32` tells apart.
+    /// So many decimals; `None` for more than 12: vectors that differ behind those are hardly the same.
     pub const fn new(count: u8) -> Option<Self> {
         if count <= 12 { Some(Decimals(count)) } else { None }
     }

@@ -99,8 +99,8 @@ impl Recovery {
         Ok(())
     }
 
-    /// A vector that was in a slot already, synced, was placed there: in one that was never given out before. Its key is what it is looked up by; under
-    /// [`Dedup::Exact`] that is its hash, whatever is said here.
+    /// A vector that was in a slot already, synced, was placed there: in one that was never given out before. Its key is what it is looked up by
+    /// under [`Dedup::Decimals`]; otherwise it says nothing.
     ///
     /// # Errors
     /// [`Error::NoRoom`], [`Error::Inconsistent`].
@@ -111,7 +111,11 @@ impl Recovery {
         key: Option<u64>,
         born: Sequence,
     ) -> Result<()> {
-        let key = if self.keys.dedup == Dedup::Exact { Some(hash.get()) } else { key };
+        let key = match self.keys.dedup {
+            Dedup::Exact => Some(hash.get()),
+            Dedup::Decimals(_) => key,
+            Dedup::Off => None,
+        };
         let key = key.map(|key| self.keys.cut(key));
         self.table.replay_born_there(slot, key, hash, born)?;
         self.replayed.insert(slot.0, hash);

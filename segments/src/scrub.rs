@@ -19,12 +19,18 @@ const READ_BYTES: usize = 256 * 1024;
 /// How far a scrub is, and what it found.
 ///
 /// ```
-/// # use segments::{Dedup, VectorStore};
-/// # let store = VectorStore::new(base::Dim::new(2).unwrap(), Dedup::Exact)?;
-/// # store.add(&[1.0, 2.0])?;
-/// # let set = store.set();
+/// # use base::{CollectionId, Dim, FileId, Sequence, StoreId};
+/// # use segments::{Dedup, Element, Geometry, Owner, Pins, VectorSet};
+/// # let geometry = Geometry::new(Dim::new(2).unwrap(), Element::F32);
+/// # let owner = Owner { store: StoreId([7; 16]), collection: CollectionId(1), geometry };
+/// # let set = VectorSet::in_memory(owner, Dedup::Exact, Pins::new(None));
+/// # set.grow(FileId(1))?;
+/// # let prepared = set.prepare([1.0, 2.0].into(), None)?;
+/// # let mut batch = set.batch(Sequence::FIRST);
+/// # batch.place(&prepared)?;
+/// # set.apply(batch.keep())?;
 /// let mut scrub = set.scrub();
-/// while scrub.step(set, 1_000)? {
+/// while scrub.step(&set, 1_000)? {
 ///     println!("{} of {} slots", scrub.looked_at(), set.slots());
 /// }
 /// assert_eq!((scrub.checked(), scrub.problems().len()), (1, 0));

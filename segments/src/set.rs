@@ -18,6 +18,7 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -26,13 +27,14 @@ use disk::Disk;
 
 use crate::dedup::AsIs;
 use crate::file::{Place, VectorFile};
+use crate::format::HeaderState;
 use crate::hash::Keys;
 use crate::primitives::{Mutex, MutexGuard, lock};
 use crate::sums::Sums;
 use crate::view::Held;
 use crate::{
     Cut, Dedup, Error, Known, Owner, Pin, Pins, Reclaimed, RestingUntil, Result, SlotBase,
-    SlotCounts, SlotTable, View, Writes, check_finite,
+    SlotCounts, SlotTable, VectorHash, View, Writes, check_finite,
 };
 
 /// Vectors on their way to their slots.
@@ -156,6 +158,19 @@ impl VectorSet {
     /// Whether there is room for so many vectors, if none of them is there already.
     pub fn has_room_for(&self, count: u32) -> bool {
         self.table().has_room_for(count)
+    }
+
+    /// What a vector with this hash is looked up by here, for a log that only names it.
+    pub fn key_of(&self, vector: &[f32], hash: VectorHash) -> Option<u64> {
+        self.keys.of_vector(vector, hash)
+    }
+
+    /// The files of segments of which a part of the header is damaged, and the rest can be read.
+    pub fn damaged_headers(&self) -> Vec<PathBuf> {
+        let segments = self.file.segments();
+        let opened = segments.iter().filter_map(|opened| opened.segment.as_ref().ok());
+        let damaged = opened.filter(|segment| segment.header_state() == HeaderState::Damaged);
+        damaged.map(|segment| segment.path()).collect()
     }
 
     pub(crate) fn check(&self, vector: &[f32]) -> Result<()> {

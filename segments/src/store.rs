@@ -196,11 +196,6 @@ impl VectorStore {
         }
     }
 
-    /// The slots and files behind it.
-    pub fn set(&self) -> &VectorSet {
-        &self.set
-    }
-
     fn is_alive(&self, slot: Slot) -> Result<bool> {
         Ok(self.set.known(slot)?.is_some_and(|known| known.is_alive()))
     }

@@ -100,8 +100,8 @@ pub struct SlotCounts {
     pub references: u64,
     /// Slots that were given out and hold nothing: at rest, or free.
     pub idle: u64,
-    /// Those of the idle that came to rest since the last cut and are not free yet: what the next
-    /// checkpoint would release.
+    /// Those of the idle that came to rest since the last cut and were not closed since: what the next checkpoint
+    /// would release.
     pub resting: u64,
 }
 
