@@ -5,4 +5,5 @@
 mod behaviour;
 mod crash;
 mod faults;
+mod long;
 mod store;

@@ -1,0 +1,180 @@
+//! Long runs from a seed, with segments of four slots and log files of one batch or two: written, removed, checkpointed,
+//! viewed, closed, killed and crashed in any order, and held against a plain map.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use arrwdb::{Collection, CollectionConfig, Durability, Id, Metric, Store, View};
+use disk::{Disk, SimDisk};
+
+/// Four slots in the first two segments.
+const DIM: u32 = 4_096;
+const STEPS: u32 = 250;
+
+type Content = BTreeMap<Id, u32>;
+
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) % end
+    }
+}
+
+fn vector(number: u32) -> Vec<f32> {
+    (0..DIM).map(|at| (number * 7 + at % 5) as f32).collect()
+}
+
+fn open(disk: &SimDisk) -> Store {
+    let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+    Store::options().stepped().log_file_bytes(32_768, 65_536).open_on(disk).unwrap()
+}
+
+struct Run {
+    disk: SimDisk,
+    store: Store,
+    docs: Collection,
+    /// What is there after each batch that may not be durable, the first one being durable for certain.
+    contents: Vec<Content>,
+    views: Vec<(View, Content)>,
+}
+
+impl Run {
+    fn new() -> Run {
+        let disk = SimDisk::new(1);
+        let store = open(&disk);
+        let config = CollectionConfig::new(DIM, Metric::L2);
+        let docs = store.create_collection("docs", config).unwrap();
+        Run { disk, store, docs, contents: vec![Content::new()], views: Vec::new() }
+    }
+
+    fn content(&self) -> &Content {
+        self.contents.last().unwrap()
+    }
+
+    fn step(&mut self, chance: &mut Chance) {
+        match chance.below(24) {
+            0..=15 => self.batch(chance),
+            16 | 17 => {
+                self.store.checkpoint().unwrap();
+                self.settled();
+            }
+            18 => self.views.push((self.store.view(), self.content().clone())),
+            19 => drop(self.views.pop()),
+            20 => {
+                self.store.sync().unwrap();
+                self.settled();
+            }
+            21 => {
+                self.store.close().unwrap();
+                self.settled();
+                self.reopen(self.disk.clone());
+            }
+            22 => {
+                let killed = self.disk.after_kill(chance.below(1 << 40));
+                self.reopen(killed);
+                // The process died, and the power did not fail: nothing is lost.
+                self.settled();
+            }
+            _ => self.crash(chance),
+        }
+    }
+
+    fn batch(&mut self, chance: &mut Chance) {
+        let mut content = self.content().clone();
+        let mut batch = self.store.batch();
+        for _ in 0..=chance.below(3) {
+            let id = Id::from(chance.below(14));
+            if chance.below(3) == 0 {
+                batch.remove(&self.docs, &id);
+                content.remove(&id);
+            } else {
+                let number = chance.below(20) as u32;
+                batch.upsert(&self.docs, &id, &vector(number));
+                content.insert(id, number);
+            }
+        }
+        let level = if chance.below(3) == 0 { Durability::Os } else { Durability::Sync };
+        batch.commit(level).unwrap().wait().unwrap();
+        self.contents.push(content);
+        if level == Durability::Sync {
+            self.settled();
+        }
+    }
+
+    /// Everything so far is durable.
+    fn settled(&mut self) {
+        let last = self.contents.pop().unwrap();
+        self.contents = vec![last];
+    }
+
+    fn reopen(&mut self, disk: SimDisk) {
+        self.views.clear();
+        self.disk = disk;
+        // Nothing of the old one is left when the new one is opened: on the same disk it would be locked out.
+        let elsewhere = open(&SimDisk::new(9));
+        let other = elsewhere.create_collection("docs", *self.docs.config()).unwrap();
+        (self.store, self.docs) = (elsewhere, other);
+        self.store = open(&self.disk);
+        self.docs = self.store.collection("docs").unwrap();
+    }
+
+    /// The power fails: what was not synced may be lost, from the end.
+    fn crash(&mut self, chance: &mut Chance) {
+        let image = self.disk.after_random_crash(chance.below(1 << 40));
+        self.reopen(SimDisk::from_image(&image, chance.below(1 << 40)));
+        let found = self.look(&self.store.view());
+        assert!(self.contents.contains(&found), "{found:?} is none of {:?}", self.contents);
+        // What was found once is found again.
+        let again = self.disk.after_power_loss();
+        self.reopen(SimDisk::from_image(&again, 1));
+        self.contents = vec![found];
+    }
+
+    fn look(&self, view: &View) -> Content {
+        let mut content = Content::new();
+        for id in view.ids(&self.docs).unwrap() {
+            let record = view.get(&self.docs, &id).unwrap().unwrap();
+            let number = record.vector()[0] as u32 / 7;
+            assert_eq!(record.vector(), vector(number), "{id} has a vector that nobody wrote");
+            content.insert(id, number);
+        }
+        content
+    }
+
+    fn check(&self) {
+        assert_eq!(&self.look(&self.store.view()), self.content());
+        for (view, content) in &self.views {
+            assert_eq!(&self.look(view), content, "{view:?} changed");
+        }
+        let statistics = self.docs.statistics();
+        let mut unique: Vec<u32> = self.content().values().copied().collect();
+        let count = unique.len() as u64;
+        unique.sort_unstable();
+        unique.dedup();
+        assert_eq!((statistics.vectors, statistics.total_references), (count, count));
+        assert_eq!(statistics.unique_vectors, unique.len() as u64);
+    }
+}
+
+#[test]
+fn long_lives_lose_nothing_and_mix_up_nothing() {
+    for seed in 1..=30_u64 {
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            let mut chance = Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+            let mut run = Run::new();
+            for _ in 0..STEPS {
+                run.step(&mut chance);
+                run.check();
+            }
+            // Slots are used again: what lives a long time does not grow.
+            run.docs.statistics().vector_file_bytes
+        }));
+        let bytes = outcome.unwrap_or_else(|_| panic!("seed {seed}"));
+        assert!(bytes < 6_000_000, "seed {seed}: {bytes} bytes for 14 vectors of 16384");
+    }
+}
