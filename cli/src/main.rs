@@ -10,10 +10,9 @@ use std::process::ExitCode;
 const HELP: &str = "\
 arrwdb: an embedded, durable vector store
 
-This version has no commands yet: the ground layers (identifiers, codec,
-checksums, the seam to a real and a simulated disk) are built, the store itself
-is not.
-ARCHITECTURE.md says what is there and what is planned.
+This version has no commands yet. The store itself is there, as a Rust crate:
+README.md has an example, ARCHITECTURE.md says what is there and what is
+planned.
 
 Usage: arrwdb [--help | --version]";
 

@@ -28,6 +28,11 @@ mod search;
 mod store;
 mod view;
 
+/// The examples of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
+
 pub use base::Sequence;
 pub use batch::{Batch, Commit, Durability};
 pub use collection::{Collection, CollectionStatistics, Record};

@@ -3,6 +3,7 @@
 #![expect(clippy::indexing_slicing, reason = "a test ends at what it does not expect")]
 
 mod behaviour;
+mod corruption;
 mod crash;
 mod faults;
 mod long;
