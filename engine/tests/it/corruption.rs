@@ -91,3 +91,16 @@ fn no_cut_lost_or_swapped_file_changes_an_answer_in_silence() {
         }
     }
 }
+
+/// What the manifest before needs is kept: its image, the log from there on, and every slot it refers to.
+#[test]
+fn a_damaged_manifest_costs_nothing_while_the_one_before_is_there() {
+    for (image, content) in &stores() {
+        let newest = image.files().filter(|path| path.starts_with("manifests")).max().unwrap();
+        for at in [0, 9, 100, image.bytes(newest).unwrap().len() - 1] {
+            let mut damaged = image.clone();
+            assert!(damaged.flip_bit(newest, at, 3));
+            assert_eq!(outcome(&damaged).as_ref(), Ok(content), "byte {at}");
+        }
+    }
+}
