@@ -36,6 +36,11 @@ pub enum Error {
         /// The directory.
         path: PathBuf,
     },
+    /// The store was used, and no manifest says where its images and its log are.
+    ManifestLost {
+        /// The directory.
+        path: PathBuf,
+    },
     /// There is no collection of that name.
     NoCollection {
         /// The name.
@@ -149,6 +154,12 @@ impl fmt::Display for Error {
             Error::StoreExists { path } => {
                 write!(f, "there is a store in {} already; open it", path.display())
             }
+            Error::ManifestLost { path } => write!(
+                f,
+                "the manifests of the store in {} are lost, and there are batches in its log; \
+                 restore it from a backup",
+                path.display()
+            ),
             Error::NoCollection { name } => write!(f, "there is no collection {name:?}"),
             Error::CollectionExists { name } => write!(f, "there is a collection {name:?} already"),
             Error::BadName { bytes } => {

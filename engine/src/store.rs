@@ -208,6 +208,7 @@ fn create(
     let mut manifests = match unfinished {
         // That of the process before may be in the cache alone.
         Some(mut manifests) => {
+            check_never_used(disk, &manifests, options)?;
             manifests.confirm()?;
             clear_log(&**disk)?;
             manifests
@@ -235,6 +236,26 @@ fn create(
     let (pins, state) = (Pins::new(None), State::default());
     let recovered = Recovered { log, pins, state, timelines, logged: 0, cut: None };
     Ok((manifests, recovered, image.bytes))
+}
+
+/// Refuses a store that has a manifest of one that was never finished, and was used: then later manifests are damaged
+/// or lost, and to begin anew would be to lose the rest.
+fn check_never_used(
+    disk: &Arc<dyn Disk>,
+    manifests: &Manifests,
+    options: &StoreOptions,
+) -> Result<()> {
+    if let Some(damaged) = manifests.passed_over() {
+        return Err(damaged.clone().into());
+    }
+    let used = || Error::ManifestLost { path: disk.root().to_path_buf() };
+    if !segments::list(&**disk)?.is_empty() {
+        return Err(used());
+    }
+    let options = options.log_options(manifests.store());
+    let Some(place) = wal::oldest_place(&**disk, manifests.store())? else { return Ok(()) };
+    let mut replay = wal::Replay::begin(Arc::clone(disk), &options, &place, None)?;
+    if replay.next()?.is_some() { Err(used()) } else { Ok(()) }
 }
 
 /// Removes the log of a store that was never finished.

@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use disk::SimDisk;
+use arrwdb::{CollectionConfig, Metric};
 use disk::sim::Image;
+use disk::{Disk, SimDisk};
 
-use crate::store::{Content, Op, Run, look, open, starts};
+use crate::store::{Content, Op, Run, look, open, options, starts};
 
 /// A store that was closed, and one whose process died, with what is in them.
 fn stores() -> [(Image, Content); 2] {
@@ -102,5 +104,33 @@ fn a_damaged_manifest_costs_nothing_while_the_one_before_is_there() {
             assert!(damaged.flip_bit(newest, at, 3));
             assert_eq!(outcome(&damaged).as_ref(), Ok(content), "byte {at}");
         }
+    }
+}
+
+/// The first manifest is that of a store that is being made. With the second one damaged or lost, a store that was
+/// used looked like one that was never finished, and was made anew over what was in it.
+#[test]
+fn a_store_that_was_used_is_never_made_anew() {
+    let disk = SimDisk::new(1);
+    let open_on = |disk: &SimDisk| {
+        let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+        options().open_on(disk)
+    };
+    let store = open_on(&disk).unwrap();
+    let config = CollectionConfig::new(2, Metric::L2);
+    store.create_collection("docs", config).unwrap().upsert(1, &[1.0, 2.0]).unwrap();
+    drop(store);
+    let image = disk.contents();
+    let manifests: Vec<_> = image.files().filter(|path| path.starts_with("manifests")).collect();
+    let newest = *manifests.iter().max().unwrap();
+    let (mut lost, mut flipped) = (image.clone(), image.clone());
+    lost.remove(newest);
+    flipped.flip_bit(newest, 50, 1);
+    for damaged in [lost, flipped] {
+        let disk = SimDisk::from_image(&damaged, 1);
+        let before = disk.contents().sum();
+        let refused = open_on(&disk).unwrap_err().to_string();
+        assert!(refused.contains("lost") || refused.contains("manifest"), "{refused}");
+        assert_eq!(disk.contents().sum(), before, "nothing is changed");
     }
 }

@@ -125,7 +125,15 @@ impl Run {
 
     /// The power fails: what was not synced may be lost, from the end.
     fn crash(&mut self, chance: &mut Chance) {
-        let image = self.disk.after_random_crash(chance.below(1 << 40));
+        let mut image = self.disk.after_random_crash(chance.below(1 << 40));
+        if chance.below(2) == 0 {
+            // And the newest manifest rots: the one before has all it needs.
+            let manifests = image.files().filter(|path| path.extension() == Some("man".as_ref()));
+            let manifests: Vec<_> = manifests.map(std::path::Path::to_path_buf).collect();
+            if let [.., _, _, newest] = &manifests[..] {
+                assert!(image.flip_bit(newest, chance.below(90) as usize, 2));
+            }
+        }
         self.reopen(SimDisk::from_image(&image, chance.below(1 << 40)));
         let found = self.look(&self.store.view());
         assert!(self.contents.contains(&found), "{found:?} is none of {:?}", self.contents);
