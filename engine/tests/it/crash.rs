@@ -2,12 +2,14 @@
 //! states there were.
 
 use std::io::Write;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
+use arrwdb::{CollectionConfig, Metric};
 use disk::harness::{Config, crash_everywhere};
-use disk::sim::Density;
+use disk::sim::{Density, Progress};
+use disk::{Disk, SimDisk};
 
-use crate::store::{OPS, Op, Start, record, recover, starts};
+use crate::store::{OPS, Op, Start, options, record, recover, starts};
 
 /// Written past the capture of test output: the figures are there to be seen.
 fn say(words: &str) {
@@ -69,4 +71,43 @@ fn every_two_operations_survive_every_crash() {
     let images = crash_all(workloads.collect(), &Config { seed: 5, density, depth: 1 });
     say(&format!("two operations: {images} images"));
     assert!(images > 30_000, "{images}");
+}
+
+/// Also while there is no store yet: it is made anew, or is there.
+#[test]
+fn the_making_of_a_store_survives_every_crash() {
+    let open = |disk: &SimDisk| {
+        let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+        options().open_on(disk)
+    };
+    let disk = SimDisk::new(3);
+    let act = |step: u64, act: &mut dyn FnMut()| {
+        disk.begin(step);
+        act();
+        disk.acknowledge(step);
+    };
+    let mut store = None;
+    act(1, &mut || store = Some(open(&disk).unwrap()));
+    let store = store.unwrap();
+    let config = CollectionConfig::new(2, Metric::L2);
+    act(2, &mut || drop(store.create_collection("docs", config).unwrap()));
+    act(3, &mut || {
+        store.collection("docs").unwrap().upsert(1, &[1.0, 2.0]).unwrap();
+    });
+    let recover = |disk: &SimDisk, progress: Progress| -> Result<u64, String> {
+        let store = open(disk).map_err(|error| error.to_string())?;
+        let found = match store.collection("docs") {
+            // Whether it was there or was made now nobody can tell, nor needs to.
+            Err(_) => 1,
+            Ok(docs) => 2 + docs.len(),
+        };
+        let Progress { acknowledged, begun } = progress;
+        let is_one = (acknowledged.max(1)..=begun.max(1)).contains(&found);
+        if is_one { Ok(found) } else { Err(format!("{found} steps are found at {progress:?}")) }
+    };
+    let config = Config { seed: 5, density: Density::thin(), depth: 2 };
+    let report = crash_everywhere(&config, &disk.recording(), recover);
+    let report = report.unwrap_or_else(|failure| panic!("{failure}"));
+    say(&format!("the making of a store, depth 2: {report:?}"));
+    assert!(report.images > 500, "{report:?}");
 }
