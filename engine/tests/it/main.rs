@@ -5,6 +5,7 @@
 mod behaviour;
 mod corruption;
 mod crash;
+mod data;
 mod faults;
 mod long;
 mod store;
