@@ -57,8 +57,11 @@ impl SlotTable {
 
     /// A slot that nothing refers to: a free one, or the next that there is room for.
     pub(super) fn take(&mut self) -> Result<Slot> {
-        if let Some(slot) = self.delta.free.pop() {
-            return Ok(slot);
+        while let Some(slot) = self.delta.free.pop() {
+            // One that was given back may lie where there is no room any more.
+            if !self.is_avoided(slot) {
+                return Ok(slot);
+            }
         }
         if let Some(frozen) = self.frozen.clone() {
             while let Some(left) = self.left.frozen_free.checked_sub(1) {
@@ -102,7 +105,7 @@ impl SlotTable {
         })
     }
 
-    /// Whether so many vectors find a place, if each needs one of its own. Free slots that are only described do not
+    /// Whether so many vectors find a place, if each needs one of its own, as far as that can be told. Free slots that are only described do not
     /// count: finding out which of them can be given out takes reading.
     pub fn has_room_for(&self, count: u32) -> bool {
         let usable = self.delta.free.len() as u64;
