@@ -27,6 +27,7 @@ fn add_up(sums: &mut [f32; LANES], numbers: &[f32]) {
 /// How a vector is looked at.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Look {
+    Slice,
     First,
     All,
 }
@@ -34,6 +35,8 @@ enum Look {
 #[inline]
 fn look(vector: &[f32], look: Look) -> f32 {
     match look {
+        // Got, and not looked at: what indexing alone costs.
+        Look::Slice => std::hint::black_box(vector).len() as f32,
         Look::First => vector.first().copied().unwrap_or_default(),
         Look::All => {
             let mut sums = [0.0; LANES];
@@ -42,6 +45,10 @@ fn look(vector: &[f32], look: Look) -> f32 {
         }
     }
 }
+
+/// What is done with each vector that is got.
+const LOOKS: [(&str, Look); 3] =
+    [("one slice", Look::Slice), ("one number", Look::First), ("one sum", Look::All)];
 
 /// Runs all of it, in turns.
 pub(crate) fn measure(
@@ -58,7 +65,7 @@ pub(crate) fn measure(
     let file = reopened(input, dir)?;
     let views = [("memory", store.view()), ("file", file)];
     for _ in 0..rounds {
-        for (what, how) in [("one number", Look::First), ("one sum", Look::All)] {
+        for (what, how) in LOOKS {
             let wanted = figures.time(named(what, "plain"), || {
                 let vectors = input.order.iter().filter_map(|at| plain.get(*at));
                 vectors.map(|vector| f64::from(look(vector, how))).sum::<f64>()

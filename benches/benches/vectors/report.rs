@@ -36,13 +36,15 @@ const PUBLISHED: [(&str, &str); 5] = [
 ];
 
 /// Whom each is compared with, what is asked, and of whom.
-const TARGETS: [(&str, &str, &str, Wanted); 12] = [
+const TARGETS: [(&str, &str, &str, Wanted); 14] = [
     ("add", "memory", "twin", Wanted::Faster(2.0)),
     ("duplicates", "memory", "twin", Wanted::Faster(2.0)),
     ("remove", "memory", "twin", Wanted::Faster(2.0)),
     ("add", "file", "twin", Wanted::Faster(1.0)),
     ("duplicates", "file", "twin", Wanted::Faster(1.0)),
     ("remove", "file", "twin", Wanted::Faster(1.0)),
+    ("one slice", "memory", "plain", Wanted::Within(2.0)),
+    ("one slice", "file", "plain", Wanted::Within(2.0)),
     ("one number", "memory", "plain", Wanted::Within(2.0)),
     ("one number", "file", "plain", Wanted::Within(2.0)),
     ("one sum", "memory", "plain", Wanted::Within(2.0)),
