@@ -70,7 +70,7 @@ pub(crate) fn recover(
         manifests.confirm()?;
     }
     let cut = ended.cut.clone();
-    let mut timelines = point_timelines(manifests);
+    let mut timelines = manifests.newest().timelines.clone();
     add_branches(&mut timelines, &ended.branches);
     let log = Log::resume(ended, options)?;
     add_branches(&mut timelines, &[log.branch()]);
@@ -83,10 +83,6 @@ pub(crate) fn recover(
     };
     let state = State { collections: collections.into_iter().map(finish).collect() };
     Ok(Recovered { log, pins, state, timelines, logged, cut })
-}
-
-fn point_timelines(manifests: &Manifests) -> Vec<Branch> {
-    manifests.newest().timelines.clone()
 }
 
 fn add_branches(timelines: &mut Vec<Branch>, found: &[wal::Branch]) {

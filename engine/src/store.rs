@@ -138,21 +138,19 @@ impl StoreOptions {
         let lock = Arc::new(disk.lock(LockKind::Exclusive)?);
         // Behind the first failed write or sync nothing is written, whoever asks for it.
         let (disk, _latch) = disk::Latch::guard(disk);
-        let found = match Manifests::open(Arc::clone(&disk))? {
-            Some(manifests) if manifests.newest().newest().is_some() => Some(manifests),
-            unfinished => {
-                if self.missing == Missing::Refuse {
-                    return Err(Error::NoStore { path: disk.root().to_path_buf() });
-                }
-                return self.finish(create(&disk, unfinished, &self)?, disk, lock);
+        let found = Manifests::open(Arc::clone(&disk))?;
+        let point = found.as_ref().and_then(|manifests| manifests.newest().newest().cloned());
+        match (found, point) {
+            (Some(mut manifests), Some(point)) => {
+                let options = self.log_options(manifests.store());
+                let recovered = recover::recover((&disk, &lock), &mut manifests, &point, &options)?;
+                self.finish((manifests, recovered, point.image.bytes), disk, lock)
             }
-        };
-        let Some(mut manifests) = found else { return Err(Error::Closed) };
-        let options = self.log_options(manifests.store());
-        let Some(point) = manifests.newest().newest().cloned() else { return Err(Error::Closed) };
-        let recovered = recover::recover((&disk, &lock), &mut manifests, &point, &options)?;
-        let image_bytes = point.image.bytes;
-        self.finish((manifests, recovered, image_bytes), disk, lock)
+            _ if self.missing == Missing::Refuse => {
+                Err(Error::NoStore { path: disk.root().to_path_buf() })
+            }
+            (unfinished, _) => self.finish(create(&disk, unfinished, &self)?, disk, lock),
+        }
     }
 
     fn log_options(&self, store: StoreId) -> wal::Options {

@@ -267,7 +267,7 @@ impl VectorSet {
     /// allow. Looks at so many `at_most`, since batches wait meanwhile.
     ///
     /// # Errors
-    /// Where the description of the slots cannot be read.
+    /// None: what cannot be read is passed over and told by [`problems`](VectorSet::problems).
     pub fn reclaim(&self, until: &RestingUntil, at_most: u32) -> Result<Reclaimed> {
         let mut table = self.table();
         let unread = self.pins.unread_before();

@@ -86,7 +86,7 @@ impl SlotTable {
     ) -> Result<Reclaimed> {
         self.assert_no_batch();
         let mut closed = Vec::new();
-        let outcome = self.pass_resting(until, at_most, |slot| {
+        let more = self.pass_resting(until, at_most, |slot| {
             close(slot);
             closed.push(slot);
         });
@@ -94,7 +94,7 @@ impl SlotTable {
         let visible = visible();
         let count = closed.len() as u64;
         self.rest.closing.extend(closed.into_iter().map(|slot| (slot, visible)));
-        outcome.map(|more| Reclaimed { freed: 0, closed: count, more })
+        Ok(Reclaimed { freed: 0, closed: count, more })
     }
 
     /// Passes so many slots at most; says whether there may be more.
@@ -103,9 +103,9 @@ impl SlotTable {
         until: &RestingUntil,
         at_most: u32,
         mut close: impl FnMut(Slot),
-    ) -> Result<bool> {
+    ) -> bool {
         for _ in 0..at_most {
-            let Some((slot, from)) = self.next_resting()? else { return Ok(false) };
+            let Some((slot, from)) = self.next_resting() else { return false };
             let Some(slot) = slot else {
                 self.pass(from);
                 continue;
@@ -120,7 +120,7 @@ impl SlotTable {
                 }
             };
             if known.life.end() > until.freed {
-                return Ok(false);
+                return false;
             }
             self.pass(from);
             match from {
@@ -134,7 +134,7 @@ impl SlotTable {
                 List::Base | List::Frozen => {}
             }
         }
-        Ok(true)
+        true
     }
 
     /// Frees the slots that were closed before all views that there are: `unread` is the number up to which
@@ -181,19 +181,19 @@ impl SlotTable {
 
     /// The next slot of the lists, the oldest list first; in the place of one with which something happened since,
     /// none.
-    fn next_resting(&mut self) -> Result<Option<(Option<Slot>, List)>> {
+    fn next_resting(&mut self) -> Option<(Option<Slot>, List)> {
         let passed = self.base.resting().saturating_sub(self.left.base_resting);
         if self.left.base_resting > 0 {
-            return Ok(Some((self.resting_of_base(passed), List::Base)));
+            return Some((self.resting_of_base(passed), List::Base));
         }
         if let Some(frozen) = &self.frozen {
             let passed = frozen.resting.len() - self.left.frozen_resting;
             if let Some(slot) = frozen.resting.get(passed) {
                 let rests = self.delta.leaves(*slot) && !self.rest.is_closing.contains(&slot.0);
-                return Ok(Some((rests.then_some(*slot), List::Frozen)));
+                return Some((rests.then_some(*slot), List::Frozen));
             }
         }
-        Ok(self.delta.resting.front().map(|slot| (Some(*slot), List::Delta)))
+        self.delta.resting.front().map(|slot| (Some(*slot), List::Delta))
     }
 
     fn resting_of_base(&mut self, at: u64) -> Option<Slot> {

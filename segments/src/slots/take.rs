@@ -105,8 +105,8 @@ impl SlotTable {
         })
     }
 
-    /// Whether so many vectors find a place, if each needs one of its own, as far as that can be told. Free slots that are only described do not
-    /// count: finding out which of them can be given out takes reading.
+    /// Whether so many vectors find a place, if each needs one of its own, as far as that can be told. Free slots
+    /// that are only described do not count: finding out which of them can be given out takes reading.
     pub fn has_room_for(&self, count: u32) -> bool {
         let usable = self.delta.free.len() as u64;
         let Some(more) = u64::from(count).checked_sub(usable).filter(|more| *more > 0) else {
