@@ -10,6 +10,7 @@ use segments::VectorHash;
 use wal::Level;
 
 use crate::inner::{Inner, Wish};
+use crate::notes::Note;
 use crate::{Collection, Error, Id, Result};
 
 /// When a batch is acknowledged.
@@ -111,6 +112,29 @@ impl Batch {
         let id = id.into();
         match self.admit(collection, &id) {
             Ok(()) => self.wishes.push(Wish::Remove(Arc::clone(&collection.state), id)),
+            Err(error) => drop(self.refused.get_or_insert(error)),
+        }
+        self
+    }
+
+    /// Keeps a small value by name, or takes it away if it is empty. It is set exactly if the batch is: so whoever
+    /// feeds a store can note in the same batch how far it got, and goes on there after a crash.
+    ///
+    /// ```
+    /// # use arrwdb::{CollectionConfig, Durability, Metric, Store};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = Store::open(dir.path().join("data"))?;
+    /// # let docs = store.create_collection("docs", CollectionConfig::new(2, Metric::L2))?;
+    /// let mut batch = store.batch();
+    /// batch.upsert(&docs, "one", &[1.0, 2.0]).note("offset in the feed", &17_u64.to_le_bytes());
+    /// batch.commit(Durability::Sync)?.wait()?;
+    /// assert_eq!(store.note("offset in the feed").as_deref(), Some(&17_u64.to_le_bytes()[..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn note(&mut self, name: &str, value: &[u8]) -> &mut Self {
+        let note = Note { name: name.into(), value: value.into() };
+        match note.check() {
+            Ok(()) => self.wishes.push(Wish::Note(note)),
             Err(error) => drop(self.refused.get_or_insert(error)),
         }
         self

@@ -18,7 +18,7 @@ use snapshot::{Branch, ImageRef, ImageWriter, Manifest, Manifests, Point};
 use wal::Level;
 
 use crate::image::{self, Catalogue, Entry, ImageRows, ImageSlots};
-use crate::inner::{CutOff, Inner, Wish};
+use crate::inner::{CutOff, Cuts, Inner, Wish};
 use crate::{Error, Result};
 
 /// How many slots are given back at a time, while batches wait.
@@ -40,7 +40,7 @@ impl Inner {
         let mut checkpoints = self.checkpoints.lock();
         let _no_collection_is_made = self.ddl.lock();
         let (at, place, cuts) = self.cut()?;
-        for cut in &cuts {
+        for cut in &cuts.collections {
             self.noting(cut.collection.set.sync().map_err(Error::from))?;
         }
         let image = self.write_image(&checkpoints.manifests, &cuts)?;
@@ -48,7 +48,7 @@ impl Inner {
         let published = checkpoints.manifests.publish(next).map_err(Error::from);
         self.noting_unless_refused(published)?;
         checkpoints.image_bytes = image.bytes;
-        self.rebase(&image, &cuts)?;
+        self.rebase(&image, &cuts.collections)?;
         self.logged.store(0, Ordering::Relaxed);
         self.prune(&mut checkpoints)?;
         Ok(at)
@@ -68,8 +68,8 @@ impl Inner {
     }
 
     /// Sets apart what was decided, and waits until it is durable and applied.
-    fn cut(&self) -> Result<(Sequence, LogPlace, Vec<CutOff>)> {
-        let mut cuts = Vec::new();
+    fn cut(&self) -> Result<(Sequence, LogPlace, Cuts)> {
+        let mut cuts = Cuts::default();
         let place = Arc::new(OnceLock::new());
         let decided = self.queue(&[Wish::Cut], Level::Sync, Some(Arc::clone(&place)), |at| {
             cuts = self.cut_all(at);
@@ -80,23 +80,25 @@ impl Inner {
         Ok((at, place, cuts))
     }
 
-    fn cut_all(&self, at: Sequence) -> Vec<CutOff> {
+    fn cut_all(&self, at: Sequence) -> Cuts {
         let state = self.state.read();
         let cut = |collection: &Arc<crate::inner::CollectionState>| {
             let mut rows = collection.rows.write();
-            let next_row = rows.next();
+            let (next_row, highest) = (rows.next(), rows.highest());
             CutOff {
                 collection: Arc::clone(collection),
                 rows: rows.cut(Some(at)),
                 slots: collection.set.cut(),
                 next_row,
+                highest,
                 files: collection.set.files(),
             }
         };
-        state.collections.values().map(cut).collect()
+        let collections = state.collections.values().map(cut).collect();
+        Cuts { collections, notes: self.notes.lock().newest().cloned().collect() }
     }
 
-    fn write_image(&self, manifests: &Manifests, cuts: &[CutOff]) -> Result<ImageRef> {
+    fn write_image(&self, manifests: &Manifests, cuts: &Cuts) -> Result<ImageRef> {
         let entry = |cut: &CutOff| {
             let (alive, references) = cut.slots.totals();
             Entry {
@@ -104,13 +106,16 @@ impl Inner {
                 name: cut.collection.name.clone(),
                 config: cut.collection.config,
                 next_row: cut.next_row,
+                highest: cut.highest,
                 alive,
                 references,
                 files: cut.files.clone(),
             }
         };
-        let catalogue = Catalogue { entries: cuts.iter().map(entry).collect() };
+        let entries = cuts.collections.iter().map(entry).collect();
+        let catalogue = Catalogue { entries, notes: cuts.notes.clone() };
         let collections: Vec<_> = cuts
+            .collections
             .iter()
             .map(|cut| image::Collection {
                 id: cut.collection.id,

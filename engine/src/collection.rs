@@ -40,6 +40,11 @@ impl Collection {
         self.len() == 0
     }
 
+    /// The highest number that ever was an id here, if any was, by what was decided: numbers above it are new.
+    pub fn highest_number(&self) -> Option<u64> {
+        self.state.rows.read().highest()
+    }
+
     /// What it holds.
     pub fn statistics(&self) -> CollectionStatistics {
         let counts = self.state.set.counts();

@@ -66,6 +66,18 @@ pub enum Error {
         /// How many bytes it has.
         bytes: usize,
     },
+    /// A note's name is empty or too long, or the note is too long.
+    BadNote {
+        /// How many bytes the name has.
+        name: usize,
+        /// How many bytes the note has.
+        value: usize,
+    },
+    /// All notes together would take more than a store keeps of them.
+    TooManyNotes {
+        /// How many bytes they would take.
+        bytes: usize,
+    },
     /// A batch uses a collection of another store.
     Foreign {
         /// The collection's name.
@@ -171,6 +183,17 @@ impl fmt::Display for Error {
             Error::BadId { bytes } => {
                 write!(f, "a text as an id has 1 to {} bytes, not {bytes}", crate::ID_BYTES_MAX)
             }
+            Error::BadNote { name, value } => write!(
+                f,
+                "a note has a name of 1 to {} bytes and at most {} bytes, not {name} and {value}",
+                crate::NOTE_NAME_BYTES_MAX,
+                crate::NOTE_BYTES_MAX
+            ),
+            Error::TooManyNotes { bytes } => write!(
+                f,
+                "all notes of a store take at most {} bytes, not {bytes}; take some away",
+                crate::NOTES_BYTES_MAX
+            ),
             Error::Foreign { name } => write!(f, "collection {name:?} is one of another store"),
             Error::BadBatch { sequence, what } => {
                 write!(

@@ -13,10 +13,14 @@ use std::sync::Arc;
 use base::codec::{Decoder, Encoder, Malformed};
 use base::{CollectionId, FileId, Row, Slot};
 
+use crate::notes::Note;
 use crate::{CollectionConfig, Id};
 
 /// The format that this code writes, and the newest that it reads.
 const VERSION: u16 = 0;
+
+/// What does not belong to any collection.
+const NO_COLLECTION: CollectionId = CollectionId(0);
 
 /// Length of an outcome.
 const OUTCOME_BYTES: usize = 32;
@@ -29,6 +33,7 @@ const CREATE_COLLECTION: u8 = 3;
 // 4 is kept for dropping a collection.
 const SEGMENT: u8 = 5;
 const CUT: u8 = 6;
+const NOTE: u8 = 7;
 
 /// Something that a batch does.
 #[derive(Clone, PartialEq, Debug)]
@@ -43,6 +48,8 @@ pub(crate) enum Op {
     Segment { collection: CollectionId, file: FileId },
     /// Marks the place up to which a checkpoint reaches.
     Cut,
+    /// Sets a note, or takes it away.
+    Note(Note),
 }
 
 /// What was decided of an operation.
@@ -109,6 +116,7 @@ impl Op {
             Op::CreateCollection { .. } => CREATE_COLLECTION,
             Op::Segment { .. } => SEGMENT,
             Op::Cut => CUT,
+            Op::Note(_) => NOTE,
         }
     }
 
@@ -118,7 +126,8 @@ impl Op {
             Op::Remove { collection, id } => (collection, Some(id), 0),
             Op::CreateCollection { collection, name, .. } => (collection, None, name.len()),
             Op::Segment { collection, .. } => (collection, None, 0),
-            Op::Cut => (&CollectionId(0), None, 0),
+            Op::Cut => (&NO_COLLECTION, None, 0),
+            Op::Note(note) => (&NO_COLLECTION, None, note.value.len()),
         };
         let id_kind = match id {
             None => 0,
@@ -147,7 +156,11 @@ impl Op {
                 into.u32(config.dim()).bytes(&config.codes());
             }
             Op::Segment { file, .. } => drop(into.u64(file.0)),
-            _ => {}
+            Op::Note(Note { name, value }) => {
+                into.u32(u32::try_from(name.len()).unwrap_or(u32::MAX));
+                into.bytes(name.as_bytes()).align(ALIGNMENT).bytes(value).align(ALIGNMENT);
+            }
+            Op::Remove { .. } | Op::Cut => {}
         }
     }
 
@@ -175,11 +188,20 @@ impl Op {
             (SEGMENT, None) if length == 0 => {
                 Op::Segment { collection, file: FileId(from.u64("file")?) }
             }
-            (CUT, None) if length == 0 && collection.0 == 0 => Op::Cut,
+            (CUT, None) if length == 0 && collection == NO_COLLECTION => Op::Cut,
+            (NOTE, None) if collection == NO_COLLECTION => Op::Note(decode_note(from, length)?),
             _ => return Err(Invalid::Value("kind")),
         };
         Ok(op)
     }
+}
+
+fn decode_note(from: &mut Decoder<'_>, length: usize) -> Result<Note, Invalid> {
+    let name_length = from.u32("name length")? as usize;
+    let name = text(from, name_length, "name")?;
+    let note = Note { name: name.into(), value: padded(from, length, "note")?.into() };
+    note.check().map_err(|_| Invalid::Value("note"))?;
+    Ok(note)
 }
 
 fn decode_id(from: &mut Decoder<'_>, kind: u8) -> Result<Option<Id>, Invalid> {
@@ -197,13 +219,22 @@ fn decode_id(from: &mut Decoder<'_>, kind: u8) -> Result<Option<Id>, Invalid> {
 }
 
 fn text(from: &mut Decoder<'_>, length: usize, field: &'static str) -> Result<String, Invalid> {
+    let text = std::str::from_utf8(padded(from, length, field)?);
+    Ok(text.map_err(|_| Invalid::Value(field))?.to_owned())
+}
+
+/// Bytes that zeros follow, up to a multiple of the alignment.
+fn padded<'b>(
+    from: &mut Decoder<'b>,
+    length: usize,
+    field: &'static str,
+) -> Result<&'b [u8], Invalid> {
     let bytes = from.bytes(length, field)?;
-    let text = std::str::from_utf8(bytes).map_err(|_| Invalid::Value(field))?;
     let padding = from.bytes(length.next_multiple_of(ALIGNMENT) - length, field)?;
     if padding.iter().any(|byte| *byte != 0) {
         return Err(Invalid::Value(field));
     }
-    Ok(text.to_owned())
+    Ok(bytes)
 }
 
 fn floats(bytes: &[u8]) -> Result<Arc<[f32]>, Invalid> {
@@ -310,7 +341,9 @@ fn decode_outcome(from: &mut Decoder<'_>, expected: u8) -> Result<Outcome, Inval
             Ok(Outcome::Upserted { row, placed: segments::Placed::Shared(slot), ended })
         }
         (REMOVE, 0, Slot(0), Row(0), ended) => Ok(Outcome::Removed { ended }),
-        (CREATE_COLLECTION | SEGMENT | CUT, 0, Slot(0), Row(0), None) => Ok(Outcome::Done(kind)),
+        (CREATE_COLLECTION | SEGMENT | CUT | NOTE, 0, Slot(0), Row(0), None) => {
+            Ok(Outcome::Done(kind))
+        }
         _ => Err(Invalid::Value("outcome")),
     }
 }

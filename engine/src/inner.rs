@@ -1,7 +1,7 @@
 //! The state that all handles of a store share, and how a batch is decided.
 //!
 //! Locks, in the order in which they are taken: `checkpoints`, `ddl`, a collection's `growth`, the sequencer's (inside
-//! the log), `state`, a collection's `rows`, and those inside a set of vectors.
+//! the log), `state`, `notes`, a collection's `rows`, and those inside a set of vectors.
 //!
 //! Promises
 //!  1. A batch that is refused leaves no trace.
@@ -22,6 +22,7 @@ use wal::{Apply, Body, Committer, Level, Purpose, Request};
 use crate::background::Wake;
 use crate::checkpoint::Checkpoints;
 use crate::format::{EndedRow, Op, Outcome, encode_ops, encode_outcomes, table_bytes};
+use crate::notes::{Note, Notes};
 use crate::rows::{Current, Rows, RowsView};
 use crate::{CollectionConfig, Error, Id, Result};
 
@@ -70,6 +71,7 @@ pub(crate) struct Inner {
     pub(crate) committer: RwLock<Option<Committer<Applier>>>,
     pub(crate) pins: Arc<Pins>,
     pub(crate) state: RwLock<State>,
+    pub(crate) notes: Mutex<Notes>,
     pub(crate) ddl: Mutex<()>,
     pub(crate) checkpoints: Mutex<Checkpoints>,
     /// The number of the next file of vectors.
@@ -95,6 +97,7 @@ pub(crate) enum Wish {
     CreateCollection(CollectionId, String, CollectionConfig),
     Segment(Arc<CollectionState>, FileId),
     Cut,
+    Note(Note),
 }
 
 /// What is left to do with a batch once it has reached its level.
@@ -138,11 +141,19 @@ pub(crate) struct Decided {
 }
 
 /// What a cut sets apart.
+#[derive(Default)]
+pub(crate) struct Cuts {
+    pub(crate) collections: Vec<CutOff>,
+    pub(crate) notes: Vec<Note>,
+}
+
+/// What a cut sets apart of a collection.
 pub(crate) struct CutOff {
     pub(crate) collection: Arc<CollectionState>,
     pub(crate) rows: RowsView,
     pub(crate) slots: segments::Cut,
     pub(crate) next_row: base::Row,
+    pub(crate) highest: Option<u64>,
     pub(crate) files: Vec<FileId>,
 }
 
@@ -189,7 +200,7 @@ impl Inner {
         let committer = committer.as_ref().ok_or(Error::Closed)?;
         let mut outcomes = Vec::new();
         let commit = committer.commit(request, |sequence, table| {
-            let (decided, writes) = Self::decide(wishes, sequence)?;
+            let (decided, writes) = self.decide(wishes, sequence)?;
             encode_outcomes(&decided, table);
             outcomes = decided;
             then(sequence);
@@ -206,7 +217,13 @@ impl Inner {
     }
 
     /// Decides what becomes of each wish: under the sequencer's lock.
-    fn decide(wishes: &[Wish], at: Sequence) -> std::result::Result<(Vec<Outcome>, Kept), Refused> {
+    fn decide(
+        &self,
+        wishes: &[Wish],
+        at: Sequence,
+    ) -> std::result::Result<(Vec<Outcome>, Kept), Refused> {
+        let mut notes = self.notes.lock();
+        notes.check_room(wishes.iter().filter_map(Wish::note))?;
         let mut parts: BTreeMap<CollectionId, Part<'_>> = BTreeMap::new();
         let mut outcomes = Vec::with_capacity(wishes.len());
         for wish in wishes {
@@ -225,14 +242,21 @@ impl Inner {
                     collection.set.open_segment(*file);
                     Outcome::Done(wish.op().kind())
                 }
-                Wish::CreateCollection(..) | Wish::Cut => Outcome::Done(wish.op().kind()),
+                Wish::CreateCollection(..) | Wish::Cut | Wish::Note(_) => {
+                    Outcome::Done(wish.op().kind())
+                }
             };
             outcomes.push(outcome);
         }
         // From here on nothing can fail.
+        let visible = self.pins.visible();
         for (wish, outcome) in wishes.iter().zip(&outcomes) {
-            if let Wish::Upsert(collection, id, _) | Wish::Remove(collection, id) = wish {
-                collection.rows.write().apply(at, id, outcome);
+            match wish {
+                Wish::Upsert(collection, id, _) | Wish::Remove(collection, id) => {
+                    collection.rows.write().apply(at, id, outcome);
+                }
+                Wish::Note(note) => notes.set(at, note.clone(), visible),
+                Wish::CreateCollection(..) | Wish::Segment(..) | Wish::Cut => {}
             }
         }
         let writes = parts.into_values().map(Part::keep).collect();
@@ -317,7 +341,12 @@ impl Wish {
                 Op::Segment { collection: collection.id, file: *file }
             }
             Wish::Cut => Op::Cut,
+            Wish::Note(note) => Op::Note(note.clone()),
         }
+    }
+
+    fn note(&self) -> Option<&Note> {
+        if let Wish::Note(note) = self { Some(note) } else { None }
     }
 }
 

@@ -16,8 +16,9 @@ use snapshot::{Branch, Image, Manifests, Point};
 use wal::{Log, Replay};
 
 use crate::format::{Op, Outcome, decode_ops, decode_outcomes};
-use crate::image::{Entry, ImageRows, ImageSlots, read_catalogue};
+use crate::image::{Catalogue, Entry, ImageRows, ImageSlots, read_catalogue};
 use crate::inner::{CollectionState, State};
+use crate::notes::Notes;
 use crate::rows::{RowBase, RowList, Rows};
 use crate::{CollectionConfig, Error, Id, Result};
 
@@ -26,6 +27,7 @@ pub(crate) struct Recovered {
     pub(crate) log: Log,
     pub(crate) pins: Arc<Pins>,
     pub(crate) state: State,
+    pub(crate) notes: Notes,
     pub(crate) timelines: Vec<Branch>,
     pub(crate) logged: u64,
     /// What was cut off the log's end, if anything was.
@@ -51,7 +53,10 @@ pub(crate) fn recover(
     let store = manifests.store();
     let image = Image::open(&**disk, store, &point.image)?;
     let mut collections = BTreeMap::new();
-    for entry in read_catalogue(&image)?.entries {
+    let Catalogue { entries, notes: noted } = read_catalogue(&image)?;
+    let mut notes = Notes::default();
+    noted.into_iter().for_each(|note| notes.set(Sequence::FIRST, note, None));
+    for entry in entries {
         collections.insert(entry.id, Rebuilt::of_image(disk, store, &image, entry)?);
     }
     let mut replay = Replay::begin(Arc::clone(disk), options, &point.log, None)?;
@@ -60,6 +65,10 @@ pub(crate) fn recover(
         let ops = decode_ops(batch.body).map_err(bad)?;
         let outcomes = decode_outcomes(batch.table, &ops).map_err(bad)?;
         for (op, outcome) in ops.iter().zip(&outcomes) {
+            if let Op::Note(note) = op {
+                // Whatever is found is visible.
+                notes.set(batch.sequence, note.clone(), Some(batch.sequence));
+            }
             apply(disk, store, &mut collections, (op, outcome), batch.sequence)?;
         }
     }
@@ -82,7 +91,7 @@ pub(crate) fn recover(
         (id, CollectionState::new(id, (name, config), set, rows))
     };
     let state = State { collections: collections.into_iter().map(finish).collect() };
-    Ok(Recovered { log, pins, state, timelines, logged, cut })
+    Ok(Recovered { log, pins, state, notes, timelines, logged, cut })
 }
 
 fn add_branches(timelines: &mut Vec<Branch>, found: &[wal::Branch]) {
@@ -105,12 +114,12 @@ pub(crate) fn owner(
 
 impl Rebuilt {
     fn of_image(disk: &Arc<dyn Disk>, store: StoreId, image: &Image, entry: Entry) -> Result<Self> {
-        let Entry { id, name, config, next_row, alive, references, files } = entry;
+        let Entry { id, name, config, next_row, highest, alive, references, files } = entry;
         let slots: Arc<dyn SlotBase> = Arc::new(ImageSlots::open(image, id, (alive, references))?);
         let rows: Arc<dyn RowBase> = Arc::new(ImageRows::open(image, id)?);
         let owner = owner(store, id, &config)?;
         let set = Recovery::begin(Arc::clone(disk), owner, &files, config.dedup_rule(), slots)?;
-        Ok(Rebuilt { name, config, set, rows: Rows::new(rows, next_row) })
+        Ok(Rebuilt { name, config, set, rows: Rows::new(rows, next_row, highest) })
     }
 
     fn new(
@@ -122,7 +131,8 @@ impl Rebuilt {
         let slots: Arc<dyn SlotBase> = Arc::new(SlotList::default());
         let owner = owner(store, id, &config)?;
         let set = Recovery::begin(Arc::clone(disk), owner, &[], config.dedup_rule(), slots)?;
-        Ok(Rebuilt { name, config, set, rows: Rows::new(Arc::new(RowList::default()), Row(1)) })
+        let rows = Rows::new(Arc::new(RowList::default()), Row(1), None);
+        Ok(Rebuilt { name, config, set, rows })
     }
 
     /// Repeats what was decided about an id.
@@ -176,7 +186,7 @@ fn apply(
         Op::Remove { collection, id } => {
             collections.get_mut(collection).ok_or_else(bad)?.apply(at, (id, None), outcome)
         }
-        Op::Cut => Ok(()),
+        Op::Cut | Op::Note(_) => Ok(()),
     }
 }
 

@@ -40,6 +40,8 @@ pub(crate) struct Rows {
     /// What happened since, the oldest first: the last one goes on, the others were cut off.
     layers: Vec<Arc<RwLock<Delta>>>,
     next: Row,
+    /// The highest number that ever was an id.
+    highest: Option<u64>,
     alive: u64,
 }
 
@@ -67,10 +69,10 @@ pub(crate) struct Seen {
 }
 
 impl Rows {
-    /// The rows of an image, of which the next new one has this number.
-    pub(crate) fn new(base: Arc<dyn RowBase>, next: Row) -> Self {
+    /// The rows of an image, of which the next new one has this number; and the highest id that was a number.
+    pub(crate) fn new(base: Arc<dyn RowBase>, next: Row, highest: Option<u64>) -> Self {
         let alive = base.rows();
-        Rows { base, layers: vec![Arc::default()], next, alive }.begun()
+        Rows { base, layers: vec![Arc::default()], next, highest, alive }.begun()
     }
 
     fn begun(self) -> Self {
@@ -83,6 +85,11 @@ impl Rows {
     /// The number that the next row gets.
     pub(crate) fn next(&self) -> Row {
         self.next
+    }
+
+    /// The highest number that ever was an id, if any was.
+    pub(crate) fn highest(&self) -> Option<u64> {
+        self.highest
     }
 
     /// How many rows are alive by what was decided.
@@ -105,6 +112,9 @@ impl Rows {
                 delta.born(*row, id, placed.slot(), at);
                 delta.ended(ended.as_ref().map(|ended| ended.row), at);
                 self.next = self.next.max(Row(row.0.saturating_add(1)));
+                if let Id::Number(number) = id {
+                    self.highest = self.highest.max(Some(*number));
+                }
             }
             Outcome::Removed { ended: Some(EndedRow { row, .. }) } => {
                 self.alive = self.alive.saturating_sub(1);

@@ -16,6 +16,7 @@ use crate::background::Background;
 use crate::checkpoint::Checkpoints;
 use crate::image::{self, Catalogue};
 use crate::inner::{Applier, CollectionState, Inner, State, Wish};
+use crate::notes::Notes;
 use crate::recover::{self, Recovered};
 use crate::rows::{RowList, Rows};
 use crate::{
@@ -164,7 +165,7 @@ impl StoreOptions {
         disk: Arc<dyn Disk>,
         lock: Arc<LockGuard>,
     ) -> Result<Store> {
-        let Recovered { log, pins, state, timelines, logged, cut } = recovered;
+        let Recovered { log, pins, state, notes, timelines, logged, cut } = recovered;
         let failure = Arc::new(OnceLock::new());
         let applier = Applier { pins: Arc::clone(&pins), failure: Arc::clone(&failure) };
         let committer = match self.threads {
@@ -180,6 +181,7 @@ impl StoreOptions {
             committer: RwLock::new(Some(committer)),
             pins,
             state: RwLock::new(state),
+            notes: Mutex::new(notes),
             ddl: Mutex::new(()),
             checkpoints: Mutex::new(Checkpoints { manifests, timelines, image_bytes }),
             logged: AtomicU64::new(logged),
@@ -231,8 +233,8 @@ fn create(
         timelines: timelines.clone(),
         indexes: Vec::new(),
     })?;
-    let (pins, state) = (Pins::new(None), State::default());
-    let recovered = Recovered { log, pins, state, timelines, logged: 0, cut: None };
+    let (pins, state, notes) = (Pins::new(None), State::default(), Notes::default());
+    let recovered = Recovered { log, pins, state, notes, timelines, logged: 0, cut: None };
     Ok((manifests, recovered, image.bytes))
 }
 
@@ -307,7 +309,7 @@ impl Store {
         let pins = Arc::clone(&inner.pins);
         let set = VectorSet::create(Arc::clone(&inner.disk), owner, config.dedup_rule(), pins)
             .holding(Arc::clone(&inner.lock) as _);
-        let rows = Rows::new(Arc::new(RowList::default()), Row(1));
+        let rows = Rows::new(Arc::new(RowList::default()), Row(1), None);
         let wish = Wish::CreateCollection(id, name.to_owned(), config);
         inner.queue(&[wish], Level::Sync, None, |_| ())?.commit.wait()?;
         inner.check()?;
@@ -339,6 +341,12 @@ impl Store {
     /// An empty batch: what is put into it happens as a whole or not at all, in all collections at once.
     pub fn batch(&self) -> Batch {
         Batch::new(Arc::clone(&self.inner))
+    }
+
+    /// A small value that was kept by name, in the last batch that is visible and set it.
+    pub fn note(&self, name: &str) -> Option<Vec<u8>> {
+        let visible = self.inner.pins.visible();
+        self.inner.notes.lock().get(name, visible).map(|note| note.to_vec())
     }
 
     /// A consistent view of the whole store, for as long as it lives.

@@ -35,6 +35,7 @@ fn examples() -> (Vec<Op>, Vec<Outcome>) {
         (Op::Remove { collection: two, id: Id::from("nobody") }, Outcome::Removed { ended: None }),
         (Op::Remove { collection: two, id: Id::from(3) }, Outcome::Removed { ended: Some(kept) }),
         (Op::Cut, Outcome::Done(CUT)),
+        (Op::Note(Note { name: "import".into(), value: [1, 2, 3].into() }), Outcome::Done(NOTE)),
     ];
     pairs.into_iter().unzip()
 }

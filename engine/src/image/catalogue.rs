@@ -6,6 +6,7 @@ use snapshot::Image;
 
 use super::CATALOGUE;
 use crate::error::NAME_BYTES_MAX;
+use crate::notes::Note;
 use crate::{CollectionConfig, Error, Result};
 
 /// A collection in an image.
@@ -15,16 +16,19 @@ pub(crate) struct Entry {
     pub(crate) name: String,
     pub(crate) config: CollectionConfig,
     pub(crate) next_row: Row,
+    /// The highest number that ever was an id, if any was.
+    pub(crate) highest: Option<u64>,
     /// How many slots are alive, and how much refers to them.
     pub(crate) alive: u64,
     pub(crate) references: u64,
     pub(crate) files: Vec<FileId>,
 }
 
-/// All collections of an image, in the order of their ids.
+/// All collections of an image, in the order of their ids, and all notes, in the order of their names.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Catalogue {
     pub(crate) entries: Vec<Entry>,
+    pub(crate) notes: Vec<Note>,
 }
 
 impl Catalogue {
@@ -33,16 +37,26 @@ impl Catalogue {
         let mut bytes = Vec::new();
         let count = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
         Encoder::new(&mut bytes).u16(0).u16(0).u32(count);
-        for Entry { id, name, config, next_row, alive, references, files } in &self.entries {
+        for Entry { id, name, config, next_row, highest, alive, references, files } in &self.entries
+        {
             let mut into = Encoder::new(&mut bytes);
             into.u32(id.0).u32(u32::try_from(name.len()).unwrap_or(u32::MAX));
             into.bytes(name.as_bytes()).align(4);
             into.u32(config.dim()).bytes(&config.codes());
-            into.u64(next_row.0).u64(*alive).u64(*references);
+            into.u64(next_row.0).u32(u32::from(highest.is_some())).u64(highest.unwrap_or(0));
+            into.u64(*alive).u64(*references);
             into.u32(u32::try_from(files.len()).unwrap_or(u32::MAX));
             for file in files {
                 into.u64(file.0);
             }
+        }
+        let count = u32::try_from(self.notes.len()).unwrap_or(u32::MAX);
+        let mut into = Encoder::new(&mut bytes);
+        into.u32(count);
+        for Note { name, value } in &self.notes {
+            into.u32(u32::try_from(name.len()).unwrap_or(u32::MAX));
+            into.u32(u32::try_from(value.len()).unwrap_or(u32::MAX));
+            into.bytes(name.as_bytes()).align(4).bytes(value).align(4);
         }
         bytes
     }
@@ -64,7 +78,15 @@ impl Catalogue {
                 }
                 entries.push(entry);
             }
-            Ok(Catalogue { entries })
+            let mut notes: Vec<Note> = Vec::new();
+            for _ in 0..from.u32("notes").map_err(short)? {
+                let note = decode_note(&mut from)?;
+                if notes.last().is_some_and(|last| last.name >= note.name) {
+                    return Err("notes are not in order");
+                }
+                notes.push(note);
+            }
+            Ok(Catalogue { entries, notes })
         };
         let catalogue = read()?;
         if from.rest().is_empty() { Ok(catalogue) } else { Err("bytes are left over") }
@@ -81,16 +103,17 @@ fn decode_entry(from: &mut Decoder<'_>) -> std::result::Result<Entry, &'static s
     if length == 0 || length > NAME_BYTES_MAX {
         return Err("a name is empty or too long");
     }
-    let name = from.bytes(length, "name").map_err(short)?;
+    let name = padded(from, length)?;
     let name = std::str::from_utf8(name).map_err(|_| "a name is no text")?.to_owned();
-    let padding = from.bytes(length.next_multiple_of(4) - length, "name").map_err(short)?;
-    if padding.iter().any(|byte| *byte != 0) {
-        return Err("padding is not zero");
-    }
     let dim = from.u32("dim").map_err(short)?;
     let config = CollectionConfig::of_codes(dim, from.array("config").map_err(short)?)
         .map_err(|_| "what a collection is like has an impossible value")?;
     let next_row = Row(from.u64("next row").map_err(short)?);
+    let highest = match (from.u32("numbers").map_err(short)?, from.u64("highest").map_err(short)?) {
+        (0, 0) => None,
+        (1, highest) => Some(highest),
+        _ => return Err("the highest number has an impossible value"),
+    };
     let alive = from.u64("alive").map_err(short)?;
     let references = from.u64("references").map_err(short)?;
     let count = from.u32("segments").map_err(short)?;
@@ -101,7 +124,29 @@ fn decode_entry(from: &mut Decoder<'_>) -> std::result::Result<Entry, &'static s
     if next_row.0 == 0 || files.iter().any(|file| file.0 == 0) {
         return Err("a row or a file has the number 0");
     }
-    Ok(Entry { id, name, config, next_row, alive, references, files })
+    Ok(Entry { id, name, config, next_row, highest, alive, references, files })
+}
+
+fn decode_note(from: &mut Decoder<'_>) -> std::result::Result<Note, &'static str> {
+    let name_length = from.u32("name length").map_err(short)? as usize;
+    let length = from.u32("note length").map_err(short)? as usize;
+    let name = padded(from, name_length)?;
+    let name = std::str::from_utf8(name).map_err(|_| "a note's name is no text")?;
+    let note = Note { name: name.into(), value: padded(from, length)?.into() };
+    match note.check() {
+        Ok(()) if !note.value.is_empty() => Ok(note),
+        _ => Err("a note is empty or too long"),
+    }
+}
+
+/// Bytes that zeros follow, up to a multiple of 4.
+fn padded<'b>(
+    from: &mut Decoder<'b>,
+    length: usize,
+) -> std::result::Result<&'b [u8], &'static str> {
+    let bytes = from.bytes(length, "bytes").map_err(short)?;
+    let padding = from.bytes(length.next_multiple_of(4) - length, "padding").map_err(short)?;
+    if padding.iter().any(|byte| *byte != 0) { Err("padding is not zero") } else { Ok(bytes) }
 }
 
 /// The longest catalogue that is read: more than any store has.
@@ -130,11 +175,16 @@ mod tests {
             name: name.to_owned(),
             config: CollectionConfig::new(384, Metric::Cosine),
             next_row: Row(77),
+            highest: (id == 1).then_some(99),
             alive: 5,
             references: 9,
             files: files.iter().copied().map(FileId).collect(),
         };
-        Catalogue { entries: vec![entry(1, "docs", &[1, 4]), entry(7, "\u{e4}", &[])] }
+        let note = |name: &str, value: &[u8]| Note { name: name.into(), value: value.into() };
+        Catalogue {
+            entries: vec![entry(1, "docs", &[1, 4]), entry(7, "\u{e4}", &[])],
+            notes: vec![note("a", b"12345"), note("import docs", b"x")],
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ fn sequence(number: u64) -> Sequence {
 
 /// Rows of both kinds of ids, some of them ended.
 fn rows() -> Rows {
-    let mut rows = Rows::new(Arc::new(RowList::default()), Row(1));
+    let mut rows = Rows::new(Arc::new(RowList::default()), Row(1), None);
     for number in 0..600_u64 {
         let id = if number.is_multiple_of(2) {
             Id::from(number * 7 % 601)
@@ -67,11 +67,12 @@ fn an_image_answers_as_what_it_was_made_of() {
         name: "docs".to_owned(),
         config: CollectionConfig::new(4, Metric::L2),
         next_row: rows.next(),
+        highest: rows.highest(),
         alive: list.alive(),
         references: list.references(),
         files: vec![FileId(3)],
     };
-    let catalogue = Catalogue { entries: vec![entry] };
+    let catalogue = Catalogue { entries: vec![entry], notes: Vec::new() };
     let into = ImageWriter::create(Arc::clone(&disk), store, FileId(1)).unwrap();
     let written = Collection { id: collection, rows: &view, slots: &cut };
     let reference = write(into, &catalogue, &[written]).unwrap();

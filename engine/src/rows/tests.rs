@@ -88,7 +88,7 @@ proptest! {
 
     #[test]
     fn views_see_the_batches_up_to_theirs(ops in prop::collection::vec(any_op(), 0..80)) {
-        let mut rows = Rows::new(Arc::new(RowList::default()), Row(1));
+        let mut rows = Rows::new(Arc::new(RowList::default()), Row(1), None);
         let mut map = Map::new();
         let (mut views, mut cut, mut log) = (Vec::new(), None, Vec::new());
         let mut start = (RowList::default(), Row(1), 0);
@@ -123,7 +123,7 @@ proptest! {
             prop_assert_eq!(&seen(view), map, "the view at {:?} changed", view.at());
         }
         let (list, next, length) = start;
-        let mut again = Rows::new(Arc::new(list), next);
+        let mut again = Rows::new(Arc::new(list), next, None);
         for (at, id, outcome) in &log[length..] {
             again.apply(*at, id, outcome);
         }

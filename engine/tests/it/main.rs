@@ -8,4 +8,5 @@ mod crash;
 mod data;
 mod faults;
 mod long;
+mod notes;
 mod store;
