@@ -30,8 +30,6 @@ pub(crate) struct Checkpoints {
     pub(crate) manifests: Manifests,
     /// The branches of history, the newest last.
     pub(crate) timelines: Vec<Branch>,
-    /// How long the newest image is.
-    pub(crate) image_bytes: u64,
 }
 
 impl Inner {
@@ -47,7 +45,7 @@ impl Inner {
         let next = self.next_manifest(&checkpoints, (at, place), image)?;
         let published = checkpoints.manifests.publish(next).map_err(Error::from);
         self.noting_unless_refused(published)?;
-        checkpoints.image_bytes = image.bytes;
+        self.image_bytes.store(image.bytes, Ordering::Relaxed);
         self.rebase(&image, &cuts.collections)?;
         self.logged.store(0, Ordering::Relaxed);
         self.prune(&mut checkpoints)?;
@@ -60,8 +58,7 @@ impl Inner {
         if logged < self.checkpoint_bytes || self.check().is_err() {
             return Ok(false);
         }
-        let due = self.checkpoints.lock().image_bytes.saturating_mul(2);
-        if logged < due {
+        if logged < self.image_bytes.load(Ordering::Relaxed).saturating_mul(2) {
             return Ok(false);
         }
         self.checkpoint().map(|_| true)

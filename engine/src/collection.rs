@@ -45,19 +45,6 @@ impl Collection {
         self.state.rows.read().highest()
     }
 
-    /// What it holds.
-    pub fn statistics(&self) -> CollectionStatistics {
-        let counts = self.state.set.counts();
-        let geometry = self.state.set.owner().geometry;
-        let segments = 0..u32::try_from(self.state.set.files().len()).unwrap_or(u32::MAX);
-        CollectionStatistics {
-            vectors: self.len(),
-            unique_vectors: counts.alive,
-            total_references: counts.references,
-            vector_file_bytes: segments.map(|segment| geometry.file_bytes(segment)).sum(),
-        }
-    }
-
     /// Gives an id a vector, whatever it had before. Durable and visible when this returns.
     ///
     /// # Errors
@@ -92,20 +79,6 @@ impl Collection {
     pub fn search<'q>(&self, query: &'q [f32]) -> Search<'q> {
         Search::new(CollectionView::of(&self.inner, &self.state), query)
     }
-}
-
-/// What a collection holds, by what was decided.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub struct CollectionStatistics {
-    /// How many ids have a vector.
-    pub vectors: u64,
-    /// How many different vectors they have.
-    pub unique_vectors: u64,
-    /// How often those are referred to.
-    pub total_references: u64,
-    /// Bytes of the files they lie in.
-    pub vector_file_bytes: u64,
 }
 
 impl fmt::Debug for Collection {

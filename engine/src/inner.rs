@@ -78,6 +78,8 @@ pub(crate) struct Inner {
     pub(crate) next_file: AtomicU64,
     /// Bytes that the log took since the last checkpoint, about.
     pub(crate) logged: AtomicU64,
+    /// How long the newest image is.
+    pub(crate) image_bytes: AtomicU64,
     pub(crate) failure: Arc<OnceLock<Error>>,
     /// Wakes the background thread, if there is one.
     pub(crate) wake: OnceLock<Sender<Wake>>,
@@ -85,6 +87,10 @@ pub(crate) struct Inner {
     pub(crate) cut: Option<wal::Cut>,
     /// How much the log may grow, at least, before there is a checkpoint.
     pub(crate) checkpoint_bytes: u64,
+    /// What was written since the store was opened.
+    pub(crate) meter: Arc<disk::Meter>,
+    /// What was wrong with the newest manifest, if it had to be passed over when the store was opened.
+    pub(crate) passed_over: Option<Error>,
     /// Released with the last handle, view and vector.
     pub(crate) lock: Arc<LockGuard>,
 }

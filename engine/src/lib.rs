@@ -26,7 +26,9 @@ mod notes;
 mod recover;
 mod rows;
 mod search;
+mod statistics;
 mod store;
+mod verify;
 mod view;
 
 /// The examples of the README compile.
@@ -36,7 +38,7 @@ pub struct Readme;
 
 pub use base::Sequence;
 pub use batch::{Batch, Commit, Durability};
-pub use collection::{Collection, CollectionStatistics, Record};
+pub use collection::{Collection, Record};
 pub use config::{CollectionConfig, IndexConfig};
 pub use error::{Error, NAME_BYTES_MAX, Result};
 pub use format::Invalid;
@@ -45,6 +47,8 @@ pub use indexes::Metric;
 pub use notes::{NOTE_BYTES_MAX, NOTE_NAME_BYTES_MAX, NOTES_BYTES_MAX};
 pub use search::{Hit, Hits, Search};
 pub use segments::{Decimals, Dedup, VectorHash};
+pub use statistics::{CollectionStatistics, Statistics};
 pub use store::{Store, StoreOptions};
+pub use verify::{Problem, Verification};
 pub use view::View;
 pub use wal::{Cut as TornEnd, Doubt};

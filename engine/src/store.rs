@@ -19,6 +19,7 @@ use crate::inner::{Applier, CollectionState, Inner, State, Wish};
 use crate::notes::Notes;
 use crate::recover::{self, Recovered};
 use crate::rows::{RowList, Rows};
+use crate::statistics::{self, Statistics};
 use crate::{
     Batch, Collection, CollectionConfig, Doubt, Error, NAME_BYTES_MAX, Result, TornEnd, View,
 };
@@ -139,22 +140,26 @@ impl StoreOptions {
         let lock = Arc::new(disk.lock(LockKind::Exclusive)?);
         // Behind the first failed write or sync nothing is written, whoever asks for it.
         let (disk, _latch) = disk::Latch::guard(disk);
+        let (disk, meter) = disk::Meter::guard(disk);
         let found = Manifests::open(Arc::clone(&disk))?;
         let point = found.as_ref().and_then(|manifests| manifests.newest().newest().cloned());
         match (found, point) {
             (Some(mut manifests), Some(point)) => {
                 let options = self.log_options(manifests.store());
                 let recovered = recover::recover((&disk, &lock), &mut manifests, &point, &options)?;
-                self.finish((manifests, recovered, point.image.bytes), disk, lock)
+                self.finish((manifests, recovered, point.image.bytes), (disk, meter), lock)
             }
             _ if self.missing == Missing::Refuse => {
                 Err(Error::NoStore { path: disk.root().to_path_buf() })
             }
-            (unfinished, _) => self.finish(create(&disk, unfinished, &self)?, disk, lock),
+            (unfinished, _) => {
+                let created = create(&disk, unfinished, &self)?;
+                self.finish(created, (disk, meter), lock)
+            }
         }
     }
 
-    fn log_options(&self, store: StoreId) -> wal::Options {
+    pub(crate) fn log_options(&self, store: StoreId) -> wal::Options {
         let (first, most) = self.log_file_bytes;
         wal::Options::new(store).file_bytes(first, most).doubt(self.doubt)
     }
@@ -162,7 +167,7 @@ impl StoreOptions {
     fn finish(
         &self,
         (manifests, recovered, image_bytes): (Manifests, Recovered, u64),
-        disk: Arc<dyn Disk>,
+        (disk, meter): (Arc<dyn Disk>, Arc<disk::Meter>),
         lock: Arc<LockGuard>,
     ) -> Result<Store> {
         let Recovered { log, pins, state, notes, timelines, logged, cut } = recovered;
@@ -173,6 +178,7 @@ impl StoreOptions {
             Threads::Nobody => Committer::stepped(log, applier),
         };
         let store = manifests.store();
+        let passed_over = manifests.passed_over().cloned().map(Error::from);
         let inner = Arc::new(Inner {
             next_file: recover::next_file(&*disk, &state)?,
             log_options: self.log_options(store),
@@ -183,12 +189,15 @@ impl StoreOptions {
             state: RwLock::new(state),
             notes: Mutex::new(notes),
             ddl: Mutex::new(()),
-            checkpoints: Mutex::new(Checkpoints { manifests, timelines, image_bytes }),
+            checkpoints: Mutex::new(Checkpoints { manifests, timelines }),
             logged: AtomicU64::new(logged),
+            image_bytes: AtomicU64::new(image_bytes),
             checkpoint_bytes: self.checkpoint_bytes,
             failure,
             wake: OnceLock::new(),
             cut,
+            meter,
+            passed_over,
             lock,
         });
         let background = match self.threads {
@@ -386,6 +395,17 @@ impl Store {
     /// before ended. `None` if the log ended well.
     pub fn torn_end(&self) -> Option<&TornEnd> {
         self.inner.cut.as_ref()
+    }
+
+    /// What was wrong with the newest manifest when the store was opened, if it was damaged: the one before was used,
+    /// and the log from there on, so that nothing is lost. The next checkpoint mends it.
+    pub fn passed_over_manifest(&self) -> Option<&Error> {
+        self.inner.passed_over.as_ref()
+    }
+
+    /// What the store holds and did.
+    pub fn stats(&self) -> Statistics {
+        statistics::of(self)
     }
 
     /// The number of the last batch that is visible.

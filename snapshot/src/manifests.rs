@@ -198,6 +198,37 @@ impl Manifests {
         both.flat_map(|published| published.manifest.images())
     }
 
+    /// Reads the two newest manifests again, and says what is wrong with them: the newest one, the one to fall back
+    /// on, and one that was passed over when they were opened.
+    pub fn verify(&self) -> Vec<Error> {
+        let mut found: Vec<Error> = self.passed_over.iter().cloned().collect();
+        let header = match read(&*self.disk, self.newest.number) {
+            Ok((header, again)) if again.hash == self.newest.hash => header,
+            Ok(_) => {
+                let path = self.disk.root().join(Name::Manifest(self.newest.number).path());
+                found.push(Error::Damaged { path, what: Invalid::Foreign("hash") });
+                return found;
+            }
+            Err(error) => {
+                found.push(error);
+                return found;
+            }
+        };
+        match read(&*self.disk, header.previous) {
+            _ if header.previous == 0 => {}
+            Ok((_, previous)) if previous.hash == header.previous_hash => {}
+            Ok(_) => {
+                let path = |number| self.disk.root().join(Name::Manifest(number).path());
+                let (path, previous) = (path(self.newest.number), path(header.previous));
+                found.push(Error::Split { path, previous });
+            }
+            // The one to fall back on was removed when the one that was passed over was published.
+            Err(Error::Disk(disk::Error::Missing { .. })) if self.passed_over.is_some() => {}
+            Err(error) => found.push(error),
+        }
+        found
+    }
+
     /// A number for a new image: above that of all there were.
     ///
     /// # Errors

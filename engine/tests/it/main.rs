@@ -10,3 +10,4 @@ mod faults;
 mod long;
 mod notes;
 mod store;
+mod verify;

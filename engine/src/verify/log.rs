@@ -1,0 +1,83 @@
+//! Checks the log: from what the older of the two newest manifests needs, up to its end or to what is visible.
+
+use std::sync::Arc;
+
+use base::Sequence;
+use disk::Disk;
+use snapshot::Manifests;
+use wal::Replay;
+
+use super::{Problem, Report};
+use crate::format::{decode_ops, decode_outcomes};
+use crate::{Error, Result, TornEnd};
+
+const BATCHES: &str = "all batches from there on";
+
+/// Reads the log; up to the end where nobody writes to it, otherwise up to what was visible. Says whether it ends in
+/// something that was being written.
+pub(super) fn check(
+    disk: &Arc<dyn Disk>,
+    manifests: &Manifests,
+    options: &wal::Options,
+    until: Option<Option<Sequence>>,
+    report: &mut Report<'_>,
+) -> Result<Option<TornEnd>> {
+    let Some(newest) = manifests.newest().newest() else { return Ok(None) };
+    let oldest = manifests.reachable().min_by_key(|point| (point.log.file, point.log.offset));
+    let from = oldest.unwrap_or(newest).log;
+    let durable = Some(newest.log);
+    let replay = match Replay::begin(Arc::clone(disk), options, &from, durable) {
+        Ok(replay) => replay,
+        Err(error) => return report.note_error(error.into(), BATCHES).map(|()| None),
+    };
+    report.is_to_read(replay.progress().1);
+    match read(replay, until.flatten(), report) {
+        Ok((last, torn_end)) => {
+            if let Some(Some(until)) = until
+                && last < Some(until)
+            {
+                report.note(ends_early(last, until, torn_end.as_ref()));
+            }
+            Ok(torn_end.filter(|_| until.is_none()))
+        }
+        Err(error) => report.note_error(error, BATCHES).map(|()| None),
+    }
+}
+
+/// Reads all batches up to this one. Says which was the last, and how the log ends if it was read to its end.
+fn read(
+    mut replay: Replay,
+    until: Option<Sequence>,
+    report: &mut Report<'_>,
+) -> Result<(Option<Sequence>, Option<TornEnd>)> {
+    let mut read = 0;
+    let mut last = None;
+    loop {
+        let Some(batch) = replay.next()? else { break };
+        let sequence = batch.sequence;
+        let bad = |what| Error::BadBatch { sequence, what };
+        let ops = decode_ops(batch.body).map_err(bad)?;
+        decode_outcomes(batch.table, &ops).map_err(bad)?;
+        last = Some(sequence);
+        let now = replay.progress().0;
+        report.has_read(now - read);
+        read = now;
+        if until.is_some_and(|until| sequence >= until) {
+            return Ok((last, None));
+        }
+    }
+    let ended = replay.finish()?;
+    // It began behind batches that an image has.
+    Ok((last.max(ended.last()), ended.cut))
+}
+
+fn ends_early(last: Option<Sequence>, until: Sequence, cut: Option<&TornEnd>) -> Problem {
+    let last =
+        last.map_or_else(|| "before the first batch".into(), |it| format!("behind batch {it}"));
+    Problem {
+        file: cut.map_or_else(|| "wal".into(), |cut| cut.path.clone()),
+        offset: cut.map(|cut| cut.offset),
+        what: format!("the log ends {last}, and batch {until} was written"),
+        affects: BATCHES.to_owned(),
+    }
+}

@@ -1,0 +1,100 @@
+//! Says what is damaged: the file, the place, and what it affects.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::Error;
+
+/// Something that is not as it was written, or does not fit to the rest.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Problem {
+    /// The file, seen from the store's directory.
+    pub file: PathBuf,
+    /// Where in the file, if that is known.
+    pub offset: Option<u64>,
+    /// What is wrong with it.
+    pub what: String,
+    /// What cannot be relied on because of it.
+    pub affects: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file.display())?;
+        if let Some(offset) = self.offset {
+            write!(f, " at offset {offset}")?;
+        }
+        write!(f, ": {}; affects {}", self.what, self.affects)
+    }
+}
+
+impl Problem {
+    /// What an error says is damaged; `None` if it says something else: somebody has the store open, say.
+    pub(crate) fn of(error: &Error, affects: &str) -> Option<Self> {
+        let (file, offset) = place_of(error)?;
+        let (what, affects) = (error.to_string(), affects.to_owned());
+        Some(Problem { file, offset, what, affects })
+    }
+}
+
+/// Where an error says that something is damaged.
+fn place_of(error: &Error) -> Option<(PathBuf, Option<u64>)> {
+    match error {
+        Error::Log(error) => place_in_log(error),
+        Error::Snapshot(error) => place_in_snapshot(error),
+        Error::Vectors(error) => place_in_vectors(error),
+        Error::ManifestLost { path } => Some((path.join("manifests"), None)),
+        Error::BadBatch { .. } => Some(("wal".into(), None)),
+        Error::BadImage { .. } => Some(("images".into(), None)),
+        Error::Unreadable { source, .. } => place_in_vectors(source),
+        _ => None,
+    }
+}
+
+fn place_in_log(error: &wal::Error) -> Option<(PathBuf, Option<u64>)> {
+    match error {
+        wal::Error::Rot { path, offset, .. }
+        | wal::Error::Unreadable { path, offset, .. }
+        | wal::Error::InDoubt { path, offset } => Some((path.clone(), Some(*offset))),
+        wal::Error::Damaged { path, .. } | wal::Error::Missing { path, .. } => {
+            Some((path.clone(), None))
+        }
+        _ => None,
+    }
+}
+
+fn place_in_snapshot(error: &snapshot::Error) -> Option<(PathBuf, Option<u64>)> {
+    use snapshot::Error as E;
+    match error {
+        E::DamagedSection { path, offset, .. } | E::Unreadable { path, offset, .. } => {
+            Some((path.clone(), Some(*offset)))
+        }
+        E::CutShort { path, found, .. } => Some((path.clone(), Some(*found))),
+        E::Damaged { path, .. }
+        | E::Missing { path }
+        | E::NoSection { path, .. }
+        | E::PastEnd { path, .. }
+        | E::Split { path, .. } => Some((path.clone(), None)),
+        E::NoManifest { path, .. } => Some((path.clone(), None)),
+        E::Disk(disk::Error::Missing { path, .. }) => Some((path.clone(), None)),
+        _ => None,
+    }
+}
+
+fn place_in_vectors(error: &segments::Error) -> Option<(PathBuf, Option<u64>)> {
+    use segments::Error as E;
+    match error {
+        E::Rotten { path, offset, .. } | E::Unreadable { path, offset, .. } => {
+            Some((path.clone(), Some(*offset)))
+        }
+        E::CutShort { path, found, .. } => Some((path.clone(), Some(*found))),
+        E::Damaged { path, .. } | E::Missing { path } => Some((path.clone(), None)),
+        E::Inconsistent { .. } => Some(("images".into(), None)),
+        E::Description { source } => match source.downcast_ref::<Error>() {
+            Some(error) => place_of(error),
+            None => Some(("images".into(), None)),
+        },
+        _ => None,
+    }
+}
