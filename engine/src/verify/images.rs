@@ -210,3 +210,6 @@ fn recount_keys(slots: &ImageSlots, entry: &Entry) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ use disk::{Disk, SimDisk};
 use crate::store::{OPS, Op, Start, options, record, recover, starts};
 
 /// Written past the capture of test output: the figures are there to be seen.
-fn say(words: &str) {
+pub(crate) fn say(words: &str) {
     let mut out = std::io::stdout().lock();
     writeln!(out, "engine: {words}").unwrap();
 }
@@ -47,7 +47,7 @@ fn crash_all(workloads: Vec<(usize, Vec<Op>)>, config: &Config) -> u64 {
 }
 
 /// Whether everything is to be tried, however long it takes.
-fn is_full() -> bool {
+pub(crate) fn is_full() -> bool {
     std::env::var("ARRWDB_CRASH").is_ok_and(|value| value == "full")
 }
 

@@ -35,9 +35,10 @@ fn problem(image: &Image, damage: impl FnOnce(&mut Image)) -> String {
     let mut damaged = image.clone();
     damage(&mut damaged);
     let disk = SimDisk::from_image(&damaged, 1);
+    let before = disk.contents().sum();
     let found = verify(&disk).unwrap();
     assert!(!found.is_sound());
-    assert_eq!(disk.contents().sum(), damaged.sum(), "nothing is changed by a check");
+    assert_eq!(disk.contents().sum(), before, "nothing is changed by a check");
     found.problems[0].to_string()
 }
 
@@ -106,8 +107,6 @@ fn damage_is_told_with_its_place_and_whom_it_affects() {
     assert!(lost.contains("missing"), "{lost}");
 }
 
-/// Tables whose sums are right and that contradict each other are found as well: that is what a bug of ours would
-/// leave. Nothing on disk can be made to look so without one, so that the parts are tested beside the code.
 #[test]
 fn several_damages_are_all_told() {
     let image = full(true).contents();
@@ -121,7 +120,8 @@ fn several_damages_are_all_told() {
     let manifests = of("manifests");
     let images = of("images");
     for path in [manifests[manifests.len() - 2], images[images.len() - 1]] {
-        assert!(damaged.flip_bit(path, 4_200 % image.bytes(path).unwrap().len(), 1));
+        // Not in the catalogue: it says where the vectors are.
+        assert!(damaged.flip_bit(path, image.bytes(path).unwrap().len() / 2, 1));
     }
     for path in of("vectors") {
         damaged.flip_bit(path, 4_096, 1);
@@ -156,7 +156,7 @@ fn a_store_is_checked_while_others_write() {
     };
     std::thread::scope(|scope| {
         let (one, two) = (scope.spawn(|| write(&docs, 1)), scope.spawn(|| write(&docs, 2)));
-        for _ in 0..40 {
+        for _ in 0..200 {
             let found = store.verify().unwrap();
             assert!(found.is_sound(), "{found:?}");
         }

@@ -80,6 +80,33 @@ fn every_flipped_bit_of_a_manifest_is_told_or_harmless() {
     }
 }
 
+/// Both of the newest, the one to fall back on as well: nobody else reads that before it is needed.
+#[test]
+fn every_flipped_bit_of_either_manifest_is_told_by_a_check() {
+    let image = store();
+    let problems = |image: &DiskImage| {
+        let disk: Arc<dyn Disk> = Arc::new(SimDisk::from_image(image, 7));
+        match Manifests::open(disk) {
+            Ok(manifests) => manifests.unwrap().verify().len(),
+            Err(_) => 1,
+        }
+    };
+    assert_eq!(problems(&image), 0);
+    let mut paths: Vec<_> = image.files().filter(|path| path.starts_with("manifests")).collect();
+    paths.sort();
+    for path in paths.iter().rev().take(2) {
+        let mut lost = image.clone();
+        lost.remove(path);
+        // The newest as well: what it replaced is gone, and nothing else would have removed that.
+        assert_eq!(problems(&lost), 1, "{} lost", path.display());
+        for bit in 0..bytes_of(&image, path).len() * 8 {
+            let mut damaged = image.clone();
+            assert!(damaged.flip_bit(path, bit / 8, (bit % 8) as u8));
+            assert_eq!(problems(&damaged), 1, "bit {bit} of {}", path.display());
+        }
+    }
+}
+
 #[test]
 fn every_cut_of_a_manifest_is_told_or_harmless() {
     let whole = store();
