@@ -31,6 +31,11 @@ pub enum Error {
         /// The directory.
         path: PathBuf,
     },
+    /// A file is none of a store.
+    NotOfAStore {
+        /// The file.
+        path: PathBuf,
+    },
     /// There is a store already where one was to be made.
     StoreExists {
         /// The directory.
@@ -163,6 +168,9 @@ impl fmt::Display for Error {
             Error::Snapshot(error) => write!(f, "{error}"),
             Error::Vectors(error) => write!(f, "{error}"),
             Error::NoStore { path } => write!(f, "there is no store in {}", path.display()),
+            Error::NotOfAStore { path } => {
+                write!(f, "{} is no manifest, image, segment or log file", path.display())
+            }
             Error::StoreExists { path } => {
                 write!(f, "there is a store in {} already; open it", path.display())
             }

@@ -18,6 +18,16 @@ pub enum Metric {
     Dot,
 }
 
+impl std::fmt::Display for Metric {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Metric::L2 => "l2",
+            Metric::Cosine => "cosine",
+            Metric::Dot => "dot",
+        })
+    }
+}
+
 /// Sums are kept apart in so many lanes, so that the compiler makes wide instructions of them.
 const LANES: usize = 16;
 

@@ -19,6 +19,7 @@
 
 mod batch;
 mod dedup;
+mod describe;
 mod directory;
 mod error;
 mod file;
@@ -41,6 +42,7 @@ pub mod format;
 
 pub use batch::{Batch, Prepared, Writes};
 pub use dedup::DedupTable;
+pub use describe::describe;
 pub use directory::{list, make_directory, remove};
 pub use error::{Error, Result};
 pub use file::Owner;

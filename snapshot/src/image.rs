@@ -128,7 +128,7 @@ pub(crate) fn check_block(
     Ok(block)
 }
 
-fn read_table(file: &dyn File, block: &Block) -> Result<Vec<Row>> {
+pub(crate) fn read_table(file: &dyn File, block: &Block) -> Result<Vec<Row>> {
     // No longer than the file, by the block, and than 4 MiB.
     let mut bytes = vec![0; block.table_bytes() as usize];
     read_at(file, block.table, &mut bytes)?;

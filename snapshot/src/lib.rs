@@ -19,6 +19,7 @@
 //!
 //! FORMAT.md sections 5 and 6 have every byte, and the argument why this holds.
 
+mod describe;
 mod directory;
 #[cfg(test)]
 mod document;
@@ -36,6 +37,7 @@ mod writer;
 
 pub mod format;
 
+pub use describe::{describe_image, describe_manifest};
 pub use directory::list_images;
 pub use error::{Error, Result};
 pub use image::Image;

@@ -1,15 +1,16 @@
 //! Writes down what the log's files hold, for people to read.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use base::{FileId, Sequence, StoreId};
-use disk::{Disk, EntryKind};
+use disk::{Disk, EntryKind, File};
 
 use crate::format::{
     FileHeader, Found, HEADER_BYTES, HeaderState, Holds, Kind, Part, RecordHeader,
 };
 use crate::names::{self, Name};
-use crate::scan::{self, Item};
+use crate::scan::{self, Item, Pages};
 use crate::{Result, files};
 
 /// Writes a line for each record of each file, and for all that is no record. Reads everything; damage is
@@ -35,9 +36,25 @@ fn line(into: &mut String, text: &str) {
     into.push('\n');
 }
 
+/// Writes down what one file holds, wherever it lies; says whether all of it is as a log writes it.
+///
+/// # Errors
+/// If the disk cannot say how long it is.
+pub fn describe(file: &Arc<dyn File>, into: &mut String) -> Result<bool> {
+    let before = into.len();
+    dump_pages(&scan::read(file)?, None, into);
+    let odd = ["no record up to", "cannot be read", "no header", "damaged within"];
+    Ok(!into.get(before..).is_some_and(|said| odd.iter().any(|odd| said.contains(odd))))
+}
+
 fn dump_file(disk: &dyn Disk, store: StoreId, file: FileId, into: &mut String) -> Result<()> {
     let pages = scan::read(&files::open(disk, file)?)?;
     line(into, &format!("{}, {} bytes", names::log_path(file).display(), pages.bytes.len()));
+    dump_pages(&pages, Some((store, file)), into);
+    Ok(())
+}
+
+fn dump_pages(pages: &Pages, place: Option<(StoreId, FileId)>, into: &mut String) {
     for range in &pages.unreadable {
         line(into, &format!("  {:>10}  cannot be read up to {}", range.start, range.end));
     }
@@ -45,15 +62,17 @@ fn dump_file(disk: &dyn Disk, store: StoreId, file: FileId, into: &mut String) -
         Ok(found) => found,
         Err(_) if pages.bytes.iter().all(|byte| *byte == 0) => {
             line(into, "           0  spare: zeros to its end");
-            return Ok(());
+            return;
         }
         Err(invalid) => {
             line(into, &format!("           0  no header: {invalid}"));
-            return Ok(());
+            return;
         }
     };
     line(into, &header_line(&found));
-    if let Err(foreign) = found.header.check_place(store, file) {
+    if let Some((store, file)) = place
+        && let Err(foreign) = found.header.check_place(store, file)
+    {
         line(into, &format!("           0  {foreign}"));
     }
     let Found { header, .. } = found;
@@ -67,7 +86,6 @@ fn dump_file(disk: &dyn Disk, store: StoreId, file: FileId, into: &mut String) -
             },
         );
     }
-    Ok(())
 }
 
 fn header_line(found: &Found) -> String {

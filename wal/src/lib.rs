@@ -46,7 +46,7 @@ pub mod tail;
 
 pub use body::Body;
 pub use commit::{Apply, Commit, Committer, Level, Purpose, Request};
-pub use dump::dump;
+pub use dump::{describe, dump};
 pub use error::{Error, Lost, Result, Witness};
 pub use log::{Beginning, Log};
 pub use make::{Preparation, Spare};

@@ -18,6 +18,13 @@ pub(super) struct Found {
     pub(super) catalogue: Catalogue,
 }
 
+/// What an image is needed for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum For {
+    Answers,
+    FallingBack,
+}
+
 /// Checks all images that the two newest manifests name; those that can be read, the newest first.
 pub(super) fn check(
     disk: &Arc<dyn Disk>,
@@ -32,18 +39,21 @@ pub(super) fn check(
     points.iter().for_each(|point| report.is_to_read(point.image.bytes));
     let mut found = Vec::new();
     for point in points {
-        let is_newest = Some(point.image) == newest;
-        let affects = if is_newest { EVERYTHING } else { FALL_BACK };
+        let needed_for = if Some(point.image) == newest { For::Answers } else { For::FallingBack };
+        let affects = match needed_for {
+            For::Answers => EVERYTHING,
+            For::FallingBack => FALL_BACK,
+        };
         let opened = Image::open(&**disk, manifests.store(), &point.image).map_err(Error::from);
         match opened {
-            Ok(image) => found.extend(check_image(image, is_newest, report)?),
+            Ok(image) => found.extend(check_image(image, needed_for, report)?),
             Err(error) => report.note_error(error, affects)?,
         }
     }
     Ok(found)
 }
 
-fn check_image(image: Image, is_newest: bool, report: &mut Report<'_>) -> Result<Option<Found>> {
+fn check_image(image: Image, needed_for: For, report: &mut Report<'_>) -> Result<Option<Found>> {
     let mut before = 0;
     let damages = image.verify(|read, _| {
         report.has_read(read.saturating_sub(before));
@@ -58,10 +68,9 @@ fn check_image(image: Image, is_newest: bool, report: &mut Report<'_>) -> Result
             Harm::Behind => format!("{} bytes lie behind the end", damage.bytes),
             _ => "it is damaged".to_owned(),
         };
-        let affects = if is_newest {
-            affected(damage.section.as_deref(), catalogue.as_ref().ok())
-        } else {
-            FALL_BACK.to_owned()
+        let affects = match needed_for {
+            For::Answers => affected(damage.section.as_deref(), catalogue.as_ref().ok()),
+            For::FallingBack => FALL_BACK.to_owned(),
         };
         report.note(Problem { file: image.path(), offset: Some(damage.offset), what, affects });
     }
@@ -72,8 +81,10 @@ fn check_image(image: Image, is_newest: bool, report: &mut Report<'_>) -> Result
         Err(error) => return note_bad(&image, error, EVERYTHING, report).map(|()| None),
     };
     for entry in &catalogue.entries {
-        let affects =
-            if is_newest { format!("collection {:?}", entry.name) } else { FALL_BACK.into() };
+        let affects = match needed_for {
+            For::Answers => format!("collection {:?}", entry.name),
+            For::FallingBack => FALL_BACK.to_owned(),
+        };
         match recount(&image, entry) {
             Ok(()) => {}
             Err(_) if !damages.is_empty() => {}

@@ -52,8 +52,7 @@ fn read(
 ) -> Result<(Option<Sequence>, Option<TornEnd>)> {
     let mut read = 0;
     let mut last = None;
-    loop {
-        let Some(batch) = replay.next()? else { break };
+    while let Some(batch) = replay.next()? {
         let sequence = batch.sequence;
         let bad = |what| Error::BadBatch { sequence, what };
         let ops = decode_ops(batch.body).map_err(bad)?;

@@ -7,6 +7,7 @@ mod corruption;
 mod crash;
 mod data;
 mod faults;
+mod inspect;
 mod long;
 mod notes;
 mod store;

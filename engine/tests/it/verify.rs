@@ -10,22 +10,19 @@ use arrwdb::{
 use disk::sim::Image;
 use disk::{Disk, SimDisk};
 
-use crate::store::{OPS, Run, open, options, starts, vector};
+use crate::store::{OPS, Op, Run, open, options, starts, vector};
 
 fn verify(disk: &SimDisk) -> arrwdb::Result<Verification> {
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
     options().verify_on(disk, |_, _| ())
 }
 
-/// A store of two collections with everything in it that there can be, closed or not.
-fn full(is_closed: bool) -> SimDisk {
+/// A store of two collections with everything in it that there can be, after these steps more.
+fn full(more: &[Op]) -> SimDisk {
     let start = &starts()[2];
     let disk = start.disk().build();
     let mut run = Run::on(&disk, start).unwrap();
-    OPS.iter().for_each(|op| run.step(*op).unwrap());
-    if is_closed {
-        run.step(crate::store::Op::Close).unwrap();
-    }
+    OPS.iter().chain(more).for_each(|op| run.step(*op).unwrap());
     drop(run);
     disk
 }
@@ -44,8 +41,8 @@ fn problem(image: &Image, damage: impl FnOnce(&mut Image)) -> String {
 
 #[test]
 fn what_is_sound_is_said_to_be_open_or_not_and_nothing_is_changed() {
-    for is_closed in [false, true] {
-        let disk = full(is_closed);
+    for more in [&[][..], &[Op::Close]] {
+        let disk = full(more);
         let before = disk.contents().sum();
         let mut told = Vec::new();
         let at: Arc<dyn Disk> = Arc::new(disk.clone());
@@ -64,7 +61,7 @@ fn what_is_sound_is_said_to_be_open_or_not_and_nothing_is_changed() {
 fn a_store_that_is_open_or_not_there_cannot_be_checked_from_outside() {
     let disk = SimDisk::new(1);
     assert!(matches!(verify(&disk), Err(Error::NoStore { .. })));
-    let disk = full(false);
+    let disk = full(&[]);
     let _store = open(&disk).unwrap();
     assert!(matches!(verify(&disk), Err(Error::Disk(_))));
 }
@@ -101,15 +98,15 @@ fn damage_is_told_with_its_place_and_whom_it_affects() {
     let end = image.bytes(&log).unwrap().iter().rposition(|byte| *byte != 0).unwrap();
     let log = flip("wal", end - 200);
     assert!(log.contains("affects all batches from there on") || log.contains("torn"), "{log}");
-    let lost = problem(&image, |image| assert!(image.remove(&newest("images"))));
+    let lost = problem(&image, |image| assert!(image.remove(newest("images"))));
     assert!(lost.contains("affects the whole store"), "{lost}");
-    let lost = problem(&image, |image| assert!(image.remove(&newest("vectors"))));
+    let lost = problem(&image, |image| assert!(image.remove(newest("vectors"))));
     assert!(lost.contains("missing"), "{lost}");
 }
 
 #[test]
 fn several_damages_are_all_told() {
-    let image = full(true).contents();
+    let image = full(&[Op::Close]).contents();
     let mut damaged = image.clone();
     let paths: Vec<_> = image.files().map(|path| path.to_path_buf()).collect();
     let of = |folder: &str| {

@@ -61,7 +61,7 @@ fn found(
     // Row 3 is ended.
     let ended = EndedRow { row: Row(3), slot: Slot(2), slot_ended: Ended::Yes };
     table.apply(at(5), &Id::from("gone"), &Outcome::Removed { ended: Some(ended) });
-    let mut list = SlotTable::new(Arc::new(SlotList::new(slots.into_iter()))).unwrap();
+    let mut list = SlotTable::new(Arc::new(SlotList::new(slots))).unwrap();
     let (view, cut) = (table.cut(Some(at(9))), list.cut());
     let collection = Collection { id: entry.id, rows: &view, slots: &cut };
     let into = ImageWriter::create(Arc::clone(&disk), STORE, FileId(1)).unwrap();
@@ -70,7 +70,7 @@ fn found(
     let image = Image::open(&*disk, STORE, &reference).unwrap();
     let mut tell = |_, _| ();
     let mut report = Report::new(disk.root(), &mut tell);
-    assert!(check_image(image, true, &mut report).unwrap().is_some());
+    assert!(check_image(image, For::Answers, &mut report).unwrap().is_some());
     report.problems.iter().map(|problem| problem.what.clone()).collect()
 }
 
