@@ -1,34 +1,76 @@
-//! The `arrwdb` command. It has no commands yet: it says so, and what it is a version of.
+//! The `arrwdb` command: reads what is asked for, has it done, and says how it ended.
 //!
-//! Exit codes: 0 done, 2 wrong usage; 1 is kept for "refused or failed". Never: pretends to know a
-//! command that is only planned.
+//! Promises
+//!  1. Exit codes: 0 done, 1 refused or failed, 2 wrong usage: what cannot be right whatever a store holds.
+//!  2. What went wrong is one sentence on stderr, `arrwdb: ...`, with the path, id, offset or row, and what to do.
+//!     With wrong usage the usage comes with it.
+//!
+//! Never: panics, whatever the arguments and the files; changes a store for a command that only reads.
 
 #![forbid(unsafe_code)]
 
+mod clock;
+mod commands;
+mod failure;
+mod ids;
+mod import;
+mod npy;
+mod numbers;
+mod opened;
+mod options;
+mod output;
+mod progress;
+mod queries;
+mod user_files;
+
+use std::io::Write;
 use std::process::ExitCode;
 
-const HELP: &str = "\
-arrwdb: an embedded, durable vector store
+use clap::{CommandFactory, Parser};
 
-This version has no commands yet. The store itself is there, as a Rust crate:
-README.md has an example, ARCHITECTURE.md says what is there and what is
-planned.
+use crate::commands::Command;
 
-Usage: arrwdb [--help | --version]";
+/// arrwdb: an embedded, durable vector store. Each command opens the store in a directory, does one thing and closes
+/// it. Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
+#[derive(Parser)]
+#[command(name = "arrwdb", version, max_term_width = 100, disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
 
 fn main() -> ExitCode {
-    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
-    let first = arguments.first().map(|argument| argument.to_string_lossy());
-    match first.as_deref() {
-        None | Some("-h" | "--help") if arguments.len() <= 1 => println!("{HELP}"),
-        Some("-V" | "--version") if arguments.len() == 1 => {
-            println!("arrwdb {}", env!("CARGO_PKG_VERSION"));
+    let command = match Arguments::try_parse() {
+        Ok(Arguments { command: Some(command) }) => command,
+        Ok(Arguments { command: None }) => return show_help(),
+        Err(error) => {
+            show(&error);
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
-        _ => {
-            let said: Vec<_> = arguments.iter().map(|word| word.to_string_lossy()).collect();
-            eprintln!("arrwdb: unknown arguments: {}; see arrwdb --help", said.join(" "));
-            return ExitCode::from(2);
+    };
+    match command.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            writeln!(std::io::stderr(), "arrwdb: {failure}").ok();
+            failure.exit_code()
         }
     }
+}
+
+/// Shows what the parser of the arguments has to say: help that was asked for, or what is wrong. Where nobody reads it,
+/// there is nobody to tell that nobody does.
+fn show(error: &clap::Error) {
+    if error.use_stderr() {
+        let said = error.render().to_string();
+        let said = said.strip_prefix("error: ").unwrap_or(&said);
+        write!(std::io::stderr(), "arrwdb: {said}").ok();
+    } else {
+        error.print().ok();
+    }
+}
+
+/// What `arrwdb` alone does: asked for nothing, it says what there is to ask for.
+fn show_help() -> ExitCode {
+    Arguments::command().print_help().ok();
     ExitCode::SUCCESS
 }

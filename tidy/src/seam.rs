@@ -11,6 +11,13 @@ use crate::tree::Text;
 /// Crates that may touch what the seam hides: the seam itself, and what is no part of the store.
 const EXEMPT: &[&str] = &["disk", "benches", "tidy"];
 
+/// Files of the other crates that may all the same, each with the reason.
+const PLACES: &[(&str, &str)] = &[
+    ("cli/src/clock.rs", "tells the user how long a command took; nothing is decided by it"),
+    ("cli/src/user_files.rs", "the user's own files, which are none of the store's"),
+    ("cli/tests/it/sandbox.rs", "makes the files that commands are given, and looks at theirs"),
+];
+
 /// The least the pattern must refuse; it refuses more.
 const BANNED_METHODS: &[&str] = &[
     "std::fs::create_dir",
@@ -79,14 +86,28 @@ pub fn check(folders: &[&str], pattern: &Text, files: &[Text]) -> Vec<String> {
 /// Lints, and groups of them, whose lifting would open the seam.
 const GUARDS: &[&str] = &["disallowed_methods", "disallowed_types", "all", "style"];
 
-/// Complains of every file outside the exempt crates that lifts the bans for itself.
+/// Complains of every file outside the exempt crates that lifts the bans for itself without being
+/// named, and of every name that no longer needs to be.
 pub fn check_sources(folders: &[&str], sources: &[Text]) -> Vec<String> {
+    check_places(folders, sources, PLACES)
+}
+
+fn check_places(folders: &[&str], sources: &[Text], places: &[(&str, &str)]) -> Vec<String> {
     let guarded = folders.iter().filter(|folder| !EXEMPT.contains(folder));
     let guarded: Vec<_> = guarded.map(|folder| format!("{folder}/")).collect();
     let of_guarded = |source: &&Text| guarded.iter().any(|it| source.path.starts_with(it));
     let opens = |source: &&Text| lifted(source).iter().any(|it| GUARDS.contains(&it.as_str()));
     let open = sources.iter().filter(of_guarded).filter(opens);
-    open.map(|source| format!("{}: lifts the bans that keep the seam shut", source.path)).collect()
+    let open: Vec<_> = open.map(|source| source.path.as_str()).collect();
+    let unnamed = open.iter().filter(|path| !places.iter().any(|(place, _)| place == *path));
+    let unneeded = places.iter().filter(|(place, _)| !open.contains(place));
+    let mut complaints: Vec<_> = unnamed
+        .map(|path| format!("{path}: lifts the bans that keep the seam shut; see tidy/src/seam.rs"))
+        .collect();
+    complaints.extend(unneeded.map(|(place, _)| {
+        format!("{place}: does not lift the bans; take its name out of tidy/src/seam.rs")
+    }));
+    complaints
 }
 
 fn parse(file: &Text) -> Table {
@@ -148,13 +169,27 @@ mod tests {
     #[test]
     fn a_ban_lifted_in_a_source_file_is_named() {
         let opened = "#[expect(clippy::disallowed_methods, reason = \"just once\")]\nfn f() {}";
-        let complaints = |path: &str| check_sources(&["wal", "disk"], &[Text::new(path, opened)]);
+        let complaints =
+            |path: &str| check_places(&["wal", "disk"], &[Text::new(path, opened)], &[]);
         assert_eq!(
             complaints("wal/src/a.rs"),
-            ["wal/src/a.rs: lifts the bans that keep the seam shut"]
+            ["wal/src/a.rs: lifts the bans that keep the seam shut; see tidy/src/seam.rs"]
         );
         assert_eq!(complaints("wal/tests/it/a.rs").len(), 1);
         assert_eq!(complaints("disk/src/a.rs"), [""; 0]);
+    }
+
+    #[test]
+    fn a_named_file_may_lift_the_bans_and_must() {
+        let places = [("wal/src/a.rs", "a test")];
+        let complaints =
+            |path: &str, text: &str| check_places(&["wal"], &[Text::new(path, text)], &places);
+        let opened = "#![expect(clippy::disallowed_types, reason = \"just once\")]";
+        assert_eq!(complaints("wal/src/a.rs", opened), [""; 0]);
+        let unneeded =
+            "wal/src/a.rs: does not lift the bans; take its name out of tidy/src/seam.rs";
+        assert_eq!(complaints("wal/src/a.rs", "fn f() {}"), [unneeded]);
+        assert_eq!(complaints("wal/src/b.rs", opened).len(), 2, "a name is for one file only");
     }
 
     #[test]

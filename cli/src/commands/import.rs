@@ -1,0 +1,202 @@
+//! Imports the rows of a file, or goes on with an import that was cut off.
+
+use std::path::PathBuf;
+
+use arrwdb::{Collection, Durability, Store};
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use crate::clock::Stopwatch;
+use crate::failure::{Failure, Result};
+use crate::import::{Pipeline, Record, Records, Source, Told};
+use crate::options::CollectionArguments;
+use crate::output::{Output, note};
+use crate::{opened, progress};
+
+/// Imports vectors from a .npy file
+///
+/// The file holds float32, float64, float16 or uint8 in C order, a vector in each row; it is looked at whole before the
+/// first row is written. Every batch happens as a whole and records how far the import is: the same command again goes
+/// on behind the last recorded row, whatever ended the one before.
+#[derive(Args)]
+#[command(after_long_help = "\
+Examples:
+  arrwdb import ./store docs vectors.npy
+  arrwdb import ./store docs vectors.npy --ids names.txt --batch 5000
+  arrwdb import ./store docs vectors.npy --acks --json")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub(crate) struct Import {
+    #[command(flatten)]
+    at: CollectionArguments,
+    /// The vectors
+    #[arg(value_name = "FILE.npy")]
+    file: PathBuf,
+    /// The ids, one for each row: a .npy of integers, or text with one a line, spelled as for `arrwdb get`. Without it,
+    /// rows are numbered from one above the highest number that ever was an id in the collection, or from 0
+    #[arg(long, value_name = "FILE")]
+    ids: Option<PathBuf>,
+    /// How many rows happen at once
+    #[arg(long, value_name = "ROWS", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=BATCH_MAX))]
+    batch: u32,
+    /// When a batch is acknowledged: when it survives the power, or only the process
+    #[arg(long, value_enum, default_value = "sync")]
+    durability: DurabilityName,
+    /// Wait until all rows are in the index; with flat they are at once
+    #[arg(long)]
+    wait_indexed: bool,
+    /// Print `acked N` after every batch: rows of this run that are acknowledged. Nothing else but JSON is printed then
+    #[arg(long)]
+    acks: bool,
+    /// Forget how far an earlier import of this file came, and import it anew; without --ids under new ids
+    #[arg(long)]
+    restart: bool,
+    /// End with one line of JSON: {"vectors","seconds","vectors_per_second","bytes_written"}, of this run
+    #[arg(long)]
+    json: bool,
+}
+
+/// A batch of more rows would hardly be faster, and is held in memory.
+const BATCH_MAX: i64 = 1_000_000;
+
+#[derive(Clone, Copy, ValueEnum)]
+enum DurabilityName {
+    /// It survives the power
+    Sync,
+    /// It survives the process
+    Os,
+}
+
+/// The last line of JSON.
+#[derive(Serialize)]
+struct Answer {
+    vectors: u64,
+    seconds: f64,
+    vectors_per_second: f64,
+    /// Of the whole store since it was opened, its closing included.
+    bytes_written: u64,
+}
+
+impl Import {
+    pub(crate) fn run(self) -> Result<()> {
+        let store = opened::open(&self.at.store)?;
+        let watch = Stopwatch::start();
+        let collection = opened::collection(&store, &self.at.store, &self.at.collection)?;
+        let dim = collection.config().dim();
+        let mut source = Source::open(&self.file, self.ids.as_deref(), dim)?;
+        let records = Records::load(&store, collection.name())?;
+        let record = self.begin(&collection, &source, &records)?;
+        let mut vectors = 0;
+        if record.done == record.rows {
+            let (path, rows) = (self.file.display(), record.rows);
+            note(format_args!(
+                "all {rows} rows of {path} are there: there is nothing left to do (--restart imports \
+                 them anew)"
+            ));
+        } else {
+            source.check(record.done, self.ids.as_deref())?;
+            vectors = self.write(&store, &collection, &mut source, (records, record))?;
+        }
+        store.close()?;
+        self.tell(vectors, watch.elapsed().as_secs_f64(), store.stats().bytes_written)
+    }
+
+    /// Where the import begins, or goes on.
+    fn begin(&self, collection: &Collection, source: &Source, records: &Records) -> Result<Record> {
+        let known = records.find(source.fingerprint()).filter(|_| !self.restart);
+        if let Some(known) = known {
+            return self.go_on(collection, source, known);
+        }
+        let (of, rows) = (source.fingerprint().clone(), source.rows());
+        let mut record = Record { of, first: None, done: 0, rows };
+        if self.ids.is_none() && rows > 0 {
+            let first = collection.highest_number().map_or(Some(0), |it| it.checked_add(1));
+            record.first = first.filter(|first| first.checked_add(rows - 1).is_some());
+            if record.first.is_none() {
+                return Err(Failure::refused(format!(
+                    "collection {:?} has no {rows} numbers left above its highest id; give ids with \
+                     --ids",
+                    collection.name()
+                )));
+            }
+        }
+        Ok(record)
+    }
+
+    fn go_on(&self, collection: &Collection, source: &Source, known: &Record) -> Result<Record> {
+        let path = self.file.display();
+        if known.rows != source.rows() {
+            return Err(Failure::refused(format!(
+                "{path} has {} rows, and the record of its import {}; --restart imports it anew",
+                source.rows(),
+                known.rows
+            )));
+        }
+        if known.done == known.rows {
+            return Ok(known.clone());
+        }
+        let (highest, expected) = (collection.highest_number(), known.end());
+        if known.first.is_some() && highest != expected {
+            return Err(Failure::refused(format!(
+                "{} of {} rows of {path} were imported, and since then ids above theirs were written \
+                 to collection {:?}; --restart imports all of it anew, under new ids",
+                known.done,
+                known.rows,
+                collection.name()
+            )));
+        }
+        note(format_args!(
+            "goes on behind the {} of {} rows of {path} that are there",
+            known.done, known.rows
+        ));
+        Ok(known.clone())
+    }
+
+    fn write(
+        &self,
+        store: &Store,
+        collection: &Collection,
+        source: &mut Source,
+        (records, record): (Records, Record),
+    ) -> Result<u64> {
+        let next = record.first.map(|first| first.saturating_add(record.done));
+        source.go_to(record.done, next)?;
+        let bar = progress::bar("importing", record.rows);
+        bar.set_position(record.done);
+        let batch = usize::try_from(self.batch).unwrap_or(usize::MAX);
+        let durability = match self.durability {
+            DurabilityName::Sync => Durability::Sync,
+            DurabilityName::Os => Durability::Os,
+        };
+        let told = if self.acks { Told::Acks } else { Told::Nobody };
+        let pipeline = Pipeline { store, collection, records, batch, durability };
+        let imported = pipeline.run(source, record, told, &bar);
+        bar.finish_and_clear();
+        let vectors = imported.rows;
+        let path = self.file.display();
+        imported.ended.map(|()| vectors).map_err(|failure| {
+            failure.about(format_args!(
+                "{path}: {vectors} rows of this run were acknowledged, and the same command goes on \
+                 behind those that are there"
+            ))
+        })
+    }
+
+    fn tell(&self, vectors: u64, seconds: f64, bytes_written: u64) -> Result<()> {
+        let per_second = vectors as f64 / seconds.max(1e-9);
+        let mut output = Output::begin();
+        if self.json {
+            output.json(&Answer {
+                vectors,
+                seconds,
+                vectors_per_second: per_second,
+                bytes_written,
+            })?;
+        } else if !self.acks && vectors > 0 {
+            output.line(format_args!(
+                "imported {vectors} vectors into {:?} in {seconds:.2} s ({per_second:.0} a second)",
+                self.at.collection
+            ))?;
+        }
+        output.finish()
+    }
+}

@@ -1,0 +1,10 @@
+//! Imports the rows of a file, batch by batch, so that an import that was cut off goes on where it was.
+
+mod pipeline;
+mod records;
+mod row_ids;
+mod source;
+
+pub(crate) use pipeline::{Pipeline, Told};
+pub(crate) use records::{Record, Records};
+pub(crate) use source::{Fingerprint, Source};

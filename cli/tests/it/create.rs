@@ -1,0 +1,43 @@
+//! Collections that are made, and those that are not.
+
+use serde_json::json;
+
+use super::sandbox::Sandbox;
+
+#[test]
+fn a_collection_is_as_it_was_asked_for() {
+    let sandbox = Sandbox::new();
+    let create = |name: &str, words: &[&str]| {
+        sandbox.run(&[&["create", "store", name, "--index", "flat"], words].concat())
+    };
+    let said = create("docs", &["--dim", "384", "--metric", "cosine"]).done();
+    assert!(said.contains("\"docs\"") && said.contains("store"), "{said}");
+    create("photos", &["--dim", "2", "--metric", "l2", "--dedup", "decimals=6"]).done();
+    create("songs", &["--dim", "65536", "--metric", "dot", "--dedup", "off"]).done();
+    let of = |name: &str, dim: u32, metric: &str, dedup: &str| json!({"name": name, "dim": dim, "metric": metric, "index": "flat", "dedup": dedup, "vectors": 0});
+    assert_eq!(
+        sandbox.run(&["list", "store", "--json"]).json(),
+        json!([
+            of("docs", 384, "cosine", "exact"),
+            of("photos", 2, "l2", "decimals=6"),
+            of("songs", 65536, "dot", "off"),
+        ])
+    );
+    let lines = sandbox.run(&["list", "store"]).done();
+    assert_eq!(lines.lines().count(), 4, "{lines}");
+    create("docs", &["--dim", "3", "--metric", "l2"]).refused(&["\"docs\" already"]);
+}
+
+#[test]
+fn kinds_of_index_that_are_not_there_are_refused_before_anything_is_made() {
+    for kind in ["hnsw", "lsh", "kdtree", "auto"] {
+        let sandbox = Sandbox::new();
+        let words = ["create", "store", "docs", "--dim", "3", "--metric", "l2", "--index", kind];
+        sandbox.run(&words).refused(&[&format!("index kind {kind} does not exist yet"), "flat"]);
+        if kind == "hnsw" {
+            let words = [&words[..], &["--m", "16", "--ef-construction", "200"]].concat();
+            sandbox.run(&words).refused(&["does not exist yet"]);
+        }
+        assert!(sandbox.names().is_empty());
+    }
+}
