@@ -5,12 +5,16 @@
 mod bench;
 mod checkpoint;
 mod create;
+mod demo;
 mod get;
 mod import;
+mod inspect;
 mod list;
+mod log;
 mod remove;
 mod search;
 mod stats;
+mod verify;
 
 use clap::Subcommand;
 
@@ -44,5 +48,9 @@ commands! {
     remove::Remove,
     list::List,
     stats::Stats,
+    verify::Verify,
     checkpoint::Checkpoint,
+    inspect::Inspect,
+    log::Log,
+    demo::Demo,
 }

@@ -35,6 +35,11 @@ impl Failure {
         Failure { sentence: format!("{what}: {}", self.sentence), ..self }
     }
 
+    /// The same, of a check that could not be made: that is another code than "damaged".
+    pub(crate) fn not_run(self) -> Self {
+        Failure { code: 2, ..self }
+    }
+
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.code)
     }

@@ -11,6 +11,7 @@
 
 mod clock;
 mod commands;
+mod demo;
 mod failure;
 mod ids;
 mod import;

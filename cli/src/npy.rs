@@ -64,7 +64,7 @@ pub(crate) struct Int64File(Whole);
 impl Int64File {
     pub(crate) fn create(path: &std::path::Path, rows: u64, columns: u64) -> Result<Int64File> {
         let mut file = Whole::create(path)?;
-        file.write(&header::int64(rows, columns))?;
+        file.write(&header::encode("<i8", rows, columns))?;
         Ok(Int64File(file))
     }
 
@@ -75,4 +75,16 @@ impl Int64File {
     pub(crate) fn finish(self) -> Result<()> {
         self.0.finish()
     }
+}
+
+/// Writes a file of f32.
+pub(crate) fn write_floats(path: &std::path::Path, rows: &[Vec<f32>]) -> Result<()> {
+    let columns = rows.first().map_or(0, Vec::len);
+    let mut file = Whole::create(path)?;
+    file.write(&header::encode("<f4", rows.len() as u64, columns as u64))?;
+    for row in rows {
+        let bytes: Vec<u8> = row.iter().flat_map(|number| number.to_le_bytes()).collect();
+        file.write(&bytes)?;
+    }
+    file.finish()
 }

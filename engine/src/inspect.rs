@@ -13,6 +13,7 @@ use wal::Replay;
 
 use crate::format::{EndedRow, Op, Outcome, decode_ops, decode_outcomes};
 use crate::image::read_catalogue;
+use crate::store::check_there;
 use crate::{Error, Result, StoreOptions, TornEnd};
 
 /// What a file of a store was found to be.
@@ -75,6 +76,7 @@ impl StoreOptions {
         mut see: impl FnMut(Sequence, &[String]),
     ) -> Result<Option<TornEnd>> {
         let disk: Arc<dyn Disk> = Arc::new(OsDisk::options().open(path.as_ref())?);
+        check_there(&disk)?;
         let _nobody_writes = disk.lock(LockKind::Shared)?;
         let no_store = || Error::NoStore { path: disk.root().to_path_buf() };
         let manifests = Manifests::open(Arc::clone(&disk))?.ok_or_else(no_store)?;

@@ -137,6 +137,9 @@ impl StoreOptions {
     /// # Errors
     /// As [`Store::open`].
     pub fn open_on(self, disk: Arc<dyn Disk>) -> Result<Store> {
+        if self.missing == Missing::Refuse {
+            check_there(&disk)?;
+        }
         let lock = Arc::new(disk.lock(LockKind::Exclusive)?);
         // Behind the first failed write or sync nothing is written, whoever asks for it.
         let (disk, _latch) = disk::Latch::guard(disk);
@@ -245,6 +248,15 @@ fn create(
     let (pins, state, notes) = (Pins::new(None), State::default(), Notes::default());
     let recovered = Recovered { log, pins, state, notes, timelines, logged: 0, cut: None };
     Ok((manifests, recovered, image.bytes))
+}
+
+/// Refuses a directory in which there is nothing of a store, before anything is made there: a lock would leave its file
+/// behind. What is there is looked at behind the lock.
+pub(crate) fn check_there(disk: &Arc<dyn Disk>) -> Result<()> {
+    match Manifests::open(Arc::clone(disk)) {
+        Ok(None) => Err(Error::NoStore { path: disk.root().to_path_buf() }),
+        _ => Ok(()),
+    }
 }
 
 /// Refuses a store that has a manifest of one that was never finished, and was used: then later manifests are damaged

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use disk::{Disk, LockKind, OsDisk};
 use snapshot::Manifests;
 
+use crate::store::check_there;
 use crate::{Error, Result, Store, StoreOptions, TornEnd};
 
 pub use problem::Problem;
@@ -127,6 +128,7 @@ impl StoreOptions {
         disk: Arc<dyn Disk>,
         mut tell: impl FnMut(u64, u64),
     ) -> Result<Verification> {
+        check_there(&disk)?;
         let _nobody_writes = disk.lock(LockKind::Shared)?;
         let mut report = Report::new(disk.root(), &mut tell);
         let manifests = match Manifests::open(Arc::clone(&disk)) {

@@ -36,7 +36,12 @@ const USES: &[Use] = &[
     ("indicatif", "cli", Kind::Code, "progress bars, where there is a terminal to draw them on"),
     ("serde", "cli", Kind::Code, "answers in JSON as types, each field in its place"),
     ("serde_json", "cli", Kind::Code, "reads and writes JSON"),
-    ("tempfile", "cli", Kind::Tests, "stores and files that vanish after the test"),
+    (
+        "tempfile",
+        "cli",
+        Kind::Code,
+        "the directory of the demonstration, which vanishes at its end",
+    ),
     (
         "tempfile",
         "benches",

@@ -178,10 +178,10 @@ impl<'a> Words<'a> {
     }
 }
 
-/// The header of a file of int64.
-pub(super) fn int64(rows: u64, columns: u64) -> Vec<u8> {
+/// The header of a file of these elements.
+pub(super) fn encode(element: &str, rows: u64, columns: u64) -> Vec<u8> {
     let dictionary =
-        format!("{{'descr': '<i8', 'fortran_order': False, 'shape': ({rows}, {columns}), }}");
+        format!("{{'descr': '{element}', 'fortran_order': False, 'shape': ({rows}, {columns}), }}");
     // The data begins at a multiple of 64; the header ends in a line feed.
     let length = (10 + dictionary.len() + 1).next_multiple_of(64) - 10;
     let mut header = MAGIC.to_vec();
@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn what_is_written_is_what_is_read() {
         for (rows, columns) in [(0, 10), (500, 100), (u64::MAX, u64::MAX)] {
-            let header = int64(rows, columns);
+            let header = encode("<i8", rows, columns);
             assert_eq!(header.len() % 64, 0);
             let text = str::from_utf8(&header[10..]).unwrap();
             assert_eq!(parse(text, 0).unwrap().shape, [rows, columns]);

@@ -4,6 +4,7 @@
 
 mod bench;
 mod create;
+mod damage;
 mod data;
 mod files;
 mod import;
