@@ -65,7 +65,7 @@ pub(super) fn kill_a_writer(dir: &Path, path: &Path, more: &[Vec<f32>]) -> Resul
     let lines = BufReader::new(child.stdout.take().ok_or_else(|| failed("no output to read"))?);
     let mut lines = lines.lines().map_while(std::io::Result::ok);
     // Whatever it said before it died counts, also what comes between these two.
-    while let Some(line) = lines.next() {
+    for line in lines.by_ref() {
         acknowledged = said(&line)?;
         if acknowledged >= KILLED_BEHIND {
             break;
