@@ -1,7 +1,6 @@
 //! Crashes stores everywhere, and their recoveries: what was promised is found, and nothing that is not one of the
 //! states there were.
 
-use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use arrwdb::{CollectionConfig, Metric};
@@ -9,13 +8,8 @@ use disk::harness::{Config, crash_everywhere};
 use disk::sim::{Density, Progress};
 use disk::{Disk, SimDisk};
 
+use crate::report::say;
 use crate::store::{OPS, Op, Start, options, record, recover, starts};
-
-/// Written past the capture of test output: the figures are there to be seen.
-fn say(words: &str) {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "engine: {words}").unwrap();
-}
 
 /// Crashes a workload everywhere; how many images were recovered.
 fn crash(start: &Start, ops: &[Op], config: &Config) -> u64 {

@@ -8,22 +8,13 @@ use std::sync::Arc;
 use arrwdb::{Collection, CollectionConfig, Durability, Id, Metric, Store, View};
 use disk::{Disk, SimDisk};
 
+use crate::chance::Chance;
+
 /// Four slots in the first two segments.
 const DIM: u32 = 4_096;
 const STEPS: u32 = 250;
 
 type Content = BTreeMap<Id, u32>;
-
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) % end
-    }
-}
 
 fn vector(number: u32) -> Vec<f32> {
     (0..DIM).map(|at| (number * 7 + at % 5) as f32).collect()
@@ -173,7 +164,7 @@ impl Run {
 fn long_lives_lose_nothing_and_mix_up_nothing() {
     for seed in 1..=30_u64 {
         let outcome = catch_unwind(AssertUnwindSafe(|| {
-            let mut chance = Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+            let mut chance = Chance::of(seed);
             let mut run = Run::new();
             for _ in 0..STEPS {
                 run.step(&mut chance);
