@@ -13,7 +13,7 @@ use snapshot::{Branch, ImageWriter, Manifest, Manifests, Point};
 use wal::{Beginning, Committer, Level, Log};
 
 use crate::background::Background;
-use crate::checkpoint::Checkpoints;
+use crate::checkpoint::{Checkpoints, unkept};
 use crate::image::{self, Catalogue};
 use crate::inner::{Applier, CollectionState, Inner, State, Wish};
 use crate::recover::{self, Recovered};
@@ -181,6 +181,7 @@ impl StoreOptions {
             pins,
             state: RwLock::new(state),
             ddl: Mutex::new(()),
+            unkept: Mutex::new(unkept(&manifests)),
             checkpoints: Mutex::new(Checkpoints { manifests, timelines, image_bytes }),
             logged: AtomicU64::new(logged),
             checkpoint_bytes: self.checkpoint_bytes,

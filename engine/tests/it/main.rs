@@ -19,4 +19,5 @@ mod power;
 mod report;
 #[cfg(target_os = "linux")]
 mod shutdown;
+mod space;
 mod store;
