@@ -19,7 +19,7 @@ fn stores() -> [(Image, Content); 2] {
         let start = &starts()[1];
         let mut run = Run::on(&start.disk().build(), start).unwrap();
         ops.iter().chain(more).for_each(|op| run.step(*op).unwrap());
-        let content = run.contents.last().unwrap().clone();
+        let content = run.content.clone();
         (run.disk.contents(), content)
     };
     [run(&[Op::Close]), run(&[])]

@@ -38,7 +38,9 @@ fn put(store: &Store, round: u64) {
 fn remove_all(store: &Store) {
     let docs = store.collection("docs").unwrap();
     let mut batch = store.batch();
-    (0..IDS).for_each(|id| drop(batch.remove(&docs, id)));
+    for id in 0..IDS {
+        batch.remove(&docs, id);
+    }
     batch.commit(Durability::Sync).unwrap().wait().unwrap();
     let counted = docs.statistics();
     assert_eq!((counted.vectors, counted.total_references, counted.unique_vectors), (0, 0, 0));
