@@ -220,13 +220,29 @@ where
     /// # Errors
     /// The first failure.
     pub fn everywhere(&mut self, recording: &Recording) -> Result<(), Failure> {
-        self.crash(recording, self.config.depth)
+        self.behind(recording, None)
     }
 
-    /// A crash at every point of a run.
-    fn crash(&mut self, recording: &Recording, depth: u32) -> Result<(), Failure> {
+    /// The same, but only of crashes behind the first so many events, unless it is of all: how a run goes on whose
+    /// beginning was crashed as part of another.
+    ///
+    /// # Errors
+    /// The first failure.
+    pub fn behind(&mut self, recording: &Recording, events: Option<usize>) -> Result<(), Failure> {
+        self.crash(recording, events, self.config.depth)
+    }
+
+    /// A crash at every point of a run, or of those behind so many events.
+    fn crash(
+        &mut self,
+        recording: &Recording,
+        behind: Option<usize>,
+        depth: u32,
+    ) -> Result<(), Failure> {
         for point in recording.crash_points(&self.config.density, self.config.seed) {
-            self.crash_at(&point, recording, depth)?;
+            if behind.is_none_or(|events| point.events > events) {
+                self.crash_at(&point, recording, depth)?;
+            }
         }
         Ok(())
     }
@@ -261,7 +277,7 @@ where
         let found = self.recover(disk, progress)?;
         let recording = disk.recording();
         if depth > 1 {
-            self.crash(&recording, depth - 1)?;
+            self.crash(&recording, None, depth - 1)?;
         }
         let last = recording.last_point(&self.config.density, self.config.seed);
         let killed = last.after_kill(self.next_seed());
@@ -269,7 +285,8 @@ where
         let mut seen = HashSet::from([killed.contents().sum()]);
         self.check_again(&killed, &found, progress)
             .map_err(|failure| failure.behind(&recording, &last, KILLED))?;
-        for crash in last.images().filter(|crash| seen.insert(crash.image.sum())) {
+        let images = last.some_images(self.config.density.again, self.next_seed());
+        for crash in images.filter(|crash| seen.insert(crash.image.sum())) {
             let disk = last.after_power_loss(&crash, self.next_seed());
             self.check_again(&disk, &found, progress)
                 .map_err(|failure| failure.behind(&recording, &last, &last.describe(&crash)))?;

@@ -18,11 +18,8 @@ use snapshot::{Branch, ImageRef, ImageWriter, Manifest, Manifests, Point};
 use wal::Level;
 
 use crate::image::{self, Catalogue, Entry, ImageRows, ImageSlots};
-use crate::inner::{CutOff, Cuts, Inner, Wish};
+use crate::inner::{CutOff, Cuts, Inner, RECLAIMED_AT_A_TIME, Wish};
 use crate::{Error, Result};
-
-/// How many slots are given back at a time, while batches wait.
-const RECLAIMED_AT_A_TIME: u32 = 10_000;
 
 /// What is known of checkpoints. Whoever makes one holds this.
 #[derive(Debug)]
@@ -30,6 +27,12 @@ pub(crate) struct Checkpoints {
     pub(crate) manifests: Manifests,
     /// The branches of history, the newest last.
     pub(crate) timelines: Vec<Branch>,
+}
+
+/// The batch up to which what was freed is in no checkpoint of the two newest manifests. Before the first checkpoint
+/// has a successor there is none: it is still one of the two.
+pub(crate) fn unkept(manifests: &Manifests) -> Option<Sequence> {
+    manifests.reachable().map(|point| point.sequence).min().flatten()
 }
 
 impl Inner {
@@ -167,8 +170,8 @@ impl Inner {
             committer.prune(&oldest.log, 0)?;
         }
         self.remove_unused_files()?;
-        // Before the first checkpoint has a successor nothing is given back: it is still one of the two.
-        let freed = points().map(|point| point.sequence).min().flatten();
+        let freed = unkept(&checkpoints.manifests);
+        *self.unkept.lock() = freed;
         let until = RestingUntil { freed, spans: Vec::new() };
         let collections: Vec<_> = self.state.read().collections.values().cloned().collect();
         for collection in collections {

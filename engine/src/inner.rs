@@ -16,7 +16,7 @@ use std::sync::{Arc, OnceLock};
 use base::{CollectionId, FileId, LogPlace, Sequence, StoreId};
 use disk::{Disk, LockGuard};
 use parking_lot::{Mutex, RwLock};
-use segments::{Ended, Pins, Placed, Prepared, VectorSet, Writes};
+use segments::{Ended, Pins, Placed, Prepared, Reclaimed, RestingUntil, VectorSet, Writes};
 use wal::{Apply, Body, Committer, Level, Purpose, Request};
 
 use crate::background::Wake;
@@ -25,6 +25,9 @@ use crate::format::{EndedRow, Op, Outcome, encode_ops, encode_outcomes, table_by
 use crate::notes::{Note, Notes};
 use crate::rows::{Current, Rows, RowsView};
 use crate::{CollectionConfig, Error, Id, Result};
+
+/// How many slots are given back at a time, while batches wait.
+pub(crate) const RECLAIMED_AT_A_TIME: u32 = 10_000;
 
 /// A collection, as all its handles share it.
 #[derive(Debug)]
@@ -91,6 +94,8 @@ pub(crate) struct Inner {
     pub(crate) meter: Arc<disk::Meter>,
     /// What was wrong with the newest manifest, if it had to be passed over when the store was opened.
     pub(crate) passed_over: Option<Error>,
+    /// Slots that were freed by this batch or before it are in no checkpoint that is kept.
+    pub(crate) unkept: Mutex<Option<Sequence>>,
     /// Released with the last handle, view and vector.
     pub(crate) lock: Arc<LockGuard>,
 }
@@ -269,7 +274,8 @@ impl Inner {
         Ok((outcomes, writes))
     }
 
-    /// Makes one more segment for a collection, unless somebody did meanwhile.
+    /// Makes room in a collection, unless somebody did meanwhile: of slots that nobody needs any more, or by one more
+    /// segment.
     fn grow(&self, collection: &Arc<CollectionState>, level: Level) -> Result<()> {
         let before = collection.set.files().len();
         let _alone = collection.growth.lock();
@@ -277,12 +283,31 @@ impl Inner {
             return Ok(());
         }
         self.check()?;
+        if self.reuse(collection, level)? {
+            return Ok(());
+        }
         let file = FileId(self.next_file.fetch_add(1, Ordering::Relaxed));
         let file = collection.set.make_segment(file)?;
         // Its slots are given out once the log says that it is there.
         let wish = Wish::Segment(Arc::clone(collection), file);
         let _written_in_order = self.queue(&[wish], level, None, |_| ())?;
         Ok(())
+    }
+}
+
+impl Inner {
+    /// Gives slots back that no checkpoint and no view needs; says whether there were any. A process that makes one
+    /// checkpoint, when it ends, has no other time for it.
+    fn reuse(&self, collection: &Arc<CollectionState>, level: Level) -> Result<bool> {
+        let until = RestingUntil { freed: *self.unkept.lock(), spans: Vec::new() };
+        let reclaim = || collection.set.reclaim(&until, RECLAIMED_AT_A_TIME);
+        let Reclaimed { freed, waiting, .. } = reclaim()?;
+        if freed > 0 || waiting == 0 {
+            return Ok(freed > 0);
+        }
+        // Free is what was closed before all views there are: those from here on have a later number.
+        self.queue(&[Wish::Cut], level, None, |_| ())?.commit.wait()?;
+        Ok(reclaim()?.freed > 0)
     }
 }
 

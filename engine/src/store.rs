@@ -13,7 +13,7 @@ use snapshot::{Branch, ImageWriter, Manifest, Manifests, Point};
 use wal::{Beginning, Committer, Level, Log};
 
 use crate::background::Background;
-use crate::checkpoint::Checkpoints;
+use crate::checkpoint::{Checkpoints, unkept};
 use crate::image::{self, Catalogue};
 use crate::inner::{Applier, CollectionState, Inner, State, Wish};
 use crate::notes::Notes;
@@ -192,6 +192,7 @@ impl StoreOptions {
             state: RwLock::new(state),
             notes: Mutex::new(notes),
             ddl: Mutex::new(()),
+            unkept: Mutex::new(unkept(&manifests)),
             checkpoints: Mutex::new(Checkpoints { manifests, timelines }),
             logged: AtomicU64::new(logged),
             image_bytes: AtomicU64::new(image_bytes),

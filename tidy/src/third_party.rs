@@ -32,6 +32,7 @@ const USES: &[Use] = &[
     ("parking_lot", "engine", Kind::Code, "locks that do not poison, and let many read"),
     ("proptest", "engine", Kind::Tests, "random batches against plain maps"),
     ("tempfile", "engine", Kind::Tests, "stores on the real disk that vanish after the test"),
+    ("rustix", "engine", Kind::Tests, "the call that shuts a file system down, and its number"),
     ("clap", "cli", Kind::Code, "arguments, their help, and what is wrong with them"),
     ("indicatif", "cli", Kind::Code, "progress bars, where there is a terminal to draw them on"),
     ("serde", "cli", Kind::Code, "answers in JSON as types, each field in its place"),

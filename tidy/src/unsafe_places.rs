@@ -6,6 +6,7 @@ use crate::tree::Text;
 /// Modules that may lift the workspace's ban, each with the reason it cannot do without.
 const PLACES: &[(&str, &str)] = &[
     ("disk/src/region.rs", "maps files and lends their bytes"),
+    ("engine/tests/it/shutdown.rs", "shuts a file system down, to see what is left"),
     ("segments/src/view.rs", "lends vectors that nobody writes to meanwhile"),
     ("snapshot/src/lent.rs", "lends bytes of images, which are never written again"),
 ];

@@ -27,6 +27,9 @@ pub struct Density {
     pub cuts: usize,
     /// At each point, at most this many crashes, by chance if there are more.
     pub images: usize,
+    /// Right behind a recovery, at most this many crashes: the one that keeps what was synced alone, and others by
+    /// chance, which are others each time.
+    pub again: usize,
     /// What trashing harms.
     pub neighbours: Neighbours,
     /// What trashing leaves.
@@ -42,6 +45,7 @@ impl Default for Density {
             tears: 16,
             cuts: 16,
             images: 4096,
+            again: 4096,
             neighbours: Neighbours::Spared,
             in_flight: InFlight::Trashed,
         }

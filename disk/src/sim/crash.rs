@@ -157,9 +157,18 @@ impl CrashPoint {
     /// Every disk that a power failure here could leave, as far as the density goes. Some are the
     /// same: see [`Image::sum`].
     pub fn images(&self) -> impl Iterator<Item = CrashImage> {
-        self.choices
-            .iter()
-            .map(|choice| CrashImage { image: choice.image(&self.platter), choice: choice.clone() })
+        self.choices.iter().map(|choice| self.build(choice))
+    }
+
+    /// At most so many of them: the one that keeps what was synced alone, and others by chance.
+    pub(crate) fn some_images(&self, most: usize, seed: u64) -> impl Iterator<Item = CrashImage> {
+        let others: Vec<_> = self.choices.iter().skip(1).collect();
+        let others = Random::new(seed).some_of(others, most.saturating_sub(1));
+        self.choices.iter().take(1).chain(others).map(|choice| self.build(choice))
+    }
+
+    fn build(&self, choice: &Choice) -> CrashImage {
+        CrashImage { image: choice.image(&self.platter), choice: choice.clone() }
     }
 
     /// How a crash led to this image, in words.

@@ -11,7 +11,8 @@ use arrwdb::{CollectionConfig, Id, Metric};
 use disk::sim::Image;
 use disk::{Disk, SimDisk};
 
-use crate::crash::{is_full, say};
+use crate::crash::is_full;
+use crate::report::say;
 use crate::store::{Content, DIM, Op, Run, look, open, options, starts, vector};
 
 /// A store that was closed, and one whose process died, with what is in them.
@@ -21,7 +22,7 @@ fn stores() -> [(Image, Content); 2] {
         let start = &starts()[1];
         let mut run = Run::on(&start.disk().build(), start).unwrap();
         ops.iter().chain(more).for_each(|op| run.step(*op).unwrap());
-        let content = run.contents.last().unwrap().clone();
+        let content = run.content.clone();
         (run.disk.contents(), content)
     };
     [run(&[Op::Close]), run(&[])]

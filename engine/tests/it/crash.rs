@@ -1,39 +1,74 @@
 //! Crashes stores everywhere, and their recoveries: what was promised is found, and nothing that is not one of the
 //! states there were.
 
-use std::io::Write;
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
 use arrwdb::{CollectionConfig, Metric};
-use disk::harness::{Config, crash_everywhere};
+use disk::harness::{Config, Crashes, Report, crash_everywhere};
 use disk::sim::{Density, Progress};
 use disk::{Disk, SimDisk};
 
-use crate::store::{OPS, Op, Start, options, record, recover, starts};
+use crate::chance::Chance;
+use crate::report::say;
+use crate::store::{Contents, OPS, Op, Start, options, record_parts, recover, starts};
 
-/// Written past the capture of test output: the figures are there to be seen.
-pub(crate) fn say(words: &str) {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "engine: {words}").unwrap();
+/// Whether everything is to be tried, however long it takes.
+pub(crate) fn is_full() -> bool {
+    std::env::var("ARRWDB_CRASH").is_ok_and(|value| value == "full")
 }
 
-/// Crashes a workload everywhere; how many images were recovered.
-fn crash(start: &Start, ops: &[Op], config: &Config) -> u64 {
-    let (recording, contents) = record(start, ops);
-    let report =
-        crash_everywhere(config, &recording, |disk, progress| recover(disk, progress, &contents));
-    let report = report.unwrap_or_else(|failure| panic!("{ops:?} from {}: {failure}", start.name));
-    report.images
+/// What to crash, all of it from one start and with the same beginning.
+struct Job {
+    start: usize,
+    before: Vec<Op>,
+    /// How many of those operations are crashed with another job.
+    crashed: usize,
+    /// What comes behind the beginning, one or the other.
+    others: Vec<Op>,
+    config: Config,
 }
 
-/// All of them, on two threads; how many images were recovered.
-fn crash_all(workloads: Vec<(usize, Vec<Op>)>, config: &Config) -> u64 {
+/// How many beginnings of two operations go on, and with how many third ones each.
+const SAMPLE: usize = 390;
+const OPS_OF_SAMPLE: u32 = 2;
+
+/// Crashes what a job says everywhere; the sums of all images that were recovered. What a workload begins with is
+/// crashed once: a step's number tells all operations up to it, and so what is allowed.
+fn crash(start: &Start, job: &Job) -> (Report, HashSet<u128>) {
+    let known = RefCell::new(Contents::new());
+    let mut crashes =
+        Crashes::new(&job.config, |disk, progress| recover(disk, progress, &known.borrow()));
+    let (before, after) = job.before.split_at(job.crashed);
+    let mut run = |before: &[Op], others: &[Op]| {
+        let (recording, contents, events) = record_parts(start, before, others);
+        known.borrow_mut().extend(contents);
+        let behind = Some(events).filter(|_| !before.is_empty());
+        if let Err(failure) = crashes.behind(&recording, behind) {
+            panic!("{before:?}, {others:?} from {}: {failure}", start.name);
+        }
+    };
+    if !after.is_empty() {
+        run(before, after);
+    }
+    job.others.iter().for_each(|op| run(&job.before, &[*op]));
+    (crashes.report(), crashes.images())
+}
+
+/// Does all jobs, on two threads; the sums of all images.
+fn crash_all(what: &str, jobs: Vec<Job>) -> HashSet<u128> {
     let starts = starts();
-    let (left, images) = (Mutex::new(workloads), Mutex::new(0));
+    let (left, done) = (Mutex::new(jobs), Mutex::new((Report::default(), HashSet::new())));
     let work = || {
-        while let Some((start, ops)) = { left.lock().unwrap().pop() } {
-            let count = crash(&starts[start], &ops, config);
-            *images.lock().unwrap() += count;
+        while let Some(job) = { left.lock().unwrap().pop() } {
+            let (report, images) = crash(&starts[job.start], &job);
+            let (total, all) = &mut *done.lock().unwrap();
+            total.points += report.points;
+            total.built += report.built;
+            total.images += report.images;
+            total.recoveries += report.recoveries;
+            all.extend(images);
         }
     };
     std::thread::scope(|scope| {
@@ -43,34 +78,83 @@ fn crash_all(workloads: Vec<(usize, Vec<Op>)>, config: &Config) -> u64 {
             }
         }
     });
-    images.into_inner().unwrap()
+    let (total, all) = done.into_inner().unwrap();
+    say(&format!("{what}: {} distinct images, {total:?}", all.len()));
+    all
 }
 
-/// Whether everything is to be tried, however long it takes.
-pub(crate) fn is_full() -> bool {
-    std::env::var("ARRWDB_CRASH").is_ok_and(|value| value == "full")
+/// All pairs of a start and an operation.
+fn starts_and_ops() -> impl Iterator<Item = (usize, Op)> {
+    OPS.into_iter().flat_map(|op| (0..3).map(move |start| (start, op)))
 }
 
-/// By default from the start whose recoveries are the shortest.
+/// Each operation, and each recovery from its crashes crashed again: many from the start whose recoveries are the
+/// shortest.
+fn of_one_operation() -> Vec<Job> {
+    let job = |(start, op)| {
+        let density = if is_full() || start == 1 { Density::thin() } else { sparse() };
+        let config = Config { seed: 5, density, depth: 2 };
+        Job { start, before: vec![op], crashed: 0, others: Vec::new(), config }
+    };
+    starts_and_ops().map(job).collect()
+}
+
+/// Every two operations.
+fn of_two_operations() -> Vec<Job> {
+    let job = |(start, op)| {
+        let config = Config { seed: 5, density: density(), depth: 1 };
+        Job { start, before: vec![op], crashed: 0, others: OPS.to_vec(), config }
+    };
+    starts_and_ops().map(job).collect()
+}
+
+/// Some of all that have three operations: what each of two does to some third ones.
+fn of_three_operations() -> Vec<Job> {
+    let mut chance = Chance::of(17);
+    let job = |start| {
+        let mut any = || OPS[chance.below(OPS.len() as u64) as usize];
+        let before = vec![any(), any()];
+        let others = (0..OPS_OF_SAMPLE).map(|_| any()).collect();
+        let config = Config { seed: 5, density: density(), depth: 1 };
+        Job { start, before, crashed: 2, others, config }
+    };
+    (0..3).cycle().take(SAMPLE).map(job).collect()
+}
+
+/// A sample of the crashes of recoveries that are long.
+fn sparse() -> Density {
+    Density {
+        exhaustive_up_to: 2,
+        subsets: 2,
+        crossed_up_to: 0,
+        tears: 1,
+        cuts: 1,
+        images: 6,
+        again: 2,
+        ..Density::default()
+    }
+}
+
+fn density() -> Density {
+    let between = Density {
+        exhaustive_up_to: 8,
+        subsets: 24,
+        tears: 8,
+        cuts: 8,
+        images: 512,
+        again: 2,
+        ..Density::default()
+    };
+    if is_full() { Density::default() } else { between }
+}
+
 #[test]
-fn every_operation_and_its_recovery_survive_every_crash() {
-    let starts = if is_full() { 0..3 } else { 1..2 };
-    let workloads = starts.flat_map(|start| OPS.map(|op| (start, vec![op])));
-    let config = Config { seed: 5, density: Density::thin(), depth: 2 };
-    let images = crash_all(workloads.collect(), &config);
-    say(&format!("one operation, depth 2: {images} images"));
-    assert!(images > 5_000, "{images}");
-}
-
-#[test]
-fn every_two_operations_survive_every_crash() {
-    let workloads = (0..3).flat_map(|start| {
-        OPS.into_iter().flat_map(move |one| OPS.map(|other| (start, vec![one, other])))
-    });
-    let density = if is_full() { Density::default() } else { Density::thin() };
-    let images = crash_all(workloads.collect(), &Config { seed: 5, density, depth: 1 });
-    say(&format!("two operations: {images} images"));
-    assert!(images > 30_000, "{images}");
+fn every_short_workload_and_its_recoveries_survive_every_crash() {
+    let mut images = crash_all("one operation, depth 2", of_one_operation());
+    images.extend(crash_all("every two operations", of_two_operations()));
+    images.extend(crash_all("some of three operations", of_three_operations()));
+    say(&format!("{} distinct images", images.len()));
+    assert!(images.len() >= 100_000, "{}", images.len());
 }
 
 /// Also while there is no store yet: it is made anew, or is there.

@@ -1,29 +1,25 @@
 //! Long runs from a seed, with segments of four slots and log files of one batch or two: written, removed, checkpointed,
 //! viewed, closed, killed and crashed in any order, and held against a plain map.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrwdb::{Collection, CollectionConfig, Durability, Id, Metric, Store, View};
+use arrwdb::{
+    Collection, CollectionConfig, CollectionStatistics, Durability, Hit, Id, Metric, Sequence,
+    Store, View,
+};
 use disk::{Disk, SimDisk};
+
+use crate::chance::Chance;
 
 /// Four slots in the first two segments.
 const DIM: u32 = 4_096;
 const STEPS: u32 = 250;
 
 type Content = BTreeMap<Id, u32>;
-
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) % end
-    }
-}
 
 fn vector(number: u32) -> Vec<f32> {
     (0..DIM).map(|at| (number * 7 + at % 5) as f32).collect()
@@ -34,12 +30,35 @@ fn open(disk: &SimDisk) -> Store {
     Store::options().stepped().log_file_bytes(32_768, 65_536).open_on(disk).unwrap()
 }
 
+/// Files by their kinds, that is by directory and ending, each with its number.
+type Files = BTreeMap<(PathBuf, OsString), BTreeSet<u64>>;
+
+fn files(disk: &SimDisk) -> Files {
+    let mut files = Files::new();
+    for path in disk.contents().files() {
+        let number = path.file_stem().and_then(|stem| stem.to_str()?.parse().ok());
+        if path.starts_with("wal") {
+            // Made ahead, and renamed.
+            continue;
+        }
+        if let (Some(number), Some(dir), Some(kind)) = (number, path.parent(), path.extension()) {
+            files.entry((dir.to_owned(), kind.to_owned())).or_default().insert(number);
+        }
+    }
+    files
+}
+
 struct Run {
     disk: SimDisk,
     store: Store,
     docs: Collection,
     /// What is there after each batch that may not be durable, the first one being durable for certain.
     contents: Vec<Content>,
+    /// The number of the last batch, and of the last that is durable for certain: no batch ever has it again.
+    last: Option<Sequence>,
+    durable: Option<Sequence>,
+    /// All files there were a step ago.
+    files: Files,
     views: Vec<(View, Content)>,
 }
 
@@ -49,7 +68,9 @@ impl Run {
         let store = open(&disk);
         let config = CollectionConfig::new(DIM, Metric::L2);
         let docs = store.create_collection("docs", config).unwrap();
-        Run { disk, store, docs, contents: vec![Content::new()], views: Vec::new() }
+        let (last, files) = (store.sequence(), files(&disk));
+        let contents = vec![Content::new()];
+        Run { disk, store, docs, contents, last, durable: last, files, views: Vec::new() }
     }
 
     fn content(&self) -> &Content {
@@ -72,12 +93,16 @@ impl Run {
             21 => {
                 self.store.close().unwrap();
                 self.settled();
+                let before = self.answers();
                 self.reopen(self.disk.clone());
+                assert_eq!(self.answers(), before, "opening changes no answer");
             }
             22 => {
+                let (before, last) = (self.answers(), self.last);
                 let killed = self.disk.after_kill(chance.below(1 << 40));
                 self.reopen(killed);
                 // The process died, and the power did not fail: nothing is lost.
+                assert_eq!((self.answers(), self.store.sequence()), (before, last));
                 self.settled();
             }
             _ => self.crash(chance),
@@ -99,7 +124,9 @@ impl Run {
             }
         }
         let level = if chance.below(3) == 0 { Durability::Os } else { Durability::Sync };
-        batch.commit(level).unwrap().wait().unwrap();
+        let sequence = batch.commit(level).unwrap().wait().unwrap();
+        assert!(Some(sequence) > self.last, "{sequence} is a number of before {:?}", self.last);
+        self.last = Some(sequence);
         self.contents.push(content);
         if level == Durability::Sync {
             self.settled();
@@ -110,6 +137,8 @@ impl Run {
     fn settled(&mut self) {
         let last = self.contents.pop().unwrap();
         self.contents = vec![last];
+        // A checkpoint has a number too.
+        (self.last, self.durable) = (self.store.sequence(), self.store.sequence());
     }
 
     fn reopen(&mut self, disk: SimDisk) {
@@ -135,12 +164,37 @@ impl Run {
             }
         }
         self.reopen(SimDisk::from_image(&image, chance.below(1 << 40)));
-        let found = self.look(&self.store.view());
+        assert!(self.store.sequence() >= self.durable, "{:?}, {:?}", self.store, self.durable);
+        let (found, before) = (self.look(&self.store.view()), self.answers());
         assert!(self.contents.contains(&found), "{found:?} is none of {:?}", self.contents);
         // What was found once is found again.
         let again = self.disk.after_power_loss();
         self.reopen(SimDisk::from_image(&again, 1));
+        assert_eq!(self.answers(), before, "what was found once is found again");
         self.contents = vec![found];
+        self.settled();
+    }
+
+    /// Everything a store says of itself: what was replayed says the same as what was there before.
+    fn answers(&self) -> (CollectionStatistics, Vec<Vec<Hit>>) {
+        let near = |number| {
+            let query = vector(number);
+            let hits = self.docs.search(&query).k(7).run().unwrap();
+            hits.iter().cloned().collect()
+        };
+        (self.docs.statistics(), [0, 9, 30].map(near).to_vec())
+    }
+
+    /// No new file has a number that one of its kind had.
+    fn check_files(&mut self) {
+        let now = files(&self.disk);
+        for (kind, numbers) in &now {
+            let before = self.files.get(kind).and_then(BTreeSet::last);
+            let old = |number| self.files.get(kind).is_some_and(|of_kind| of_kind.contains(number));
+            let mut new = numbers.iter().filter(|number| !old(*number));
+            assert!(new.all(|number| Some(number) > before), "{kind:?}: {numbers:?}, {before:?}");
+        }
+        self.files = now;
     }
 
     fn look(&self, view: &View) -> Content {
@@ -173,11 +227,12 @@ impl Run {
 fn long_lives_lose_nothing_and_mix_up_nothing() {
     for seed in 1..=30_u64 {
         let outcome = catch_unwind(AssertUnwindSafe(|| {
-            let mut chance = Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+            let mut chance = Chance::of(seed);
             let mut run = Run::new();
             for _ in 0..STEPS {
                 run.step(&mut chance);
                 run.check();
+                run.check_files();
             }
             // Slots are used again: what lives a long time does not grow.
             run.docs.statistics().vector_file_bytes

@@ -3,12 +3,24 @@
 #![expect(clippy::indexing_slicing, reason = "a test ends at what it does not expect")]
 
 mod behaviour;
+mod chance;
+mod child;
 mod corruption;
 mod crash;
 mod data;
 mod faults;
+mod history;
 mod inspect;
+mod killed;
 mod long;
+#[cfg(target_os = "linux")]
+mod mounted;
 mod notes;
+#[cfg(target_os = "linux")]
+mod power;
+mod report;
+#[cfg(target_os = "linux")]
+mod shutdown;
+mod space;
 mod store;
 mod verify;

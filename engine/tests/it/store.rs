@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use arrwdb::{Collection, CollectionConfig, Durability, Id, Metric, Store, StoreOptions};
+use arrwdb::{Collection, CollectionConfig, Durability, Id, Metric, Sequence, Store, StoreOptions};
 use disk::sim::{Image, Progress, Recording, SimOptions};
 use disk::{Disk, SimDisk};
 
@@ -61,9 +61,20 @@ pub(crate) fn open(disk: &SimDisk) -> arrwdb::Result<Store> {
 pub(crate) struct Run {
     pub(crate) disk: SimDisk,
     store: Option<Store>,
-    content: Content,
-    /// The content after each step; the first is that before all.
-    pub(crate) contents: Vec<Content>,
+    pub(crate) content: Content,
+    /// The content after each step; that before all is after step 0.
+    pub(crate) contents: Contents,
+}
+
+/// What is there after each step, of one run or of several that begin alike; and the number of the last batch, once it
+/// is acknowledged.
+pub(crate) type Contents = BTreeMap<u64, (Content, Option<Sequence>)>;
+
+/// The step that does an operation after a step. A step has a number that tells all operations up to it, so no two
+/// runs that differ have a step in common behind that.
+fn step_after(step: u64, op: Op) -> u64 {
+    let operation = OPS.iter().position(|it| *it == op).unwrap() as u64 + 1;
+    step * (OPS.len() as u64 + 1) + operation
 }
 
 /// Where a workload starts: the disk, and what is in its store.
@@ -84,7 +95,8 @@ pub(crate) fn starts() -> [Start; 3] {
             store.create_collection(name, CollectionConfig::new(DIM, Metric::L2)).unwrap();
         }
         let content = Content::default();
-        let mut run = Run { disk, store: Some(store), content, contents: Vec::new() };
+        let contents = Contents::from([(0, (content.clone(), None))]);
+        let mut run = Run { disk, store: Some(store), content, contents };
         ops.iter().for_each(|op| run.step(*op).unwrap());
         Start { name, image: run.disk.contents(), content: run.content }
     };
@@ -118,19 +130,21 @@ impl Start {
 impl Run {
     /// Opens the store of a start on its disk.
     pub(crate) fn on(disk: &SimDisk, start: &Start) -> arrwdb::Result<Run> {
-        let (disk, store) = (disk.clone(), Some(open(disk)?));
-        let content = start.content.clone();
-        Ok(Run { disk, store, contents: vec![content.clone()], content })
+        let (disk, store, content) = (disk.clone(), open(disk)?, start.content.clone());
+        let contents = Contents::from([(0, (content.clone(), store.sequence()))]);
+        Ok(Run { disk, store: Some(store), content, contents })
     }
 
     /// Does a step, and promises it.
     pub(crate) fn step(&mut self, op: Op) -> arrwdb::Result<()> {
-        let number = self.disk.progress().begun + 1;
+        let number = self.contents.len() as u64;
         let changed = self.changed(op, number);
-        self.contents.push(changed.clone());
-        self.disk.begin(number);
-        self.act(op, number)?;
-        self.disk.acknowledge(number);
+        let step = step_after(self.disk.progress().begun, op);
+        self.contents.insert(step, (changed.clone(), None));
+        self.disk.begin(step);
+        let sequence = self.act(op, number)?;
+        self.disk.acknowledge(step);
+        self.contents.insert(step, (changed.clone(), sequence));
         self.content = changed;
         Ok(())
     }
@@ -160,7 +174,8 @@ impl Run {
         content
     }
 
-    fn act(&mut self, op: Op, number: u64) -> arrwdb::Result<()> {
+    /// Does it; the number of the last batch then.
+    fn act(&mut self, op: Op, number: u64) -> arrwdb::Result<Option<Sequence>> {
         if op == Op::Reopen {
             self.store = None;
         }
@@ -169,6 +184,7 @@ impl Run {
             None => open(&self.disk)?,
         };
         let (docs, more) = (store.collection("docs")?, store.collection("more")?);
+        refuse(&store, [&docs, &more]);
         let fresh = number as u32 * 10;
         let mut batch = store.batch();
         match op {
@@ -222,35 +238,66 @@ impl Run {
             }
             Op::Close => {
                 store.close()?;
-                return Ok(());
+                return Ok(store.sequence());
             }
             Op::Reopen => {}
         }
+        let sequence = store.sequence();
         self.store = Some(store);
-        Ok(())
+        Ok(sequence)
     }
+}
+
+/// A batch that is refused for the last thing in it: nothing of it is ever found.
+fn refuse(store: &Store, [docs, more]: [&Collection; 2]) {
+    let mut refused = store.batch();
+    refused.upsert(docs, "refused", &vector(7)).remove(docs, "base");
+    refused.upsert(more, "refused", &[f32::NAN; DIM as usize]);
+    assert!(refused.commit(Durability::Sync).is_err());
 }
 
 /// Does all steps from a start, and says what has to be there after each.
-pub(crate) fn record(start: &Start, ops: &[Op]) -> (Recording, Vec<Content>) {
-    let mut run = Run::on(&start.disk().build(), start).unwrap();
-    for op in ops {
-        run.step(*op).unwrap_or_else(|error| panic!("{ops:?} from {}: {error}", start.name));
-    }
-    (run.disk.recording(), run.contents)
+pub(crate) fn record(start: &Start, ops: &[Op]) -> (Recording, Contents) {
+    let (recording, contents, _) = record_parts(start, ops, &[]);
+    (recording, contents)
 }
 
-/// What is found after a crash: how many steps are done.
+/// Does all steps, some before others, and says what has to be there after each, and how many events were those of the
+/// first part.
+pub(crate) fn record_parts(
+    start: &Start,
+    before: &[Op],
+    others: &[Op],
+) -> (Recording, Contents, usize) {
+    let mut run = Run::on(&start.disk().build(), start).unwrap();
+    let mut all = |ops: &[Op]| {
+        for op in ops {
+            let failed = |error| panic!("{op:?} of {before:?}, {others:?}: {error}");
+            run.step(*op).unwrap_or_else(failed);
+        }
+        run.disk.recording()
+    };
+    let events = all(before).events();
+    let recording = all(others);
+    (recording, run.contents, events)
+}
+
+/// What is found after a crash: all steps that were acknowledged, and perhaps the one that had begun; and no batch will
+/// have the number of one that is safe. That it is found again, whatever crash comes next, the harness sees to.
 pub(crate) fn recover(
     disk: &SimDisk,
     progress: Progress,
-    contents: &[Content],
+    contents: &Contents,
 ) -> Result<Content, String> {
     let store = open(disk).map_err(|error| error.to_string())?;
     let found = look(&store)?;
     let Progress { acknowledged, begun } = progress;
-    let allowed = acknowledged as usize..=begun as usize;
-    let is_one = contents.get(allowed).is_some_and(|allowed| allowed.contains(&found));
+    let safe = contents[&acknowledged].1;
+    if store.sequence() < safe {
+        return Err(format!("numbers go on from {:?}, behind {safe:?}", store.sequence()));
+    }
+    // One is begun when the one before is done.
+    let is_one = [acknowledged, begun].iter().any(|step| contents[step].0 == found);
     if is_one { Ok(found) } else { Err(format!("found {found:?} at {progress:?}")) }
 }
 

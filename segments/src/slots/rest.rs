@@ -44,6 +44,9 @@ pub struct Reclaimed {
     pub freed: u64,
     /// Slots that were closed, to be freed later.
     pub closed: u64,
+    /// All slots that are closed and not free yet: they are when a later batch is visible, and all views of before
+    /// are gone.
+    pub waiting: u64,
     /// Whether there may be more to be done.
     pub more: bool,
 }
@@ -94,7 +97,7 @@ impl SlotTable {
         let visible = visible();
         let count = closed.len() as u64;
         self.rest.closing.extend(closed.into_iter().map(|slot| (slot, visible)));
-        Ok(Reclaimed { freed: 0, closed: count, more })
+        Ok(Reclaimed { freed: 0, closed: count, waiting: self.rest.closing.len() as u64, more })
     }
 
     /// Passes so many slots at most; says whether there may be more.

@@ -1,0 +1,123 @@
+//! What a store takes up: what is removed or overwritten gives its place back after two checkpoints, whether the store
+//! lived on, was closed, was killed or lost its power meanwhile.
+
+use std::sync::Arc;
+
+use arrwdb::{CollectionConfig, Durability, Metric, Store};
+use disk::{Disk, SimDisk};
+
+/// Four slots in each of the first two segments.
+const DIM: u32 = 4_096;
+const IDS: u64 = 30;
+
+fn open(disk: &SimDisk) -> Store {
+    let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+    Store::options().stepped().log_file_bytes(65_536, 1 << 20).open_on(disk).unwrap()
+}
+
+fn create() -> (SimDisk, Store) {
+    let disk = SimDisk::new(1);
+    let store = open(&disk);
+    store.create_collection("docs", CollectionConfig::new(DIM, Metric::L2)).unwrap();
+    (disk, store)
+}
+
+/// Gives all ids vectors that were never there, of which each two are the same.
+fn put(store: &Store, round: u64) {
+    let docs = store.collection("docs").unwrap();
+    let mut batch = store.batch();
+    for id in 0..IDS {
+        batch.upsert(&docs, id, &[(round * IDS + id / 2) as f32; DIM as usize]);
+    }
+    batch.commit(Durability::Sync).unwrap().wait().unwrap();
+    let counted = docs.statistics();
+    let counts = (counted.vectors, counted.total_references, counted.unique_vectors);
+    assert_eq!(counts, (IDS, IDS, IDS / 2), "round {round}");
+}
+
+fn remove_all(store: &Store) {
+    let docs = store.collection("docs").unwrap();
+    let mut batch = store.batch();
+    for id in 0..IDS {
+        batch.remove(&docs, id);
+    }
+    batch.commit(Durability::Sync).unwrap().wait().unwrap();
+    let counted = docs.statistics();
+    assert_eq!((counted.vectors, counted.total_references, counted.unique_vectors), (0, 0, 0));
+}
+
+fn bytes(store: &Store) -> u64 {
+    store.collection("docs").unwrap().statistics().vector_file_bytes
+}
+
+/// All bytes of all files.
+fn all_bytes(disk: &SimDisk) -> usize {
+    let image = disk.contents();
+    image.files().map(|path| image.bytes(path).unwrap().len()).sum()
+}
+
+/// A way for a store to go on: with its disk, and opened anew or not.
+type GoOn = fn(SimDisk, Store) -> (SimDisk, Store);
+
+const WAYS: [(&str, GoOn); 4] = [
+    ("living on", |disk, store| (disk, store)),
+    ("closed", |disk, store| {
+        store.close().unwrap();
+        drop(store);
+        let store = open(&disk);
+        (disk, store)
+    }),
+    ("killed", |disk, _| {
+        let disk = disk.after_kill(3);
+        let store = open(&disk);
+        (disk, store)
+    }),
+    ("without power", |disk, _| {
+        let disk = SimDisk::from_image(&disk.after_power_loss(), 3);
+        let store = open(&disk);
+        (disk, store)
+    }),
+];
+
+#[test]
+fn what_was_removed_gives_its_place_back_after_two_checkpoints() {
+    for (way, go_on) in WAYS {
+        let (mut disk, mut store) = create();
+        put(&store, 0);
+        store.checkpoint().unwrap();
+        let full = bytes(&store);
+        for round in 1..6 {
+            remove_all(&store);
+            (disk, store) = go_on(disk, store);
+            store.checkpoint().unwrap();
+            (disk, store) = go_on(disk, store);
+            store.checkpoint().unwrap();
+            put(&store, round);
+            assert_eq!(bytes(&store), full, "{way}, round {round}: a slot is lost");
+        }
+    }
+}
+
+/// A slot is given back in two steps, the second behind a later batch. A store that was opened, written and closed, and
+/// so had one checkpoint in each of its lives, never came to the second: its files grew with each.
+#[test]
+fn a_store_that_is_overwritten_again_and_again_does_not_grow() {
+    for (way, go_on) in WAYS {
+        let (mut disk, mut store) = create();
+        let mut settled = (0, 0);
+        for round in 0..40 {
+            put(&store, round);
+            store.checkpoint().unwrap();
+            (disk, store) = go_on(disk, store);
+            let now = (bytes(&store), all_bytes(&disk));
+            if round == 8 {
+                settled = now;
+            }
+            let grown = |(vectors, all): (u64, usize)| {
+                // The log is as long as its files are just now; without power, those that are removed come back.
+                now.0 > vectors || (way != "without power" && now.1 > all + (2 << 20))
+            };
+            assert!(round < 8 || !grown(settled), "{way}, round {round}: {now:?}, {settled:?}");
+        }
+    }
+}
