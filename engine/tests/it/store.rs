@@ -198,13 +198,9 @@ impl Run {
                 docs.upsert("base", &vector(fresh))?;
             }
             Op::Delete | Op::DeleteLast => {
-                let docs_content = &self.content[0];
-                let of = if op == Op::Delete {
-                    docs_content.keys().next()
-                } else {
-                    docs_content.keys().next_back()
-                };
-                if let Some(id) = of {
+                let mut ids = self.content[0].keys();
+                let id = if op == Op::Delete { ids.next() } else { ids.next_back() };
+                if let Some(id) = id {
                     assert!(docs.remove(id)?);
                 }
             }
