@@ -4,6 +4,8 @@
 use std::sync::Arc;
 
 use arrwdb::{CollectionConfig, Durability, Metric, Store};
+use disk::harness::{Config, crash_everywhere};
+use disk::sim::{Density, Progress};
 use disk::{Disk, SimDisk};
 
 /// Four slots in each of the first two segments.
@@ -120,4 +122,47 @@ fn a_store_that_is_overwritten_again_and_again_does_not_grow() {
             assert!(round < 8 || !grown(settled), "{way}, round {round}: {now:?}, {settled:?}");
         }
     }
+}
+
+/// What freed a slot may be lost as long as no checkpoint has it: then what was in the slot is there again.
+#[test]
+fn no_slot_is_used_again_while_what_freed_it_can_be_lost() {
+    let vector = |number: u64| [number as f32; DIM as usize];
+    let (disk, store) = create();
+    let docs = store.collection("docs").unwrap();
+    for number in 0..4 {
+        docs.upsert(number, &vector(number)).unwrap();
+    }
+    store.checkpoint().unwrap();
+    store.checkpoint().unwrap();
+    let image = disk.contents();
+
+    let disk = SimDisk::options(3).image(&image).build();
+    let store = open(&disk);
+    let docs = store.collection("docs").unwrap();
+    for number in 4..10 {
+        disk.begin(number);
+        let mut batch = store.batch();
+        batch.upsert(&docs, number % 4, &vector(number));
+        batch.commit(Durability::Os).unwrap().wait().unwrap();
+    }
+    let recover = |disk: &SimDisk, progress: Progress| -> Result<Vec<u64>, String> {
+        let store = open(disk);
+        let docs = store.collection("docs").map_err(|error| error.to_string())?;
+        let get = |id: u64| -> Result<u64, String> {
+            let record = docs.get(id).map_err(|error| error.to_string())?.ok_or("an id is lost")?;
+            let number = record.vector()[0] as u64;
+            let is_whole = record.vector() == vector(number) && number % 4 == id;
+            if is_whole { Ok(number) } else { Err(format!("{id} has what was {number}'s")) }
+        };
+        let found = (0..4).map(get).collect::<Result<Vec<_>, _>>()?;
+        let newest = found.iter().max().copied().unwrap_or(0);
+        let oldest = found.iter().min().copied().unwrap_or(0);
+        let is_one = newest == oldest + 3 && newest <= progress.begun.max(3);
+        if is_one { Ok(found) } else { Err(format!("found {found:?} at {progress:?}")) }
+    };
+    let config = Config { seed: 5, density: Density::thin(), depth: 1 };
+    let report = crash_everywhere(&config, &disk.recording(), recover);
+    let report = report.unwrap_or_else(|failure| panic!("{failure}"));
+    assert!(report.images > 100, "{report:?}");
 }
