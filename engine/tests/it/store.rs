@@ -174,15 +174,20 @@ impl Run {
         content
     }
 
-    /// Does it; the number of the last batch then.
-    fn act(&mut self, op: Op, number: u64) -> arrwdb::Result<Option<Sequence>> {
+    /// The store, opened again if the operation is that, or if it was closed.
+    fn opened(&mut self, op: Op) -> arrwdb::Result<Store> {
         if op == Op::Reopen {
             self.store = None;
         }
-        let store = match self.store.take() {
-            Some(store) => store,
-            None => open(&self.disk)?,
-        };
+        match self.store.take() {
+            Some(store) => Ok(store),
+            None => open(&self.disk),
+        }
+    }
+
+    /// Does it; the number of the last batch then.
+    fn act(&mut self, op: Op, number: u64) -> arrwdb::Result<Option<Sequence>> {
+        let store = self.opened(op)?;
         let (docs, more) = (store.collection("docs")?, store.collection("more")?);
         refuse(&store, [&docs, &more]);
         let fresh = number as u32 * 10;
