@@ -6,5 +6,5 @@ mod row_ids;
 mod source;
 
 pub(crate) use pipeline::{Pipeline, Told};
-pub(crate) use records::{Record, Records};
+pub(crate) use records::{Place, Record};
 pub(crate) use source::{Fingerprint, Source};

@@ -5,7 +5,8 @@
 //!  2. What went wrong is one sentence on stderr, `arrwdb: ...`, with the path, id, offset or row, and what to do.
 //!     With wrong usage the usage comes with it.
 //!
-//! Never: panics, whatever the arguments and the files; changes a store for a command that only reads.
+//! Never: panics, whatever the arguments and the files; changes what a store holds for a command that only reads (a store
+//! whose process died is recovered by the first command that opens it).
 
 #![forbid(unsafe_code)]
 

@@ -21,6 +21,15 @@ pub(crate) fn open(path: &Path) -> Result<Store> {
     Ok(opened)
 }
 
+/// Opens the store in a directory for a command that only reads, and closes it behind it: of a store whose process died
+/// the log is then not read again by the next command, and a store that was closed is not written to.
+pub(crate) fn reading(path: &Path, read: impl FnOnce(&Store) -> Result<()>) -> Result<()> {
+    let store = open(path)?;
+    let answered = read(&store);
+    // What was wrong with the answer came first.
+    answered.and(store.close().map_err(Failure::from))
+}
+
 /// Tells on stderr what was not as it should be when the store was opened: a manifest that was passed over, and what was
 /// cut off the log.
 pub(crate) fn tell_damage(store: &Store, path: &Path) {

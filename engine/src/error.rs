@@ -215,7 +215,7 @@ impl fmt::Display for Error {
             Error::Exhausted { row } => write!(f, "row {row} was the last that there can be"),
             Error::Full { name } => write!(f, "collection {name:?} has no room left"),
             Error::Closed => write!(f, "the store was closed"),
-            Error::Unreadable { id, source } => write!(f, "the vector of {id}: {source}"),
+            Error::Unreadable { id, source } => write!(f, "the vector of {}: {source}", id.plain()),
         }
     }
 }

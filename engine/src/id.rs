@@ -3,6 +3,7 @@
 //! Ids are ordered: numbers before texts, numbers as numbers, texts by their bytes. So is every listing, and so are
 //! hits at the same distance.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::{Error, Result};
@@ -60,6 +61,23 @@ impl From<String> for Id {
 impl From<&Id> for Id {
     fn from(id: &Id) -> Self {
         id.clone()
+    }
+}
+
+/// A text in a sentence: as it is if it is plain, otherwise quoted and escaped, so that it neither breaks a line nor tells
+/// a terminal anything.
+pub(crate) fn plain(text: &str) -> Cow<'_, str> {
+    let is_plain = !text.is_empty() && text.chars().all(|it| !it.is_control() && it != '\u{85}');
+    if is_plain { Cow::Borrowed(text) } else { Cow::Owned(format!("{text:?}")) }
+}
+
+impl Id {
+    /// As it stands in a sentence.
+    pub(crate) fn plain(&self) -> Cow<'_, str> {
+        match self {
+            Id::Number(number) => Cow::Owned(number.to_string()),
+            Id::Text(text) => plain(text),
+        }
     }
 }
 

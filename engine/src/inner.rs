@@ -1,7 +1,7 @@
 //! The state that all handles of a store share, and how a batch is decided.
 //!
-//! Locks, in the order in which they are taken: `checkpoints`, `ddl`, a collection's `growth`, the sequencer's (inside
-//! the log), `state`, `notes`, a collection's `rows`, and those inside a set of vectors.
+//! Locks, in the order in which they are taken: `checkpoints`, `ddl`, a collection's `growth`, `committer`, the
+//! sequencer's (inside the log), `state`, `notes`, a collection's `rows`, and those inside a set of vectors.
 //!
 //! Promises
 //!  1. A batch that is refused leaves no trace.

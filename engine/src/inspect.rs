@@ -12,6 +12,7 @@ use snapshot::{Image, Manifests};
 use wal::Replay;
 
 use crate::format::{EndedRow, Op, Outcome, decode_ops, decode_outcomes};
+use crate::id::plain;
 use crate::image::read_catalogue;
 use crate::store::check_there;
 use crate::{Error, Result, StoreOptions, TornEnd};
@@ -110,17 +111,20 @@ fn names(disk: &dyn Disk, manifests: &Manifests) -> Names {
 fn line(names: &mut Names, op: &Op, outcome: &Outcome) -> String {
     let name = |collection: &CollectionId| {
         let known = names.iter().find(|(id, _)| id == collection);
-        known.map_or_else(|| format!("collection {collection}"), |(_, name)| name.clone())
+        known.map_or_else(
+            || format!("collection {collection}"),
+            |(_, name)| plain(name).into_owned(),
+        )
     };
     let mut text = match op {
         Op::Upsert { collection, id, vector } => {
-            format!("{}: upsert {id}, {} numbers", name(collection), vector.len())
+            format!("{}: upsert {}, {} numbers", name(collection), id.plain(), vector.len())
         }
-        Op::Remove { collection, id } => format!("{}: remove {id}", name(collection)),
+        Op::Remove { collection, id } => format!("{}: remove {}", name(collection), id.plain()),
         Op::CreateCollection { collection, name, config } => {
             names.push((*collection, name.clone()));
             let (dim, metric) = (config.dim(), config.metric());
-            format!("create collection {name}, {dim} numbers, {metric}")
+            format!("create collection {}, {dim} numbers, {metric}", plain(name))
         }
         Op::Segment { collection, file } => {
             format!("{}: one more segment, file {}", name(collection), file.0)

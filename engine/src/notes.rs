@@ -6,7 +6,7 @@
 //!
 //! Never: shows a note of a batch that is not visible.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use base::Sequence;
@@ -48,6 +48,10 @@ impl Note {
 pub(crate) struct Notes {
     /// The versions of each that somebody may still see, the oldest first.
     by_name: BTreeMap<Arc<str>, Vec<(Sequence, Note)>>,
+    /// Which were taken away and are still there, for who reads before that: the oldest first.
+    gone: VecDeque<(Sequence, Arc<str>)>,
+    /// What the newest of each take.
+    bytes: usize,
 }
 
 impl Notes {
@@ -57,18 +61,39 @@ impl Notes {
         if new.is_empty() {
             return Ok(());
         }
-        let kept = self.newest().filter(|note| !new.contains_key(&*note.name));
-        let bytes = kept.map(Note::bytes).sum::<usize>() + new.values().sum::<usize>();
+        let replaced: usize = new.keys().map(|name| self.newest_bytes(name)).sum();
+        let bytes = self.bytes.saturating_sub(replaced) + new.values().sum::<usize>();
         if bytes > NOTES_BYTES_MAX { Err(Error::TooManyNotes { bytes }) } else { Ok(()) }
     }
 
     /// Notes what the batch of this number sets. Nobody reads any more what was visible before the last batch that is.
     pub(crate) fn set(&mut self, at: Sequence, note: Note, visible: Option<Sequence>) {
+        self.bytes = self.bytes.saturating_sub(self.newest_bytes(&note.name)) + note.bytes();
+        if note.value.is_empty() {
+            self.gone.push_back((at, Arc::clone(&note.name)));
+        }
         let versions = self.by_name.entry(Arc::clone(&note.name)).or_default();
         let seen = versions.iter().rposition(|(at, _)| Some(*at) <= visible);
         versions.drain(..seen.unwrap_or(0));
         versions.retain(|(before, _)| *before != at);
         versions.push((at, note));
+        self.forget_gone(visible);
+    }
+
+    /// Forgets what everybody sees to be gone.
+    fn forget_gone(&mut self, visible: Option<Sequence>) {
+        while self.gone.front().is_some_and(|(at, _)| Some(*at) <= visible) {
+            let Some((at, name)) = self.gone.pop_front() else { break };
+            let newest = self.by_name.get(&name).and_then(|versions| versions.last());
+            if newest.is_some_and(|(set, note)| *set == at && note.value.is_empty()) {
+                self.by_name.remove(&name);
+            }
+        }
+    }
+
+    fn newest_bytes(&self, name: &str) -> usize {
+        let newest = self.by_name.get(name).and_then(|versions| versions.last());
+        newest.map_or(0, |(_, note)| note.bytes())
     }
 
     /// What is seen under a name by who sees all batches up to this one.
@@ -118,6 +143,22 @@ mod tests {
             notes.set(at(number), note("a", b"x"), Some(at(number)).filter(|_| number > 1));
         }
         assert!(notes.by_name["a"].len() <= 2);
+    }
+
+    #[test]
+    fn what_was_taken_away_is_forgotten_and_what_came_back_is_not() {
+        let mut notes = Notes::default();
+        for number in 1..1_000 {
+            let visible = Sequence::new(number - 1);
+            notes.set(at(number), note(&format!("note {number}"), b"x"), visible);
+            notes.set(at(number), note(&format!("note {}", number - 1), b""), visible);
+        }
+        assert!(notes.by_name.len() <= 4, "{}", notes.by_name.len());
+        assert_eq!(notes.bytes, "note 999x".len());
+        notes.set(at(1_000), note("note 999", b""), Some(at(999)));
+        notes.set(at(1_001), note("note 999", b"again"), Some(at(1_000)));
+        notes.set(at(1_002), note("other", b"x"), Some(at(1_001)));
+        assert_eq!(notes.get("note 999", Some(at(1_001))).as_deref(), Some(&b"again"[..]));
     }
 
     #[test]

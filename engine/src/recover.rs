@@ -60,7 +60,9 @@ pub(crate) fn recover(
         collections.insert(entry.id, Rebuilt::of_image(disk, store, &image, entry)?);
     }
     let mut replay = Replay::begin(Arc::clone(disk), options, &point.log, None)?;
+    let mut replayed = false;
     while let Some(batch) = replay.next()? {
+        replayed = true;
         let bad = |what| Error::BadBatch { sequence: batch.sequence, what };
         let ops = decode_ops(batch.body).map_err(bad)?;
         let outcomes = decode_outcomes(batch.table, &ops).map_err(bad)?;
@@ -72,7 +74,8 @@ pub(crate) fn recover(
             apply(disk, store, &mut collections, (op, outcome), batch.sequence)?;
         }
     }
-    let logged = replay.progress().0;
+    // Marks are no reason for a checkpoint: a store that is only read is closed as it was opened.
+    let logged = if replayed { replay.progress().0 } else { 0 };
     let ended = replay.finish()?;
     if !ended.was_closed() {
         // What was found may be in the cache alone.

@@ -152,7 +152,10 @@ impl StoreOptions {
                 let recovered = recover::recover((&disk, &lock), &mut manifests, &point, &options)?;
                 self.finish((manifests, recovered, point.image.bytes), (disk, meter), lock)
             }
-            _ if self.missing == Missing::Refuse => {
+            (unfinished, _) if self.missing == Missing::Refuse => {
+                if let Some(manifests) = &unfinished {
+                    check_never_used(&disk, manifests, &self)?;
+                }
                 Err(Error::NoStore { path: disk.root().to_path_buf() })
             }
             (unfinished, _) => {
@@ -262,7 +265,7 @@ pub(crate) fn check_there(disk: &Arc<dyn Disk>) -> Result<()> {
 
 /// Refuses a store that has a manifest of one that was never finished, and was used: then later manifests are damaged
 /// or lost, and to begin anew would be to lose the rest.
-fn check_never_used(
+pub(crate) fn check_never_used(
     disk: &Arc<dyn Disk>,
     manifests: &Manifests,
     options: &StoreOptions,
@@ -367,8 +370,9 @@ impl Store {
 
     /// A small value that was kept by name, in the last batch that is visible and set it.
     pub fn note(&self, name: &str) -> Option<Vec<u8>> {
-        let visible = self.inner.pins.visible();
-        self.inner.notes.lock().get(name, visible).map(|note| note.to_vec())
+        // First the lock: meanwhile no version is dropped that a later number would not see.
+        let notes = self.inner.notes.lock();
+        notes.get(name, self.inner.pins.visible()).map(|note| note.to_vec())
     }
 
     /// A consistent view of the whole store, for as long as it lives.

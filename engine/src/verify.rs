@@ -22,7 +22,7 @@ use std::sync::Arc;
 use disk::{Disk, LockKind, OsDisk};
 use snapshot::Manifests;
 
-use crate::store::check_there;
+use crate::store::{check_never_used, check_there};
 use crate::{Error, Result, Store, StoreOptions, TornEnd};
 
 pub use problem::Problem;
@@ -35,8 +35,8 @@ pub struct Verification {
     pub problems: Vec<Problem>,
     /// How many bytes were read and checked.
     pub bytes: u64,
-    /// Where the log ends in something that was being written when its process ended: no damage, unless it says that
-    /// it is in doubt. `None` if the log ended well, or the store is open.
+    /// Where the log ends in something that was being written when its process ended; if it is in doubt whether it is
+    /// that, it is among the problems as well. `None` if the log ended well, or the store is open.
     pub torn_end: Option<TornEnd>,
 }
 
@@ -70,7 +70,7 @@ impl<'p> Report<'p> {
         }
     }
 
-    /// Notes what an error says is damaged; any other is why the check could not be made.
+    /// Notes what an error says is damaged, or cannot be read; any other is why the check could not be made.
     fn note_error(&mut self, error: Error, affects: &str) -> Result<()> {
         let Some(problem) = Problem::of(&error, affects) else { return Err(error) };
         self.note(problem);
@@ -139,6 +139,13 @@ impl StoreOptions {
                 return Ok(report.finish(None));
             }
         };
+        if manifests.newest().newest().is_none() {
+            // A store that was never finished; or one that was, and its later manifests are damaged or lost.
+            check_never_used(&disk, &manifests, self)
+                .and_then(|()| Err(Error::NoStore { path: disk.root().to_path_buf() }))
+                .or_else(|error| report.note_error(error, EVERYTHING))?;
+            return Ok(report.finish(None));
+        }
         check_manifests(&manifests, &mut report)?;
         let images = images::check(&disk, &manifests, &mut report)?;
         let options = self.log_options(manifests.store());
@@ -157,7 +164,8 @@ impl Store {
         self.verify_telling(|_, _| ())
     }
 
-    /// As [`Store::verify`]; `tell` is told how many bytes were checked, and of how many.
+    /// As [`Store::verify`]; `tell` is told how many bytes were checked, and of how many. It must not make a checkpoint
+    /// or close the store: those wait for the check.
     ///
     /// # Errors
     /// As [`Store::verify`].

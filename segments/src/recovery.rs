@@ -44,7 +44,31 @@ impl Recovery {
         dedup: Dedup,
         base: Arc<dyn SlotBase>,
     ) -> Result<Self> {
-        let file = VectorFile::open(disk, owner, files, Access::ReadWrite);
+        Self::begin_with((disk, Access::ReadWrite), owner, files, dedup, base)
+    }
+
+    /// The same, to look only: nothing can be [born](Recovery::born) in it.
+    ///
+    /// # Errors
+    /// As [`begin`](Recovery::begin).
+    pub fn to_look(
+        disk: Arc<dyn Disk>,
+        owner: Owner,
+        files: &[FileId],
+        dedup: Dedup,
+        base: Arc<dyn SlotBase>,
+    ) -> Result<Self> {
+        Self::begin_with((disk, Access::Read), owner, files, dedup, base)
+    }
+
+    fn begin_with(
+        (disk, access): (Arc<dyn Disk>, Access),
+        owner: Owner,
+        files: &[FileId],
+        dedup: Dedup,
+        base: Arc<dyn SlotBase>,
+    ) -> Result<Self> {
+        let file = VectorFile::open(disk, owner, files, access);
         let mut table = SlotTable::new(Arc::clone(&base))?;
         if base.slots() > file.room() {
             let what = "described, and no segment has it";

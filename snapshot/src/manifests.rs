@@ -214,8 +214,10 @@ impl Manifests {
                 return found;
             }
         };
+        if header.previous == 0 {
+            return found;
+        }
         match read(&*self.disk, header.previous) {
-            _ if header.previous == 0 => {}
             Ok((_, previous)) if previous.hash == header.previous_hash => {}
             Ok(_) => {
                 let path = |number| self.disk.root().join(Name::Manifest(number).path());

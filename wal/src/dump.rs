@@ -41,42 +41,62 @@ fn line(into: &mut String, text: &str) {
 /// # Errors
 /// If the disk cannot say how long it is.
 pub fn describe(file: &Arc<dyn File>, into: &mut String) -> Result<bool> {
-    let before = into.len();
-    dump_pages(&scan::read(file)?, None, into);
-    let odd = ["no record up to", "cannot be read", "no header", "damaged within"];
-    Ok(!into.get(before..).is_some_and(|said| odd.iter().any(|odd| said.contains(odd))))
+    let bytes = file.size()?;
+    if bytes > LONGEST {
+        line(into, &format!("{bytes} bytes: longer than any file of the log"));
+        return Ok(false);
+    }
+    Ok(dump_pages(&scan::read(file)?, None, into) == Harm::None)
+}
+
+/// More than any file of the log has: it is read whole.
+const LONGEST: u64 = 1 << 30;
+
+/// Whether all of a file is as a log writes it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Harm {
+    None,
+    Some,
 }
 
 fn dump_file(disk: &dyn Disk, store: StoreId, file: FileId, into: &mut String) -> Result<()> {
     let pages = scan::read(&files::open(disk, file)?)?;
     line(into, &format!("{}, {} bytes", names::log_path(file).display(), pages.bytes.len()));
-    dump_pages(&pages, Some((store, file)), into);
+    let _told_in_words = dump_pages(&pages, Some((store, file)), into);
     Ok(())
 }
 
-fn dump_pages(pages: &Pages, place: Option<(StoreId, FileId)>, into: &mut String) {
+fn dump_pages(pages: &Pages, place: Option<(StoreId, FileId)>, into: &mut String) -> Harm {
+    let mut harm = if pages.unreadable.is_empty() { Harm::None } else { Harm::Some };
     for range in &pages.unreadable {
         line(into, &format!("  {:>10}  cannot be read up to {}", range.start, range.end));
     }
     let found = match FileHeader::decode(&pages.bytes) {
         Ok(found) => found,
-        Err(_) if pages.bytes.iter().all(|byte| *byte == 0) => {
+        Err(_) if !pages.bytes.is_empty() && pages.bytes.iter().all(|byte| *byte == 0) => {
             line(into, "           0  spare: zeros to its end");
-            return;
+            return harm;
         }
         Err(invalid) => {
             line(into, &format!("           0  no header: {invalid}"));
-            return;
+            return Harm::Some;
         }
     };
     line(into, &header_line(&found));
+    if found.state == HeaderState::Damaged {
+        harm = Harm::Some;
+    }
     if let Some((store, file)) = place
         && let Err(foreign) = found.header.check_place(store, file)
     {
         line(into, &format!("           0  {foreign}"));
+        harm = Harm::Some;
     }
     let Found { header, .. } = found;
     for item in scan::scan(&pages.bytes, header.file, header.salt, pages.bytes.len() as u64) {
+        if matches!(item, Item::Odd(_)) {
+            harm = Harm::Some;
+        }
         line(
             into,
             &match item {
@@ -86,6 +106,7 @@ fn dump_pages(pages: &Pages, place: Option<(StoreId, FileId)>, into: &mut String
             },
         );
     }
+    harm
 }
 
 fn header_line(found: &Found) -> String {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use arrwdb::{Hits, Id};
+use arrwdb::{Hits, Id, Store};
 use clap::Args;
 use serde::Serialize;
 
@@ -57,8 +57,11 @@ struct Measured {
 
 impl Bench {
     pub(crate) fn run(self) -> Result<()> {
-        let store = opened::open(&self.at.store)?;
-        let collection = opened::collection(&store, &self.at.store, &self.at.collection)?;
+        opened::reading(&self.at.store, |store| self.read(store))
+    }
+
+    fn read(&self, store: &Store) -> Result<()> {
+        let collection = opened::collection(store, &self.at.store, &self.at.collection)?;
         let dim = collection.config().dim();
         let queries = Npy::open(&self.queries)?.floats()?.expect_dim(dim)?.some(usize::MAX)?;
         if queries.is_empty() {

@@ -1,5 +1,6 @@
 //! Shows the vectors of ids, and says which id is not there.
 
+use arrwdb::Store;
 use clap::Args;
 use serde::Serialize;
 
@@ -29,8 +30,11 @@ struct Found<'a> {
 
 impl Get {
     pub(crate) fn run(self) -> Result<()> {
-        let store = opened::open(&self.at.store)?;
-        let collection = opened::collection(&store, &self.at.store, &self.at.collection)?;
+        opened::reading(&self.at.store, |store| self.read(store))
+    }
+
+    fn read(&self, store: &Store) -> Result<()> {
+        let collection = opened::collection(store, &self.at.store, &self.at.collection)?;
         let view = store.view();
         let (mut output, mut missing) = (Output::begin(), Vec::new());
         for id in &self.which.ids {

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::clock::Stopwatch;
 use crate::failure::{Failure, Result};
-use crate::import::{Pipeline, Record, Records, Source, Told};
+use crate::import::{Pipeline, Place, Record, Source, Told};
 use crate::options::CollectionArguments;
 use crate::output::{Output, note};
 use crate::{opened, progress};
@@ -83,31 +83,35 @@ impl Import {
         let collection = opened::collection(&store, &self.at.store, &self.at.collection)?;
         let dim = collection.config().dim();
         let mut source = Source::open(&self.file, self.ids.as_deref(), dim)?;
-        let records = Records::load(&store, collection.name())?;
-        let record = self.begin(&collection, &source, &records)?;
+        let place = Place::of(collection.name(), source.fingerprint());
+        let record = self.begin(&collection, &source, place.load(&store)?)?;
         let mut vectors = 0;
         if record.done == record.rows {
             let (path, rows) = (self.file.display(), record.rows);
             note(format_args!(
-                "all {rows} rows of {path} are there: there is nothing left to do (--restart imports \
-                 them anew)"
+                "all {rows} rows of {path} were imported before: there is nothing left to do \
+                 (--restart imports them anew)"
             ));
         } else {
             source.check(record.done, self.ids.as_deref())?;
-            vectors = self.write(&store, &collection, &mut source, (records, record))?;
+            vectors = self.write(&store, &collection, &mut source, (place, record))?;
         }
         store.close()?;
         self.tell(vectors, watch.elapsed().as_secs_f64(), store.stats().bytes_written)
     }
 
     /// Where the import begins, or goes on.
-    fn begin(&self, collection: &Collection, source: &Source, records: &Records) -> Result<Record> {
-        let known = records.find(source.fingerprint()).filter(|_| !self.restart);
-        if let Some(known) = known {
+    fn begin(
+        &self,
+        collection: &Collection,
+        source: &Source,
+        known: Option<Record>,
+    ) -> Result<Record> {
+        if let Some(known) = known.filter(|_| !self.restart) {
             return self.go_on(collection, source, known);
         }
-        let (of, rows) = (source.fingerprint().clone(), source.rows());
-        let mut record = Record { of, first: None, done: 0, rows };
+        let rows = source.rows();
+        let mut record = Record::begun(None, rows);
         if self.ids.is_none() && rows > 0 {
             let first = collection.highest_number().map_or(Some(0), |it| it.checked_add(1));
             record.first = first.filter(|first| first.checked_add(rows - 1).is_some());
@@ -122,7 +126,7 @@ impl Import {
         Ok(record)
     }
 
-    fn go_on(&self, collection: &Collection, source: &Source, known: &Record) -> Result<Record> {
+    fn go_on(&self, collection: &Collection, source: &Source, mut known: Record) -> Result<Record> {
         let path = self.file.display();
         if known.rows != source.rows() {
             return Err(Failure::refused(format!(
@@ -132,23 +136,32 @@ impl Import {
             )));
         }
         if known.done == known.rows {
-            return Ok(known.clone());
+            return Ok(known);
         }
         let (highest, expected) = (collection.highest_number(), known.end());
         if known.first.is_some() && highest != expected {
-            return Err(Failure::refused(format!(
-                "{} of {} rows of {path} were imported, and since then ids above theirs were written \
-                 to collection {:?}; --restart imports all of it anew, under new ids",
-                known.done,
-                known.rows,
-                collection.name()
-            )));
+            // Ids above those given so far are others' by now: the rest goes on above them.
+            let next = highest.map_or(Some(0), |highest| highest.checked_add(1));
+            let first = next.and_then(|next| next.checked_sub(known.done));
+            known.first = first.filter(|first| first.checked_add(known.rows - 1).is_some());
+            let Some(next) = next.filter(|_| known.first.is_some()) else {
+                return Err(Failure::refused(format!(
+                    "collection {:?} has not enough numbers left above its highest id for the rest of \
+                     {path}; give ids with --ids",
+                    collection.name()
+                )));
+            };
+            note(format_args!(
+                "ids above those of the rows of {path} were written since: its rows from {} on (from 0) \
+                 get ids from {next} on",
+                known.done
+            ));
         }
         note(format_args!(
-            "goes on behind the {} of {} rows of {path} that are there",
+            "goes on behind the {} of {} rows of {path} that were imported",
             known.done, known.rows
         ));
-        Ok(known.clone())
+        Ok(known)
     }
 
     fn write(
@@ -156,7 +169,7 @@ impl Import {
         store: &Store,
         collection: &Collection,
         source: &mut Source,
-        (records, record): (Records, Record),
+        (place, record): (Place, Record),
     ) -> Result<u64> {
         let next = record.first.map(|first| first.saturating_add(record.done));
         source.go_to(record.done, next)?;
@@ -168,7 +181,7 @@ impl Import {
             DurabilityName::Os => Durability::Os,
         };
         let told = if self.acks { Told::Acks } else { Told::Nobody };
-        let pipeline = Pipeline { store, collection, records, batch, durability };
+        let pipeline = Pipeline { store, collection, place, batch, durability };
         let imported = pipeline.run(source, record, told, &bar);
         bar.finish_and_clear();
         let vectors = imported.rows;

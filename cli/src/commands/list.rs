@@ -1,6 +1,6 @@
 //! Lists the collections of a store, and what they are like.
 
-use arrwdb::{Collection, Dedup};
+use arrwdb::{Collection, Dedup, Store};
 use clap::Args;
 use serde::Serialize;
 
@@ -50,7 +50,10 @@ impl Listed<'_> {
 
 impl List {
     pub(crate) fn run(self) -> Result<()> {
-        let store = opened::open(&self.at.store)?;
+        opened::reading(&self.at.store, |store| self.read(store))
+    }
+
+    fn read(&self, store: &Store) -> Result<()> {
         let collections = store.collections();
         let listed: Vec<_> = collections.iter().map(Listed::of).collect();
         let mut output = Output::begin();

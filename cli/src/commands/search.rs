@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use arrwdb::{Collection, Hits, Id};
+use arrwdb::{Collection, Hits, Id, Store};
 use clap::Args;
 use serde::Serialize;
 
@@ -74,8 +74,11 @@ const QUERIES_A_THREAD: usize = 64;
 
 impl Search {
     pub(crate) fn run(self) -> Result<()> {
-        let store = opened::open(&self.at.store)?;
-        let collection = opened::collection(&store, &self.at.store, &self.at.collection)?;
+        opened::reading(&self.at.store, |store| self.read(store))
+    }
+
+    fn read(&self, store: &Store) -> Result<()> {
+        let collection = opened::collection(store, &self.at.store, &self.at.collection)?;
         let view = store.view();
         let source = self.source(&view, &collection)?;
         let k = usize::try_from(self.k).unwrap_or(usize::MAX);
@@ -163,11 +166,7 @@ impl<'a> Answers<'a> {
     fn begin(asked: &'a Search, queries: u64) -> Result<Self> {
         let create = |path: &PathBuf| Int64File::create(path, queries, u64::from(asked.k));
         let out = asked.out.as_ref().map(create).transpose()?;
-        let mut output = Output::begin();
-        if !asked.format.json && out.is_none() {
-            output.line(format_args!("{:>8} {:<24} {}", "QUERY", "ID", "DISTANCE"))?;
-        }
-        Ok(Answers { asked, output, out, next: 0 })
+        Ok(Answers { asked, output: Output::begin(), out, next: 0 })
     }
 
     fn add(&mut self, hits: &Hits) -> Result<()> {
@@ -185,6 +184,10 @@ impl<'a> Answers<'a> {
         }
         if self.out.is_some() {
             return Ok(());
+        }
+        if query == 0 {
+            // Not before there is an answer: there may be none.
+            self.output.line(format_args!("{:>8} {:<24} {}", "QUERY", "ID", "DISTANCE"))?;
         }
         if hits.is_empty() {
             self.output.line(format_args!("{query:>8} nothing found"))?;

@@ -63,6 +63,7 @@ impl Stats {
         let collections = store.collections();
         let held: Vec<_> = collections.iter().map(Held::of).collect();
         let sequence = store.sequence().map(|sequence| sequence.get());
+        store.close()?;
         let mut output = Output::begin();
         if self.format.json {
             output.json(&Answer { open_ms, sequence, collections: held })?;

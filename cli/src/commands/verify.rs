@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use arrwdb::{Error, Problem, Store, TornEnd};
+use arrwdb::{Error, Problem, Store, TornEnd, Verification};
 use clap::Args;
 use serde::Serialize;
 
@@ -28,6 +28,23 @@ pub(crate) struct Verify {
 struct Answer<'a> {
     sound: bool,
     problems: Vec<Told<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    torn_end: Option<Torn<'a>>,
+}
+
+/// Where the log ends in something that was being written.
+#[derive(Serialize)]
+struct Torn<'a> {
+    file: std::borrow::Cow<'a, str>,
+    offset: u64,
+    in_doubt: bool,
+}
+
+impl<'a> Torn<'a> {
+    fn of(cut: &'a TornEnd) -> Self {
+        let file = cut.path.to_string_lossy();
+        Torn { file, offset: cut.offset, in_doubt: cut.is_in_doubt }
+    }
 }
 
 #[derive(Serialize)]
@@ -57,22 +74,28 @@ impl Verify {
         let found = Store::options().verify(path, tell).map_err(|error| not_checked(path, error));
         bar.finish_and_clear();
         let found = found?;
-        found.torn_end.iter().for_each(tell_torn);
+        found.torn_end.iter().filter(|cut| !cut.is_in_doubt).for_each(tell_torn);
+        match (self.tell(&found).map_err(Failure::not_run), found.problems.len()) {
+            (told, 0) => told,
+            (_, 1) => Err(Failure::refused(format!("{}: one thing is damaged", path.display()))),
+            (_, many) => {
+                Err(Failure::refused(format!("{}: {many} things are damaged", path.display())))
+            }
+        }
+    }
+
+    fn tell(&self, found: &Verification) -> Result<()> {
         let mut output = Output::begin();
         if self.format.json {
             let problems = found.problems.iter().map(Told::of).collect();
-            output.json(&Answer { sound: found.is_sound(), problems })?;
+            let torn_end = found.torn_end.as_ref().map(Torn::of);
+            output.json(&Answer { sound: found.is_sound(), problems, torn_end })?;
         } else if found.is_sound() {
             output.line(format_args!("sound: {} bytes were read and checked", found.bytes))?;
         } else {
             found.problems.iter().try_for_each(|problem| output.line(problem))?;
         }
-        output.finish()?;
-        match found.problems.len() {
-            0 => Ok(()),
-            1 => Err(Failure::refused(format!("{}: one thing is damaged", path.display()))),
-            many => Err(Failure::refused(format!("{}: {many} things are damaged", path.display()))),
-        }
+        output.finish()
     }
 }
 
@@ -88,13 +111,9 @@ fn not_checked(path: &Path, error: Error) -> Failure {
 }
 
 fn tell_torn(cut: &TornEnd) {
-    let doubt = if cut.is_in_doubt {
-        "it may be damage to a batch that was acknowledged"
-    } else {
-        "nothing that was acknowledged is lost"
-    };
     output::note(format_args!(
-        "the log ends in a torn write at offset {} of {}, to be cut off when the store is opened; {doubt}",
+        "the log ends in a torn write at offset {} of {}, to be cut off when the store is opened; nothing that was \
+         acknowledged is lost",
         cut.offset,
         cut.path.display()
     ));

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use arrwdb::Store;
@@ -51,6 +51,17 @@ fn not_started(error: &std::io::Error) -> Failure {
     Failure::system("no process can be started", error)
 }
 
+/// A process that does not outlive the demonstration.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        // Where it has ended there is nothing to kill.
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
 /// Starts a process that writes more vectors, kills it, and opens the store.
 pub(super) fn kill_a_writer(dir: &Path, path: &Path, more: &[Vec<f32>]) -> Result<Left> {
     say(format_args!(
@@ -60,9 +71,9 @@ pub(super) fn kill_a_writer(dir: &Path, path: &Path, more: &[Vec<f32>]) -> Resul
     npy::write_floats(&dir.join(FILE), more)?;
     let mut command = import(dir, path)?;
     command.arg("--acks").stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut child = command.spawn().map_err(|error| not_started(&error))?;
+    let mut child = Killed(command.spawn().map_err(|error| not_started(&error))?);
     let mut acknowledged = 0;
-    let lines = BufReader::new(child.stdout.take().ok_or_else(|| failed("no output to read"))?);
+    let lines = BufReader::new(child.0.stdout.take().ok_or_else(|| failed("no output to read"))?);
     let mut lines = lines.lines().map_while(std::io::Result::ok);
     // Whatever it said before it died counts, also what comes between these two.
     for line in lines.by_ref() {
@@ -71,11 +82,11 @@ pub(super) fn kill_a_writer(dir: &Path, path: &Path, more: &[Vec<f32>]) -> Resul
             break;
         }
     }
-    child.kill().map_err(|error| Failure::system("the process cannot be killed", &error))?;
+    child.0.kill().map_err(|error| Failure::system("the process cannot be killed", &error))?;
     for line in lines {
         acknowledged = said(&line)?;
     }
-    let status = child.wait().map_err(|error| Failure::system("the process is lost", &error))?;
+    let status = child.0.wait().map_err(|error| Failure::system("the process is lost", &error))?;
     if status.success() || acknowledged < KILLED_BEHIND {
         return Err(failed(format!(
             "it was not killed in the middle: {status}, {acknowledged} acknowledged"

@@ -14,7 +14,7 @@ use indicatif::ProgressBar;
 
 use crate::failure::{Failure, Result};
 
-use super::{Record, Records, Source};
+use super::{Place, Record, Source};
 
 /// Batches that are queued and not yet acknowledged, at most.
 const IN_FLIGHT_MAX: usize = 4;
@@ -23,7 +23,7 @@ const IN_FLIGHT_MAX: usize = 4;
 pub(crate) struct Pipeline<'a> {
     pub(crate) store: &'a Store,
     pub(crate) collection: &'a Collection,
-    pub(crate) records: Records,
+    pub(crate) place: Place,
     pub(crate) batch: usize,
     pub(crate) durability: Durability,
 }
@@ -80,12 +80,7 @@ impl Pipeline<'_> {
         })
     }
 
-    fn feed(
-        mut self,
-        source: &mut Source,
-        mut record: Record,
-        sender: SyncSender<Sent>,
-    ) -> Result<()> {
+    fn feed(self, source: &mut Source, mut record: Record, sender: SyncSender<Sent>) -> Result<()> {
         let mut vector = Vec::new();
         loop {
             let (mut batch, first) = (self.store.batch(), record.done);
@@ -98,8 +93,7 @@ impl Pipeline<'_> {
             if rows == 0 {
                 return Ok(());
             }
-            self.records.set(record.clone());
-            self.records.write(&mut batch)?;
+            self.place.write(&record, &mut batch)?;
             let commit = batch.commit(self.durability).map_err(|error| {
                 let last = record.done - 1;
                 Failure::from(error).about(format_args!("rows {first} to {last} (from 0)"))

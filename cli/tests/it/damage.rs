@@ -56,6 +56,21 @@ fn damage_is_told_with_file_and_offset_and_exit_code_1() {
     sandbox.run(&["verify", "store"]).done();
 }
 
+/// What may be a torn write and may be damage is not called sound; opening the store decides for the first.
+#[test]
+fn an_end_of_the_log_in_doubt_is_told() {
+    let sandbox = Sandbox::with_docs(3);
+    sandbox.kill_an_import();
+    sandbox.tear_log();
+    let ran = sandbox.run(&["verify", "store", "--json"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    let answer: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(answer["torn_end"]["in_doubt"], true);
+    assert_eq!(answer["problems"][0]["offset"], answer["torn_end"]["offset"]);
+    sandbox.run(&["list", "store"]).done();
+    sandbox.run(&["verify", "store"]).done();
+}
+
 /// Exit code 1 would say that something is damaged.
 #[test]
 fn what_cannot_be_checked_is_another_exit_code() {
@@ -71,6 +86,10 @@ fn what_cannot_be_checked_is_another_exit_code() {
         }
     }
     assert_eq!(sandbox.names_in("empty"), [""; 0], "looking leaves nothing behind");
+    if cfg!(target_os = "linux") {
+        let ran = sandbox.run_into("/dev/full", &["verify", "store"]);
+        assert_eq!(ran.code, Some(2), "{ran:?}");
+    }
 }
 
 #[test]

@@ -119,20 +119,34 @@ fn an_import_is_cut_off_again_and_again_and_loses_nothing() {
     check(&sandbox, |row| row.to_string());
 }
 
+/// They are others' by now: the rest of the rows goes on above them, and none is there twice.
 #[test]
-fn where_ids_above_were_written_meanwhile_only_a_restart_helps() {
+fn where_ids_above_were_written_meanwhile_the_rest_goes_on_above_them() {
     let sandbox = begun(10, &[]);
-    let there = sandbox.count();
-    sandbox.vectors("other.npy", &vectors(1, 2));
+    let there = usize::try_from(sandbox.count()).unwrap();
+    sandbox.vectors("other.npy", &vectors(3, 2));
     sandbox.run(&["import", "store", "docs", "other.npy"]).done();
+    cut_off(&sandbox, 5, &[]);
     let import = ["import", "store", "docs", "rows.npy"];
-    sandbox.run(&import).refused(&["rows.npy", "--restart", "under new ids"]);
-    assert_eq!(sandbox.count(), there + 1);
-    sandbox.run(&[&import[..], &["--restart"]].concat()).done();
-    assert_eq!(sandbox.count(), there + 1 + ROWS as u64);
-    let first = usize::try_from(there).unwrap() + 1;
-    check(&sandbox, |row| (first + row).to_string());
+    sandbox.run(&import).done();
+    assert_eq!(sandbox.count(), 3 + ROWS as u64);
+    check(&sandbox, |row| if row < there { row.to_string() } else { (row + 3).to_string() });
     assert!(sandbox.run(&import).err.contains("nothing left to do"));
+    sandbox.run(&[&import[..], &["--restart"]].concat()).done();
+    assert_eq!(sandbox.count(), 3 + 2 * ROWS as u64);
+}
+
+/// A record that was forgotten would have its file imported twice.
+#[test]
+fn no_import_is_forgotten_however_many_there_are() {
+    let sandbox = Sandbox::with_docs(1);
+    for _ in 0..2 {
+        for number in 0..70 {
+            sandbox.vectors("rows.npy", &[vec![number as f32]]);
+            sandbox.run(&["import", "store", "docs", "rows.npy"]).done();
+        }
+        assert_eq!(sandbox.count(), 70);
+    }
 }
 
 #[test]
@@ -187,12 +201,50 @@ fn a_torn_end_of_the_log_is_told_by_whoever_opens_the_store() {
 fn a_record_that_is_not_understood_is_refused() {
     let sandbox = Sandbox::with_docs(1);
     sandbox.vectors("rows.npy", &vectors(3, 1));
+    sandbox.run(&["import", "store", "docs", "rows.npy"]).done();
+    let mut name = None;
+    let see = |_, lines: &[String]| {
+        let notes = lines.iter().filter_map(|line| line.strip_prefix("note \""));
+        name = notes
+            .filter_map(|note| note.split('"').next())
+            .map(str::to_owned)
+            .next()
+            .or(name.take());
+    };
+    arrwdb::Store::options().read_log(sandbox.path("store"), see).unwrap();
+    let name = name.unwrap();
     let store = arrwdb::Store::open(sandbox.path("store")).unwrap();
     let mut batch = store.batch();
-    batch.note("import docs", b"{\"version\":9}");
+    batch.note(&name, b"{\"version\":9}");
     batch.commit(arrwdb::Durability::Sync).unwrap().wait().unwrap();
     store.close().unwrap();
     drop(store);
-    sandbox.run(&["import", "store", "docs", "rows.npy"]).refused(&["record", "\"import docs\""]);
-    assert_eq!(sandbox.count(), 0);
+    sandbox.run(&["import", "store", "docs", "rows.npy"]).refused(&["record", &name]);
+    assert_eq!(sandbox.count(), 3);
+}
+
+/// The first command that opens the store of a process that died recovers it, and the next has nothing to do.
+#[test]
+fn commands_that_read_leave_a_store_as_it_is() {
+    let sandbox = begun(10, &[]);
+    let files = |sandbox: &Sandbox| {
+        let folders = ["wal", "images", "manifests", "vectors"].map(|it| format!("store/{it}"));
+        let names = folders.iter().flat_map(|folder| {
+            sandbox.names_in(folder).into_iter().map(move |name| format!("{folder}/{name}"))
+        });
+        names.map(|name| (sandbox.read(&name), name)).collect::<Vec<_>>()
+    };
+    sandbox.run(&["list", "store"]).done();
+    let before = files(&sandbox);
+    for words in [
+        &["list", "store"][..],
+        &["stats", "store"],
+        &["get", "store", "docs", "1"],
+        &["search", "store", "docs", "--id", "1"],
+        &["verify", "store"],
+        &["log", "dump", "store"],
+    ] {
+        sandbox.run(words).done();
+        assert!(files(&sandbox) == before, "{words:?} changed something");
+    }
 }

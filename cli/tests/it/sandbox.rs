@@ -1,7 +1,11 @@
 //! A directory of its own for each test: makes the files that commands are given, runs them there, and looks at what
 //! they left.
 
-#![expect(clippy::disallowed_methods, reason = "files that a user would have")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "files that a user would have"
+)]
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -50,6 +54,24 @@ impl Sandbox {
         let text = |bytes| String::from_utf8(bytes).unwrap();
         let (out, err) = (text(output.stdout), text(output.stderr));
         Ran { code: output.status.code(), out, err }
+    }
+
+    /// Runs a command whose standard output is a device.
+    pub(crate) fn run_into(&self, device: &str, words: &[&str]) -> Ran {
+        let device = fs::OpenOptions::new().write(true).open(device).unwrap();
+        let output = self.command(words).stdout(device).output().unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        Ran { code: output.status.code(), out: String::new(), err }
+    }
+
+    /// Has an import of single rows into `docs` killed while it is at it.
+    pub(crate) fn kill_an_import(&self) {
+        self.vectors("killed.npy", &vectors(10_000, 3));
+        let words = ["import", "store", "docs", "killed.npy", "--batch", "1", "--acks"];
+        let (mut child, mut lines) = self.start(&words);
+        assert_eq!(next_line(&mut lines), Some("acked 1".to_owned()));
+        child.kill().unwrap();
+        assert!(!child.wait().unwrap().success(), "it was killed before it was done");
     }
 
     /// Starts a command whose standard output is read line by line.

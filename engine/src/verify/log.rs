@@ -23,6 +23,10 @@ pub(super) fn check(
     report: &mut Report<'_>,
 ) -> Result<Option<TornEnd>> {
     let Some(newest) = manifests.newest().newest() else { return Ok(None) };
+    if until == Some(None) {
+        // Nothing is visible yet.
+        return Ok(None);
+    }
     let oldest = manifests.reachable().min_by_key(|point| (point.log.file, point.log.offset));
     let from = oldest.unwrap_or(newest).log;
     let durable = Some(newest.log);
@@ -38,7 +42,11 @@ pub(super) fn check(
             {
                 report.note(ends_early(last, until, torn_end.as_ref()));
             }
-            Ok(torn_end.filter(|_| until.is_none()))
+            let torn_end = torn_end.filter(|_| until.is_none());
+            if let Some(cut) = torn_end.as_ref().filter(|cut| cut.is_in_doubt) {
+                report.note(doubt(cut));
+            }
+            Ok(torn_end)
         }
         Err(error) => report.note_error(error, BATCHES).map(|()| None),
     }
@@ -68,6 +76,17 @@ fn read(
     let ended = replay.finish()?;
     // It began behind batches that an image has.
     Ok((last.max(ended.last()), ended.cut))
+}
+
+/// A torn write and rot of the very last batches look alike: it is not called sound.
+fn doubt(cut: &TornEnd) -> Problem {
+    Problem {
+        file: cut.path.clone(),
+        offset: Some(cut.offset),
+        what: "the log ends in a write that was not finished, or in damage: which, nothing tells"
+            .to_owned(),
+        affects: "what was being written last; opening the store cuts it off".to_owned(),
+    }
 }
 
 fn ends_early(last: Option<Sequence>, until: Sequence, cut: Option<&TornEnd>) -> Problem {

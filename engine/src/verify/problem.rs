@@ -48,6 +48,21 @@ fn place_of(error: &Error) -> Option<(PathBuf, Option<u64>)> {
         Error::BadBatch { .. } => Some(("wal".into(), None)),
         Error::BadImage { .. } => Some(("images".into(), None)),
         Error::Unreadable { source, .. } => place_in_vectors(source),
+        Error::Disk(error) => place_on_disk(error),
+        _ => None,
+    }
+}
+
+/// A file that cannot be read is a problem of the store, and hides no other.
+fn place_on_disk(error: &disk::Error) -> Option<(PathBuf, Option<u64>)> {
+    use disk::Error as E;
+    match error {
+        E::Missing { path }
+        | E::NotAFile { path }
+        | E::NotADirectory { path }
+        | E::Denied { path, .. }
+        | E::PastEnd { path, .. }
+        | E::Io { path, .. } => Some((path.clone(), None)),
         _ => None,
     }
 }
@@ -60,6 +75,7 @@ fn place_in_log(error: &wal::Error) -> Option<(PathBuf, Option<u64>)> {
         wal::Error::Damaged { path, .. } | wal::Error::Missing { path, .. } => {
             Some((path.clone(), None))
         }
+        wal::Error::Disk(error) => place_on_disk(error),
         _ => None,
     }
 }
@@ -77,7 +93,7 @@ fn place_in_snapshot(error: &snapshot::Error) -> Option<(PathBuf, Option<u64>)> 
         | E::PastEnd { path, .. }
         | E::Split { path, .. } => Some((path.clone(), None)),
         E::NoManifest { path, .. } => Some((path.clone(), None)),
-        E::Disk(disk::Error::Missing { path, .. }) => Some((path.clone(), None)),
+        E::Disk(error) => place_on_disk(error),
         _ => None,
     }
 }
@@ -90,6 +106,7 @@ fn place_in_vectors(error: &segments::Error) -> Option<(PathBuf, Option<u64>)> {
         }
         E::CutShort { path, found, .. } => Some((path.clone(), Some(*found))),
         E::Damaged { path, .. } | E::Missing { path } => Some((path.clone(), None)),
+        E::Disk(error) => place_on_disk(error),
         E::Inconsistent { .. } => Some(("images".into(), None)),
         E::Description { source } => match source.downcast_ref::<Error>() {
             Some(error) => place_of(error),

@@ -91,7 +91,7 @@ fn open_set(
 ) -> Result<VectorSet> {
     let owner = owner(store, entry.id, &entry.config)?;
     let (base, dedup) = (Arc::new(either), entry.config.dedup_rule());
-    let set = Recovery::begin(Arc::clone(disk), owner, &entry.files, dedup, base)?;
+    let set = Recovery::to_look(Arc::clone(disk), owner, &entry.files, dedup, base)?;
     Ok(set.finish(Pins::new(None)))
 }
 
@@ -178,7 +178,7 @@ impl Ids {
         if *count == 0 {
             return none;
         }
-        let named: Vec<String> = named.iter().map(Id::to_string).collect();
+        let named: Vec<String> = named.iter().map(|id| id.plain().into_owned()).collect();
         let more = match count - named.len() {
             0 => String::new(),
             more => format!(" and {more} more"),

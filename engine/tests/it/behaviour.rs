@@ -58,6 +58,8 @@ fn a_store_that_was_closed_is_opened_without_a_write() {
     let store = on(&disk);
     assert_eq!(disk.contents().sum(), before);
     assert_eq!(store.collection("docs").unwrap().len(), 1);
+    store.close().unwrap();
+    assert_eq!(disk.contents().sum(), before, "nor is it closed with one");
 }
 
 #[test]

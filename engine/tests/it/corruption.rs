@@ -214,7 +214,13 @@ fn a_store_that_was_used_is_never_made_anew() {
     for damaged in [lost, flipped] {
         let disk = SimDisk::from_image(&damaged, 1);
         let before = disk.contents().sum();
+        // To open what is there only is no way around, and a check tells.
+        let again = open(&disk).unwrap_err().to_string();
+        let at: Arc<dyn Disk> = Arc::new(disk.clone());
+        let checked = options().verify_on(at, |_, _| ()).unwrap();
+        assert!(checked.problems[0].affects.contains("the whole store"), "{checked:?}");
         let refused = open_on(&disk).unwrap_err().to_string();
+        assert_eq!(again, refused);
         assert!(refused.contains("lost") || refused.contains("manifest"), "{refused}");
         assert_eq!(disk.contents().sum(), before, "nothing is changed");
     }

@@ -1,6 +1,7 @@
 //! Small values that change with the vectors of their batch, and the highest number that was an id.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrwdb::{
     Collection, CollectionConfig, Durability, Error, Metric, NOTE_BYTES_MAX, NOTE_NAME_BYTES_MAX,
@@ -120,4 +121,29 @@ fn what_cannot_be_a_note_is_refused_and_leaves_nothing() {
     assert!(matches!(refused, Error::TooManyNotes { .. }) && refused.is_clean_refusal());
     assert_eq!((docs.len(), store.note(&longest)), (15, None));
     set("note 3").unwrap();
+}
+
+/// Looking up what is visible and then the note is too late: meanwhile the version that was visible may be dropped.
+#[test]
+fn a_note_that_is_always_there_is_always_found() {
+    let (store, docs) = new_store(&SimDisk::new(1));
+    put(&store, &docs, 1);
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut last = 0;
+            while !is_over.load(Ordering::Relaxed) {
+                let now = how_far(&store).expect("it is set again and again, and never taken away");
+                assert!(now >= last, "{now} behind {last}");
+                last = now;
+            }
+        });
+        for number in 2..20_000_u64 {
+            let mut batch = store.batch();
+            batch.note("how far", &number.to_le_bytes());
+            batch.commit(Durability::Os).unwrap().wait().unwrap();
+        }
+        is_over.store(true, Ordering::Relaxed);
+        reader.join().unwrap();
+    });
 }

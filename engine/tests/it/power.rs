@@ -150,6 +150,7 @@ fn all_rounds() -> Result<(), String> {
     let seeds = ROUNDS..ROUNDS + UNSYNCED_ROUNDS;
     let count = rounds(seeds, SIZES[1], Durability::Os)?;
     report(&format!("ext4, batches of {}, not synced", SIZES[1]), &count);
-    assert!(count.lost > 0 && witnesses > 0, "nothing was lost that could be: {count:?}");
+    // Batches that were not synced may be written by then, or not; what nobody syncs in this moment is not.
+    assert!(witnesses > 0, "nothing was lost that could be: {count:?}");
     Ok(())
 }

@@ -8,7 +8,7 @@ use arrwdb::{
     Collection, CollectionConfig, Durability, Error, Id, Metric, Store, StoreOptions, Verification,
 };
 use disk::sim::Image;
-use disk::{Disk, SimDisk};
+use disk::{Access, Call, Disk, Effect, Hook, Hooked, SimDisk};
 
 use crate::store::{OPS, Op, Run, open, options, starts, vector};
 
@@ -55,6 +55,27 @@ fn what_is_sound_is_said_to_be_open_or_not_and_nothing_is_changed() {
         let found = store.verify().unwrap();
         assert!(found.is_sound(), "{found:?}");
     }
+}
+
+/// Lets nobody open a file for writing.
+#[derive(Debug)]
+struct ToLookAt;
+
+impl Hook for ToLookAt {
+    fn before(&self, call: &Call<'_>) -> disk::Result<()> {
+        let writes = matches!(call, Call::Open { access: Access::ReadWrite, .. });
+        assert!(!writes && call.effect() == Effect::Looks, "{call:?}");
+        Ok(())
+    }
+
+    fn after(&self, _: &Call<'_>, _: std::result::Result<(), &disk::Error>) {}
+}
+
+#[test]
+fn a_check_opens_nothing_for_writing() {
+    let hooked = Hooked::new(Arc::new(full(&[])), Arc::new(ToLookAt));
+    let found = options().verify_on(Arc::new(hooked), |_, _| ()).unwrap();
+    assert!(found.is_sound(), "{found:?}");
 }
 
 #[test]
