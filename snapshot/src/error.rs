@@ -46,9 +46,9 @@ pub enum Error {
         /// How many it has.
         found: u64,
     },
-    /// An image is not there that something refers to.
+    /// An image or a manifest is not there that something refers to.
     Missing {
-        /// The image.
+        /// The file.
         path: PathBuf,
     },
     /// A part of a file cannot be read, so that what stands there is not known.

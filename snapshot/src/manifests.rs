@@ -226,6 +226,7 @@ impl Manifests {
             }
             // The one to fall back on was removed when the one that was passed over was published.
             Err(Error::Disk(disk::Error::Missing { .. })) if self.passed_over.is_some() => {}
+            Err(Error::Disk(disk::Error::Missing { path })) => found.push(Error::Missing { path }),
             Err(error) => found.push(error),
         }
         found

@@ -16,7 +16,7 @@ const LINE_BYTES_MAX: usize = ID_BYTES_MAX * 6 + 2;
 pub(super) enum RowIds {
     /// This one next, then one more for each row.
     Counted(u64),
-    Numbers(Integers, Input),
+    Numbers(Integers),
     Lines(Input, u64),
 }
 
@@ -36,7 +36,16 @@ impl RowIds {
             let sentence = format!("{path} has {columns} numbers in a row; give one id for each");
             return Err(Failure::refused(sentence));
         }
-        Ok(RowIds::Numbers(numbers, input))
+        Ok(RowIds::Numbers(numbers))
+    }
+
+    /// The file they are from, if they are from one, wherever it was left.
+    pub(super) fn file(&mut self) -> Option<&mut Input> {
+        match self {
+            RowIds::Counted(_) => None,
+            RowIds::Numbers(numbers) => Some(numbers.file()),
+            RowIds::Lines(input, _) => Some(input),
+        }
     }
 
     /// Goes on with the id of a row.
@@ -44,7 +53,7 @@ impl RowIds {
         match self {
             // Counted from where the import begins or goes on.
             RowIds::Counted(_) => Ok(()),
-            RowIds::Numbers(numbers, _) => numbers.go_to(row),
+            RowIds::Numbers(numbers) => numbers.go_to(row),
             RowIds::Lines(input, next) => {
                 input.seek(0)?;
                 *next = 0;
@@ -65,12 +74,12 @@ impl RowIds {
                 *next = next.saturating_add(1);
                 Ok(Some(id))
             }
-            RowIds::Numbers(numbers, input) => {
+            RowIds::Numbers(numbers) => {
                 let Some(number) = numbers.next()?.and_then(|row| row.first().copied()) else {
                     return Ok(None);
                 };
                 let number = u64::try_from(number).map_err(|_| {
-                    let path = input.path().display();
+                    let path = numbers.file().path().display();
                     Failure::refused(format!("{path}: {number} is no id; ids are not negative"))
                 })?;
                 Ok(Some(Id::from(number)))

@@ -36,14 +36,13 @@ pub(crate) struct Source {
 
 impl Source {
     pub(crate) fn open(path: &Path, ids: Option<&Path>, dim: u32) -> Result<Source> {
-        let rows = Npy::open(path)?.floats()?.expect_dim(dim)?;
-        let (row_ids, ids_sum) = match ids {
-            Some(ids) => (RowIds::open(ids)?, Some(sum(ids)?.1)),
-            None => (RowIds::Counted(0), None),
-        };
-        let (file_bytes, file_sum) = sum(path)?;
+        let mut rows = Npy::open(path)?.floats()?.expect_dim(dim)?;
+        let mut ids = ids.map_or(Ok(RowIds::Counted(0)), RowIds::open)?;
+        // Of the files that are open, whatever has their names by now.
+        let (file_bytes, file_sum) = sum(rows.file())?;
+        let ids_sum = ids.file().map(sum).transpose()?.map(|(_, sum)| sum);
         let fingerprint = Fingerprint { file_bytes, file_sum, ids_sum };
-        Ok(Source { rows, ids: row_ids, fingerprint })
+        Ok(Source { rows, ids, fingerprint })
     }
 
     pub(crate) fn fingerprint(&self) -> &Fingerprint {
@@ -101,8 +100,8 @@ impl Source {
 }
 
 /// The length of a file and its sum, by reading all of it.
-fn sum(path: &Path) -> Result<(u64, String)> {
-    let mut input = Input::open(path)?;
+fn sum(input: &mut Input) -> Result<(u64, String)> {
+    input.seek(0)?;
     let bar = progress::bar("reading", input.bytes());
     let (mut sum, mut bytes) = (Xxh3::new(), 0_u64);
     let mut buffer = vec![0; 1 << 18];

@@ -57,6 +57,11 @@ impl Rows {
 pub(crate) struct Floats(Rows);
 
 impl Floats {
+    /// The file, wherever it was left: whoever reads it goes on with a row of their choice.
+    pub(crate) fn file(&mut self) -> &mut Input {
+        &mut self.0.input
+    }
+
     pub(super) fn new(input: Input, header: Header) -> Result<Floats> {
         if !header.element.is_float() {
             let name = header.element.name();
@@ -143,6 +148,11 @@ impl Floats {
 pub(crate) struct Integers(Rows);
 
 impl Integers {
+    /// The file, wherever it was left: whoever reads it goes on with a row of their choice.
+    pub(crate) fn file(&mut self) -> &mut Input {
+        &mut self.0.input
+    }
+
     pub(super) fn new(input: Input, header: Header) -> Result<Integers> {
         if !header.element.is_integer() {
             let name = header.element.name();
