@@ -280,16 +280,19 @@ where
             self.crash(&recording, None, depth - 1)?;
         }
         let density = &self.config.density;
-        let most = density.again.min(density.images);
-        // Chosen from below, so that what keeps what was synced alone is among them.
-        let all = Density { images: usize::MAX, ..density.clone() };
-        let last = recording.last_point(&all, self.config.seed);
+        let last = if density.again < density.images {
+            // Chosen from below, so that what keeps what was synced alone is among them.
+            let all = Density { images: usize::MAX, ..density.clone() };
+            recording.last_point(&all, self.config.seed)
+        } else {
+            recording.last_point(density, self.config.seed)
+        };
         let killed = last.after_kill(self.next_seed());
         // A power failure that leaves the same bytes has nothing to add to that.
         let mut seen = HashSet::from([killed.contents().sum()]);
         self.check_again(&killed, &found, progress)
             .map_err(|failure| failure.behind(&recording, &last, KILLED))?;
-        let images = last.some_images(most, self.next_seed());
+        let images = last.some_images(density.again, self.next_seed());
         for crash in images.filter(|crash| seen.insert(crash.image.sum())) {
             let disk = last.after_power_loss(&crash, self.next_seed());
             self.check_again(&disk, &found, progress)
