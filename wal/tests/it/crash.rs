@@ -139,7 +139,7 @@ fn say(words: &str) {
 #[test]
 fn every_workload_of_three_operations_and_its_recoveries_survive_every_crash() {
     // Behind each recovery a few crashes more, the one that keeps what was synced alone among them.
-    let sample = Density { again: 4, ..Density::thin() };
+    let sample = Density { again: 2, ..Density::thin() };
     let of_recoveries = if is_full() { Density::default() } else { sample };
     let jobs = (0..3).flat_map(|start| {
         let whole = Job { start, depth: 1, density: Density::default() };
