@@ -1,8 +1,36 @@
-//! The metrics, and to come the index kinds: flat, HNSW, LSH, KD-tree.
+//! Finds near vectors: the metrics and kernels, and the index kinds, of which flat is there.
 //!
-//! To own: how near neighbours are found among slots. To promise: returned distances are exact, and
-//! an answer that is not whole says so. Never: will open a file; bytes come in and go out.
+//! Owns: how near neighbours are found among slots. Promises: returned distances are exact, and an answer that is
+//! not whole says so. Never: opens a file; bytes come in and go out.
+//!
+//! Everything works over any [`Vectors`]; [`Memory`] is one that ships with it, so the crate is usable alone.
 
+mod codes;
+mod error;
+mod flat;
+mod index;
+mod kernels;
+mod lanes;
+mod measure;
+mod memory;
 mod metric;
+mod pool;
+mod query;
+mod rows;
+mod slots;
+mod top;
+mod vectors;
 
+pub use base::Slot;
+pub use error::Error;
+pub use flat::Flat;
+pub use index::{Index, Statistics};
+pub use measure::{
+    BadName, DISTANCE_NAME_BYTES_MAX, Distance, Measure, check_distance_name, instructions,
+};
+pub use memory::Memory;
 pub use metric::Metric;
+pub use pool::Pool;
+pub use query::{Effort, Incomplete, K, Nearest, Neighbour, Query, Ties};
+pub use slots::SlotSet;
+pub use vectors::{Lent, Unreadable, Vectors};

@@ -1,18 +1,24 @@
 //! Says what is near: three metrics, each with smaller distances for nearer vectors.
 //!
 //! Promises
-//!  1. The same two vectors have the same distance, whichever comes first and wherever they lie.
-//!  2. Vectors of whole numbers of which all sums stay below 2^24 have exact squares and products.
+//!  1. The same two vectors have the same distance, to the bit, whichever comes first, wherever they lie, and on
+//!     every processor.
+//!  2. The distance of finite vectors is a number, and never the negative zero: sums that leave the range of an
+//!     `f32` on either side are made again with that of an `f64`.
+//!  3. Vectors of whole numbers of which all sums stay below 2^24 have exact squares and products.
 //!
 //! Never: looks at more than the shorter of two vectors has.
+
+use crate::kernels::sums::{Products, Squares, sum, sum_error};
+use crate::lanes::{Instructions, Isa, Work};
 
 /// What is near: smaller distances are nearer, whatever the metric.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Metric {
     /// The Euclidean distance.
     L2,
-    /// `1 - cos`: 0 for the same direction, 2 for the opposite one. A vector without a direction (all zeros) is at
-    /// distance 1 from everything.
+    /// `1 - cos`, and not below 0: 0 for the same direction, 2 for the opposite one. A vector without a direction
+    /// (all zeros) is at distance 1 from everything.
     Cosine,
     /// The inner product, negated.
     Dot,
@@ -24,10 +30,10 @@ impl std::fmt::Display for Metric {
     }
 }
 
-/// Sums are kept apart in so many lanes, so that the compiler makes wide instructions of them.
-const LANES: usize = 16;
-
 impl Metric {
+    /// All of them.
+    pub const ALL: [Metric; 3] = [Metric::L2, Metric::Cosine, Metric::Dot];
+
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
@@ -47,75 +53,114 @@ impl Metric {
     /// assert_eq!(Metric::Dot.distance(&[1.0, 2.0], &[3.0, 4.0]), -11.0);
     /// ```
     pub fn distance(self, one: &[f32], other: &[f32]) -> f32 {
+        Instructions::best().run(Pair { metric: self, one, other })
+    }
+
+    /// By how much a distance between vectors of so many numbers can be off.
+    pub(crate) fn error(self, dim: usize) -> Off {
+        let sums = sum_error(dim);
+        let rounding = f64::from(f32::EPSILON) / 2.0;
         match self {
-            Metric::L2 => sum(one, other, |a, b| (a - b) * (a - b)).sqrt(),
-            Metric::Dot => -sum(one, other, |a, b| a * b),
-            Metric::Cosine => {
-                let norms =
-                    sum(one, one, |a, b| a * b).sqrt() * sum(other, other, |a, b| a * b).sqrt();
-                if norms > 0.0 { 1.0 - sum(one, other, |a, b| a * b) / norms } else { 1.0 }
-            }
+            // Half of the sum's, by the root; the root itself; the conversion of what was made in `f64`.
+            Metric::L2 => Off::Part(sums / 2.0 + 3.0 * rounding),
+            // The product's, and half of each norm's; two roots, their product, the quotient, the difference.
+            Metric::Cosine => Off::By(2.0 * sums + 8.0 * rounding),
+            Metric::Dot => Off::OfNorms(sums + rounding),
         }
     }
 }
 
-/// Adds up a term for each pair of numbers.
-#[inline]
-fn sum(one: &[f32], other: &[f32], term: impl Fn(f32, f32) -> f32) -> f32 {
-    let (ones, ones_rest) = one.as_chunks::<LANES>();
-    let (others, others_rest) = other.as_chunks::<LANES>();
-    let mut lanes = [0.0_f32; LANES];
-    for (one, other) in ones.iter().zip(others) {
-        for (lane, (a, b)) in lanes.iter_mut().zip(one.iter().zip(other)) {
-            *lane += term(*a, *b);
+/// By how much a distance may be off.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Off {
+    /// By this part of itself.
+    Part(f64),
+    /// By so much.
+    By(f64),
+    /// By so much, times the norms of both vectors.
+    OfNorms(f64),
+}
+
+struct Pair<'v> {
+    metric: Metric,
+    one: &'v [f32],
+    other: &'v [f32],
+}
+
+impl Work for Pair<'_> {
+    type Answer = f32;
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) -> f32 {
+        Target::new(isa, self.metric, self.one).distance(isa, self.other)
+    }
+}
+
+/// Sums of squares within these have lost nothing to the ends of what an `f32` can be.
+const SAFE: std::ops::RangeInclusive<f32> = 7.9e-31..=1.2e30;
+
+/// A vector that others are compared with, and what that needs to know of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Target<'q> {
+    metric: Metric,
+    vector: &'q [f32],
+    /// The sum of its squares, where the metric asks for it.
+    square: f32,
+}
+
+impl<'q> Target<'q> {
+    #[inline(always)]
+    pub(crate) fn new<I: Isa>(isa: I, metric: Metric, vector: &'q [f32]) -> Self {
+        let square = match metric {
+            Metric::Cosine => sum::<I, Products>(isa, vector, vector),
+            Metric::L2 | Metric::Dot => 0.0,
+        };
+        Target { metric, vector, square }
+    }
+
+    /// How far it is from another one.
+    #[inline(always)]
+    pub(crate) fn distance<I: Isa>(&self, isa: I, other: &[f32]) -> f32 {
+        let found = match self.metric {
+            Metric::L2 => {
+                let squares = sum::<I, Squares>(isa, self.vector, other);
+                SAFE.contains(&squares).then(|| squares.sqrt())
+            }
+            Metric::Cosine => {
+                let product = sum::<I, Products>(isa, self.vector, other);
+                let square = sum::<I, Products>(isa, other, other);
+                let safe = SAFE.contains(&self.square) && SAFE.contains(&square);
+                safe.then(|| (1.0 - product / (self.square.sqrt() * square.sqrt())).max(0.0))
+            }
+            Metric::Dot => {
+                let product = sum::<I, Products>(isa, self.vector, other);
+                product.is_finite().then_some(-product)
+            }
+        };
+        // Adding 0 makes a negative zero positive.
+        found.unwrap_or_else(|| wide(self.metric, self.vector, other)) + 0.0
+    }
+}
+
+/// The distance by sums that nothing finite can overflow.
+#[cold]
+#[inline(never)]
+fn wide(metric: Metric, one: &[f32], other: &[f32]) -> f32 {
+    let sum = |one: &[f32], other: &[f32], term: fn(f64, f64) -> f64| {
+        let pairs = one.iter().zip(other);
+        pairs.map(|(a, b)| term(f64::from(*a), f64::from(*b))).sum::<f64>()
+    };
+    let dot = |one, other| sum(one, other, |a, b| a * b);
+    let distance = match metric {
+        Metric::L2 => sum(one, other, |a, b| (a - b) * (a - b)).sqrt(),
+        Metric::Dot => -dot(one, other),
+        Metric::Cosine => {
+            let norms = dot(one, one).sqrt() * dot(other, other).sqrt();
+            if norms > 0.0 { (1.0 - dot(one, other) / norms).max(0.0) } else { 1.0 }
         }
-    }
-    for (lane, (a, b)) in lanes.iter_mut().zip(ones_rest.iter().zip(others_rest)) {
-        *lane += term(*a, *b);
-    }
-    lanes.iter().sum()
+    };
+    distance as f32
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The same, slowly and with twice the digits.
-    fn oracle(metric: Metric, one: &[f32], other: &[f32]) -> f64 {
-        let wide = |vector: &[f32]| vector.iter().map(|it| f64::from(*it)).collect::<Vec<_>>();
-        let (one, other) = (wide(one), wide(other));
-        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-        match metric {
-            Metric::L2 => one.iter().zip(&other).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt(),
-            Metric::Dot => -dot(&one, &other),
-            Metric::Cosine => {
-                1.0 - dot(&one, &other) / (dot(&one, &one) * dot(&other, &other)).sqrt()
-            }
-        }
-    }
-
-    #[test]
-    fn distances_are_those_of_plain_sums() {
-        for dim in [1, 2, 3, 7, 15, 16, 17, 31, 100, 384, 1_536] {
-            let vector = |seed: u32| -> Vec<f32> {
-                let word =
-                    |at: u32| (seed ^ at.wrapping_mul(0x9e37_79b9)).wrapping_mul(0x85eb_ca6b);
-                (0..dim).map(|at| (word(at) >> 8) as f32 / 1e7 - 0.8).collect()
-            };
-            let (one, other) = (vector(1), vector(2));
-            for metric in [Metric::L2, Metric::Cosine, Metric::Dot] {
-                let (found, expected) =
-                    (metric.distance(&one, &other), oracle(metric, &one, &other));
-                let scale = 1.0 + f64::from(dim) * 0.64;
-                assert!((f64::from(found) - expected).abs() < 1e-6 * scale, "{metric:?}, {dim}");
-                assert_eq!(found.to_bits(), metric.distance(&other, &one).to_bits());
-            }
-        }
-    }
-
-    #[test]
-    fn a_vector_without_a_direction_is_at_distance_one() {
-        assert_eq!(Metric::Cosine.distance(&[0.0; 3], &[1.0; 3]), 1.0);
-        assert_eq!(Metric::Cosine.distance(&[0.0; 3], &[0.0; 3]), 1.0);
-    }
-}
+mod tests;

@@ -1,0 +1,170 @@
+//! Flat: looks at all vectors, and is exact. What the other kinds find is judged by it.
+//!
+//! One query is compared with each vector by its code first (`codes.rs`), and in full only with those that the code
+//! cannot rule out: about a seventh of the bytes are read, and the answer is the same to the bit as that of a scan
+//! that compares all in full (`flat/one.rs`). Many queries are compared with 16 vectors at a time, as matrices are
+//! multiplied, so that what was read serves them all (`flat/many.rs`).
+//!
+//! Where codes prove little, as among vectors that are all equally far, a search notices and compares in full.
+
+mod many;
+mod one;
+mod pays;
+
+use base::Slot;
+
+use crate::codes::Codes;
+use crate::lanes::Instructions;
+use crate::query::check;
+use crate::{
+    Error, Index, Measure, Metric, Nearest, Pool, Query, SlotSet, Statistics, Vectors,
+};
+
+/// An index that looks at all vectors.
+///
+/// ```
+/// use indexes::{Flat, Index, Memory, Metric, Query, Slot};
+///
+/// let mut vectors = Memory::new(2);
+/// let mut flat = Flat::new(2, Metric::L2);
+/// for (slot, vector) in [[0.0, 0.0], [3.0, 4.0], [6.0, 8.0]].iter().enumerate() {
+///     let slot = Slot(slot as u32);
+///     vectors.set(slot, vector)?;
+///     flat.insert(slot, &vectors)?;
+/// }
+/// let nearest = flat.search(&Query::new(&[0.0, 0.0]).k(2), &vectors)?;
+/// assert_eq!(nearest.neighbours[1].distance, 5.0);
+/// # Ok::<(), indexes::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Flat {
+    dim: usize,
+    measure: Measure,
+    live: SlotSet,
+    codes: Option<Codes>,
+    instructions: Instructions,
+}
+
+/// Its name.
+pub(crate) const KIND: &str = "flat";
+
+/// Vectors of fewer numbers are compared in full: their codes would not be much shorter.
+const CODED_FROM: usize = 48;
+
+impl Flat {
+    /// An empty index of vectors of so many numbers. By a metric it makes codes of them, from 48 numbers on.
+    pub fn new(dim: usize, measure: impl Into<Measure>) -> Self {
+        let measure = measure.into();
+        let metric = measure.metric().filter(|_| dim >= CODED_FROM);
+        let codes = metric.map(|metric| Codes::new(dim, metric));
+        Flat { codes, ..Flat::plain(dim, measure) }
+    }
+
+    /// One that makes no codes: it takes hardly any memory, and compares all vectors in full.
+    pub fn plain(dim: usize, measure: impl Into<Measure>) -> Self {
+        let (measure, live) = (measure.into(), SlotSet::new());
+        Flat { dim, measure, live, codes: None, instructions: Instructions::best() }
+    }
+
+    /// Takes up many slots at once, on all threads of a pool.
+    ///
+    /// # Errors
+    /// As [`insert`](Index::insert), for any of them.
+    pub fn insert_all(
+        &mut self,
+        slots: &SlotSet,
+        vectors: &dyn Vectors,
+        pool: &Pool,
+    ) -> Result<(), Error> {
+        self.check_vectors(vectors)?;
+        if let Some(slot) = slots.iter().find(|slot| self.live.contains(*slot)) {
+            return Err(Error::There { slot });
+        }
+        match &mut self.codes {
+            Some(codes) => codes.set_all(slots, vectors, pool)?,
+            None => slots.iter().try_for_each(|slot| vectors.vector(slot).map(drop))?,
+        }
+        self.live.extend(slots.iter());
+        Ok(())
+    }
+
+    /// Whether it has this slot.
+    pub fn contains(&self, slot: Slot) -> bool {
+        self.live.contains(slot)
+    }
+
+    /// How many slots it has.
+    pub fn len(&self) -> usize {
+        self.live.len()
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.live.is_empty()
+    }
+
+    fn metric(&self) -> Option<Metric> {
+        self.measure.metric()
+    }
+
+    fn check_vectors(&self, vectors: &dyn Vectors) -> Result<(), Error> {
+        let (found, expected) = (vectors.dim(), self.dim);
+        if found == expected { Ok(()) } else { Err(Error::Dimension { found, expected }) }
+    }
+
+    /// The slots of a word that a query may find.
+    #[inline(always)]
+    fn admitted(&self, query: &Query<'_>, word: usize) -> u64 {
+        let live = self.live.word(word);
+        query.filter.map_or(live, |filter| live & filter.word(word))
+    }
+}
+
+impl Index for Flat {
+    fn insert(&mut self, slot: Slot, vectors: &dyn Vectors) -> Result<(), Error> {
+        self.check_vectors(vectors)?;
+        if self.live.contains(slot) {
+            return Err(Error::There { slot });
+        }
+        let vector = vectors.vector(slot)?;
+        check(&vector, self.dim)?;
+        if let Some(codes) = &mut self.codes {
+            codes.set(slot, &vector);
+        }
+        self.live.insert(slot);
+        Ok(())
+    }
+
+    fn remove(&mut self, slot: Slot) -> bool {
+        self.live.remove(slot)
+    }
+
+    fn search(&self, query: &Query<'_>, vectors: &dyn Vectors) -> Result<Nearest, Error> {
+        query.check(self.dim)?;
+        self.check_vectors(vectors)?;
+        one::search(self, query, vectors, &Pool::here())
+    }
+
+    fn search_many(
+        &self,
+        queries: &[Query<'_>],
+        vectors: &dyn Vectors,
+        pool: &Pool,
+    ) -> Result<Vec<Nearest>, Error> {
+        queries.iter().try_for_each(|query| query.check(self.dim))?;
+        self.check_vectors(vectors)?;
+        many::search(self, queries, vectors, pool)
+    }
+
+    fn encode(&self, _into: &mut Vec<u8>) {
+        // TODO image
+    }
+
+    fn statistics(&self) -> Statistics {
+        let codes = self.codes.as_ref().map_or(0, Codes::bytes);
+        Statistics {
+            bytes: codes + self.live.words() * size_of::<u64>(),
+            ..Statistics::new(KIND, self.live.len(), self.dim, &self.measure)
+        }
+    }
+}

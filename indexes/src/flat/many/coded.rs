@@ -1,0 +1,95 @@
+//! Sixteen vectors and all queries, by codes.
+
+use super::super::pays::Pays;
+use super::{Asked, Common, Sixteen, bits};
+use crate::Error;
+use crate::codes::{Codes, beyond};
+use crate::kernels::tiles::{Nibbles, group, spread, whole_products};
+use crate::lanes::{Isa, LANES};
+
+/// Upper planes pay for many queries as long as they leave less than one of so many to be looked at more closely: a
+/// product of floats takes as long.
+const LEFT_OVER: u64 = 6;
+
+/// Queries that are packed together, and the 16 vectors they are multiplied with.
+pub(super) struct Coded<'s, const QUERIES: usize> {
+    codes: &'s Codes,
+    groups: Vec<Vec<[[i8; 4]; QUERIES]>>,
+    tile: Nibbles,
+    pays: Pays,
+}
+
+impl<'s, const QUERIES: usize> Coded<'s, QUERIES> {
+    /// Packs the queries; nothing, if there are no codes, or one of the queries cannot be compared with them.
+    pub(super) fn new(common: Common<'s>, all: &[Asked<'_>]) -> Option<Self> {
+        let codes = common.flat.codes.as_ref()?;
+        let dim = codes.dim();
+        let fours = |asked: &Asked<'_>| Some(asked.coded.as_ref()?.fours(dim).collect::<Vec<_>>());
+        let queries = all.iter().map(fours).collect::<Option<Vec<_>>>()?;
+        let groups = queries
+            .chunks(QUERIES)
+            .map(|queries| {
+                let empty = vec![[0; 4]; dim.div_ceil(4)];
+                group(std::array::from_fn(|at| queries.get(at).unwrap_or(&empty).as_slice()))
+            })
+            .collect();
+        let tile = vec![[[0; 4]; LANES]; dim.div_ceil(4)];
+        Some(Coded { codes, groups, tile, pays: Pays::new(LEFT_OVER) })
+    }
+
+    /// Whether codes are asked for the next 16.
+    #[inline(always)]
+    pub(super) fn next(&mut self) -> bool {
+        self.pays.next()
+    }
+
+    /// Looks at 16 slots for all queries.
+    #[inline(always)]
+    pub(super) fn look<I: Isa>(
+        &mut self,
+        isa: I,
+        common: Common<'_>,
+        sixteen: Sixteen,
+        all: &mut [Asked<'_>],
+    ) -> Result<(), Error> {
+        let Some(coarse) = self.codes.coarse(sixteen.first) else { return Ok(()) };
+        for row in 0..LANES {
+            spread(&mut self.tile, row, self.codes.upper(sixteen.first + row, 1));
+        }
+        let (pairs, mut left_over) = (LANES * all.len(), 0);
+        for (queries, all) in self.groups.iter().zip(all.chunks_mut(QUERIES)) {
+            let sums = whole_products(isa, &self.tile, queries);
+            for (asked, sums) in all.iter_mut().zip(sums) {
+                let admitted = sixteen.admitted(asked.query);
+                asked.work.looked_at += u64::from(admitted.count_ones());
+                let (Some(coded), Some(limit)) = (&asked.coded, asked.limit) else { continue };
+                let left = admitted & !beyond(isa, coded.coarse(), &coarse, sums, limit);
+                if left != 0 {
+                    left_over += u64::from(left.count_ones());
+                    closer(isa, (common, self.codes), asked, (sixteen.first, left))?;
+                }
+            }
+        }
+        self.pays.note(pairs as u64, left_over);
+        Ok(())
+    }
+}
+
+/// Looks at what the upper planes did not rule out.
+#[inline(always)]
+fn closer<I: Isa>(
+    isa: I,
+    (common, codes): (Common<'_>, &Codes),
+    asked: &mut Asked<'_>,
+    (first, left): (usize, u16),
+) -> Result<(), Error> {
+    for bit in bits(left) {
+        let slot = first + bit;
+        asked.work.by_code += 1;
+        let (Some(coded), Some(limit)) = (&asked.coded, asked.limit) else { continue };
+        if !codes.is_beyond(isa, coded, slot, limit) {
+            common.compare(isa, asked, slot)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,4 @@
+//! The kernels: each is written once, over the operations of `lanes`.
+
+pub(crate) mod sums;
+pub(crate) mod tiles;

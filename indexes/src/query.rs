@@ -1,0 +1,152 @@
+//! What is asked of an index, and what it answers.
+
+use std::cmp::Ordering;
+
+use base::Slot;
+
+use crate::{Error, SlotSet};
+
+/// How many neighbours are looked for if nobody says otherwise.
+pub const K: usize = 10;
+
+/// What is asked of an index.
+///
+/// ```
+/// use indexes::Query;
+///
+/// let query = Query::new(&[1.0, 0.0]).k(5).within(0.5);
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[must_use = "a query does nothing by itself"]
+pub struct Query<'q> {
+    pub(crate) vector: &'q [f32],
+    pub(crate) k: usize,
+    pub(crate) within: Option<f32>,
+    pub(crate) filter: Option<&'q SlotSet>,
+    pub(crate) ties: Ties,
+    pub(crate) budget: Option<u64>,
+}
+
+/// What becomes of slots that are as far as the last one of an answer.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Ties {
+    /// There are `k` at most: those with the lowest numbers are in.
+    #[default]
+    Cut,
+    /// All are in, for a caller that has an order of its own among them.
+    Keep,
+}
+
+impl<'q> Query<'q> {
+    /// The [`K`] nearest to a vector.
+    pub fn new(vector: &'q [f32]) -> Self {
+        Query { vector, k: K, within: None, filter: None, ties: Ties::Cut, budget: None }
+    }
+
+    /// So many at most. [`usize::MAX`] asks for all, which makes sense within a distance.
+    pub fn k(self, k: usize) -> Self {
+        Query { k, ..self }
+    }
+
+    /// Only what is not farther than this.
+    pub fn within(self, distance: f32) -> Self {
+        Query { within: Some(distance), ..self }
+    }
+
+    /// Only slots of this set.
+    pub fn filter(self, filter: &'q SlotSet) -> Self {
+        Query { filter: Some(filter), ..self }
+    }
+
+    /// What becomes of ties with the last one.
+    pub fn ties(self, ties: Ties) -> Self {
+        Query { ties, ..self }
+    }
+
+    /// So many vectors are looked at, at most: an answer that would have needed more says that it is incomplete.
+    pub fn budget(self, vectors: u64) -> Self {
+        Query { budget: Some(vectors), ..self }
+    }
+
+    pub(crate) fn check(&self, dim: usize) -> Result<(), Error> {
+        check(self.vector, dim)
+    }
+}
+
+/// Looks whether this can be a vector of an index.
+pub(crate) fn check(vector: &[f32], dim: usize) -> Result<(), Error> {
+    if vector.len() != dim {
+        return Err(Error::Dimension { found: vector.len(), expected: dim });
+    }
+    match vector.iter().position(|number| !number.is_finite()) {
+        Some(at) => Err(Error::NotFinite { at }),
+        None => Ok(()),
+    }
+}
+
+/// A slot that was found.
+#[derive(Clone, Copy, Debug)]
+pub struct Neighbour {
+    /// How far its vector is from the query.
+    pub distance: f32,
+    /// It.
+    pub slot: Slot,
+}
+
+impl Ord for Neighbour {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.distance.total_cmp(&other.distance).then_with(|| self.slot.cmp(&other.slot))
+    }
+}
+
+impl PartialOrd for Neighbour {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Neighbour {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Neighbour {}
+
+/// What was found.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Nearest {
+    /// The nearest first; equally near ones in the order of their slots.
+    pub neighbours: Vec<Neighbour>,
+    /// Why there may be nearer ones; nothing, if the index promises that there are none.
+    pub incomplete: Option<Incomplete>,
+    /// What it took.
+    pub work: Effort,
+}
+
+/// Why an answer may lack something.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Incomplete {
+    /// As many vectors were looked at as the query allowed.
+    Budget,
+}
+
+/// What a search took.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Effort {
+    /// How many vectors were looked at, be it by a few of their bits.
+    pub looked_at: u64,
+    /// Of how many of them all bits of their codes were asked.
+    pub by_code: u64,
+    /// How many were compared in full.
+    pub in_full: u64,
+}
+
+impl std::ops::AddAssign for Effort {
+    fn add_assign(&mut self, other: Effort) {
+        self.looked_at += other.looked_at;
+        self.by_code += other.by_code;
+        self.in_full += other.in_full;
+    }
+}

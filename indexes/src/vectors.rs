@@ -1,0 +1,73 @@
+//! Where an index finds its vectors: anything that lends them by their slots.
+
+use std::fmt;
+use std::ops::Deref;
+
+use base::Slot;
+
+/// Lends vectors by their slots. An index holds slots, never vectors.
+pub trait Vectors: Send + Sync {
+    /// How many numbers each has.
+    fn dim(&self) -> usize;
+
+    /// The vector in a slot: always the same one, for as long as an index has the slot.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is not what was written there.
+    fn vector(&self, slot: Slot) -> Result<Lent<'_>, Unreadable>;
+}
+
+/// A vector, lent.
+pub struct Lent<'v> {
+    numbers: &'v [f32],
+}
+
+impl<'v> From<&'v [f32]> for Lent<'v> {
+    #[inline]
+    fn from(numbers: &'v [f32]) -> Self {
+        Lent { numbers }
+    }
+}
+
+impl Deref for Lent<'_> {
+    type Target = [f32];
+
+    #[inline]
+    fn deref(&self) -> &[f32] {
+        self.numbers
+    }
+}
+
+impl fmt::Debug for Lent<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.numbers.fmt(f)
+    }
+}
+
+/// A vector that could not be lent.
+#[derive(Debug)]
+pub struct Unreadable {
+    /// Where it should be.
+    pub slot: Slot,
+    /// Why it is not to be had.
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl Unreadable {
+    /// Nobody put a vector into this slot.
+    pub fn not_there(slot: Slot) -> Self {
+        Unreadable { slot, source: "there is no vector in it".into() }
+    }
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the vector in slot {} cannot be read: {}", self.slot, self.source)
+    }
+}
+
+impl std::error::Error for Unreadable {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(self.source.as_ref())
+    }
+}

@@ -1,0 +1,4 @@
+//! What the index kinds promise, from outside.
+
+mod exact;
+mod given;
