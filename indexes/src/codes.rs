@@ -12,6 +12,7 @@
 
 mod bounds;
 mod encode;
+mod format;
 mod query;
 
 #[cfg(test)]
@@ -24,7 +25,7 @@ pub(crate) use query::CodedQuery;
 use base::Slot;
 
 use crate::lanes::{LANES, STEP};
-use crate::rows::{PIECE, Rows};
+use crate::rows::{Rows, rows_a_piece};
 use crate::{Error, Metric, Pool, SlotSet, Vectors};
 
 /// By what a bound on a distance is found.
@@ -53,6 +54,8 @@ impl From<Metric> for Shape {
 pub(crate) struct Codes {
     dim: usize,
     shape: Shape,
+    /// How many slots the pieces of all rows have.
+    piece: usize,
     upper: Rows<u8>,
     lower: Rows<u8>,
     coarse: [Rows<f32>; COARSE],
@@ -91,13 +94,15 @@ impl Codes {
     /// No codes yet, of vectors of so many numbers.
     pub(crate) fn new(dim: usize, metric: Metric) -> Self {
         let bytes = dim.div_ceil(STEP) * (STEP / 2);
+        let piece = rows_a_piece(bytes);
         Codes {
             dim,
             shape: metric.into(),
-            upper: Rows::new(bytes),
-            lower: Rows::new(bytes),
-            coarse: std::array::from_fn(|_| Rows::new(1)),
-            fine: Rows::new(FINE),
+            piece,
+            upper: Rows::new(bytes, piece),
+            lower: Rows::new(bytes, piece),
+            coarse: std::array::from_fn(|_| Rows::new(1, piece)),
+            fine: Rows::new(FINE, piece),
         }
     }
 
@@ -136,7 +141,7 @@ impl Codes {
     ) -> Result<(), Error> {
         self.reserve(slots.words() * crate::slots::WORD);
         let shape = self.shape;
-        let (width, dim) = (self.upper.width(), self.dim);
+        let (width, dim, slots_a_piece) = (self.upper.width(), self.dim, self.piece);
         let [base, step, error, size] = &mut self.coarse;
         let columns =
             base.pieces_mut().zip(step.pieces_mut()).zip(error.pieces_mut()).zip(size.pieces_mut());
@@ -149,7 +154,7 @@ impl Codes {
             let columns = base.iter_mut().zip(step).zip(error.iter_mut().zip(size));
             let rows = rows.zip(columns).zip(fine.as_chunks_mut::<FINE>().0);
             for (at, ((planes, ((base, step), (error, size))), fine)) in rows.enumerate() {
-                let slot = Slot((piece * PIECE + at) as u32);
+                let slot = Slot((piece * slots_a_piece + at) as u32);
                 if !slots.contains(slot) {
                     continue;
                 }

@@ -36,6 +36,13 @@ pub enum Error {
         /// Where that is.
         offset: usize,
     },
+    /// An image that was written by a newer arrwDB.
+    NewerImage {
+        /// Its format.
+        found: u16,
+        /// The newest one that is known here.
+        known: u16,
+    },
     /// An image of an index over another distance.
     Measure {
         /// By what it was built.
@@ -43,6 +50,8 @@ pub enum Error {
         /// What it was to be opened with.
         given: String,
     },
+    /// There is a vector in every slot there can be.
+    Full,
     /// The threads of a pool could not be started.
     NoThreads(Box<dyn std::error::Error + Send + Sync>),
 }
@@ -59,6 +68,11 @@ impl fmt::Display for Error {
             Error::BadImage { what, offset } => {
                 write!(f, "the image of the index is damaged at byte {offset}: {what}")
             }
+            Error::NewerImage { found, known } => write!(
+                f,
+                "the image of the index was written in format {found} by a newer arrwDB; this one knows {known}"
+            ),
+            Error::Full => f.write_str("there is a vector in every slot there can be"),
             Error::Measure { built, given } => write!(
                 f,
                 "the index was built by the distance `{built}`, and was to be opened with `{given}`"

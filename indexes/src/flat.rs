@@ -7,6 +7,7 @@
 //!
 //! Where codes prove little, as among vectors that are all equally far, a search notices and compares in full.
 
+pub(crate) mod format;
 mod many;
 mod one;
 mod pays;
@@ -16,9 +17,7 @@ use base::Slot;
 use crate::codes::Codes;
 use crate::lanes::Instructions;
 use crate::query::check;
-use crate::{
-    Error, Index, Measure, Metric, Nearest, Pool, Query, SlotSet, Statistics, Vectors,
-};
+use crate::{Error, Index, Measure, Metric, Nearest, Pool, Query, SlotSet, Statistics, Vectors};
 
 /// An index that looks at all vectors.
 ///
@@ -86,6 +85,14 @@ impl Flat {
         }
         self.live.extend(slots.iter());
         Ok(())
+    }
+
+    /// The index whose image this is.
+    ///
+    /// # Errors
+    /// As [`open`](crate::open).
+    pub fn decode(image: &[u8], measure: &Measure) -> Result<Self, Error> {
+        format::decode(image, measure)
     }
 
     /// Whether it has this slot.
@@ -156,8 +163,8 @@ impl Index for Flat {
         many::search(self, queries, vectors, pool)
     }
 
-    fn encode(&self, _into: &mut Vec<u8>) {
-        // TODO image
+    fn encode(&self, into: &mut Vec<u8>) {
+        format::encode(self, into);
     }
 
     fn statistics(&self) -> Statistics {

@@ -2,7 +2,7 @@
 
 use base::Slot;
 
-use crate::{Error, Measure, Nearest, Pool, Query, Vectors};
+use crate::{Error, Flat, Measure, Nearest, Pool, Query, Vectors};
 
 /// A way of finding near neighbours among slots.
 ///
@@ -44,6 +44,30 @@ pub trait Index: Send + Sync {
 
     /// Figures about it.
     fn statistics(&self) -> Statistics;
+}
+
+/// Opens the image of an index, of whatever kind.
+///
+/// ```
+/// use indexes::{Flat, Index, Measure, Metric};
+///
+/// let mut image = Vec::new();
+/// Flat::new(384, Metric::Cosine).encode(&mut image);
+/// let index = indexes::open(&image, &Measure::from(Metric::Cosine))?;
+/// assert_eq!(index.statistics().kind, "flat");
+/// # Ok::<(), indexes::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::BadImage`], for bytes that are no image, or not what was written; [`Error::NewerImage`];
+/// [`Error::Measure`], if it was built by another distance.
+pub fn open(image: &[u8], measure: &Measure) -> Result<Box<dyn Index>, Error> {
+    match image.first_chunk() {
+        Some(magic) if *magic == crate::flat::format::MAGIC => {
+            Ok(Box::new(Flat::decode(image, measure)?))
+        }
+        _ => Err(Error::BadImage { what: "magic", offset: 0 }),
+    }
 }
 
 /// Figures about an index.

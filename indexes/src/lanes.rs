@@ -85,7 +85,8 @@ pub(crate) trait Isa: Copy + Send + Sync {
 }
 
 /// Something to be done with the operations of whatever instruction set there is. Its `run` must be
-/// `#[inline(always)]`, and so must everything in it that uses them, or they stay calls.
+/// `#[inline(always)]`, and so must everything in it that uses them, or they stay calls. A closure is not: loops around
+/// operations are plain ones.
 pub(crate) trait Work {
     type Answer;
 

@@ -18,13 +18,14 @@ mod pool;
 mod query;
 mod rows;
 mod slots;
+mod standalone;
 mod top;
 mod vectors;
 
 pub use base::Slot;
 pub use error::Error;
 pub use flat::Flat;
-pub use index::{Index, Statistics};
+pub use index::{Index, Statistics, open};
 pub use measure::{
     BadName, DISTANCE_NAME_BYTES_MAX, Distance, Measure, check_distance_name, instructions,
 };
@@ -33,4 +34,5 @@ pub use metric::Metric;
 pub use pool::Pool;
 pub use query::{Effort, Incomplete, K, Nearest, Neighbour, Query, Ties};
 pub use slots::SlotSet;
+pub use standalone::Standalone;
 pub use vectors::{Lent, Unreadable, Vectors};

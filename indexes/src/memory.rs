@@ -2,7 +2,7 @@
 
 use base::Slot;
 
-use crate::rows::Rows;
+use crate::rows::{Rows, rows_a_piece};
 use crate::{Error, Lent, SlotSet, Unreadable, Vectors};
 
 /// Vectors in memory, each where a cache line begins.
@@ -32,7 +32,8 @@ impl Memory {
         // Short vectors fill a part of a cache line, and never lie in two.
         let width =
             if dim < NUMBERS { dim.next_power_of_two() } else { dim.next_multiple_of(NUMBERS) };
-        Memory { dim, rows: Rows::new(width), there: SlotSet::new() }
+        let piece = rows_a_piece(width * size_of::<f32>());
+        Memory { dim, rows: Rows::new(width, piece), there: SlotSet::new() }
     }
 
     /// How many there are.

@@ -80,6 +80,12 @@ impl SlotSet {
         words.flat_map(|(at, word)| slots_of(at, *word))
     }
 
+    /// The set of all slots whose bits are set, the lowest bit of the first word being slot 0.
+    pub(crate) fn of_words(words: Vec<u64>) -> Self {
+        let len = words.iter().map(|word| word.count_ones() as usize).sum();
+        SlotSet { words, len }
+    }
+
     /// How many words it has: slots beyond them are not in it.
     pub(crate) fn words(&self) -> usize {
         self.words.len()

@@ -60,11 +60,8 @@ pub(crate) fn beyond<I: Isa>(
 ) -> u16 {
     let Coarse { base, step, error, size } = coarse;
     let scaled = isa.mul(isa.load(step), isa.splat(query.step));
-    let product = isa.mul_add(
-        scaled,
-        isa.to_floats(sums),
-        isa.mul(isa.load(base), isa.splat(query.total)),
-    );
+    let product =
+        isa.mul_add(scaled, isa.to_floats(sums), isa.mul(isa.load(base), isa.splat(query.total)));
     let (error, size) = (isa.load(error), isa.load(size));
     let limit = isa.splat(limit.coarse);
     match shape {
@@ -105,17 +102,14 @@ impl Codes {
         let of_lower = 128 * sum(lower, &query.high) + sum(lower, &query.low);
         let codes = (16 * of_upper + of_lower) as f64;
         let asked = &query.fine;
-        let product =
-            asked.step * (f64::from(base) * asked.total + f64::from(step) * codes);
+        let product = asked.step * (f64::from(base) * asked.total + f64::from(step) * codes);
         let (error, size) = (f64::from(error), f64::from(size));
         match query.shape {
             Shape::Apart | Shape::Directions => {
                 let reach = limit.fine + asked.apart + error;
                 asked.size + size - 2.0 * product > reach * reach
             }
-            Shape::Product => {
-                -product > limit.fine + asked.size * error + asked.apart * size
-            }
+            Shape::Product => -product > limit.fine + asked.size * error + asked.apart * size,
         }
     }
 
@@ -132,8 +126,10 @@ impl Codes {
 /// The sum of the products of nibbles and numbers.
 #[inline(always)]
 fn products<I: Isa>(isa: I, plane: &[[u8; 64]], query: &[[[i8; 64]; 2]]) -> i32 {
-    let steps = plane.iter().zip(query);
-    let sum = steps.fold(isa.no_wholes(), |sum, (plane, query)| isa.nibbles(sum, plane, query));
+    let mut sum = isa.no_wholes();
+    for (plane, query) in plane.iter().zip(query) {
+        sum = isa.nibbles(sum, plane, query);
+    }
     isa.sum_wholes(sum)
 }
 

@@ -40,9 +40,8 @@ pub(super) fn search(
     };
     let at_a_time = queries.len().div_ceil(pool.threads()).clamp(TOGETHER, AT_A_TIME);
     let parts: Vec<_> = queries.chunks(at_a_time).collect();
-    let found = pool.each(parts, |queries| {
-        flat.instructions.run(Many { flat, queries, vectors, metric })
-    });
+    let found =
+        pool.each(parts, |queries| flat.instructions.run(Many { flat, queries, vectors, metric }));
     let found = found.into_iter().collect::<Result<Vec<_>, _>>()?;
     Ok(found.into_iter().flatten().collect())
 }
@@ -119,12 +118,7 @@ impl Sixteen {
 impl Common<'_> {
     /// Compares a query with some of 16 slots in full.
     #[inline(always)]
-    fn compare<I: Isa>(
-        &self,
-        isa: I,
-        asked: &mut Asked<'_>,
-        slot: usize,
-    ) -> Result<(), Error> {
+    fn compare<I: Isa>(&self, isa: I, asked: &mut Asked<'_>, slot: usize) -> Result<(), Error> {
         let slot = Slot(slot as u32);
         let vector = self.vectors.vector(slot)?;
         asked.work.in_full += 1;
@@ -157,22 +151,20 @@ impl<'s> Work for Many<'s> {
         let Many { flat, queries, vectors, metric } = self;
         let common = Common { flat, vectors, metric, off: metric.error(flat.dim) };
         let shape = flat.codes.as_ref().map(|codes| codes.shape());
-        let mut all: Vec<_> = queries
-            .iter()
-            .map(|query| {
-                let mut asked = Asked {
-                    query,
-                    target: flat.measure.target(isa, query.vector),
-                    coded: shape.and_then(|shape| CodedQuery::new(shape, query.vector)),
-                    limit: None,
-                    floats: floats::Asked::new(metric, query.vector),
-                    top: Top::new(query),
-                    work: Effort::default(),
-                };
-                asked.limit(metric, common.off);
-                asked
-            })
-            .collect();
+        let mut all = Vec::with_capacity(queries.len());
+        for query in queries {
+            let mut asked = Asked {
+                query,
+                target: flat.measure.target(isa, query.vector),
+                coded: shape.and_then(|shape| CodedQuery::new(shape, query.vector)),
+                limit: None,
+                floats: floats::Asked::new(metric, query.vector),
+                top: Top::new(query),
+                work: Effort::default(),
+            };
+            asked.limit(metric, common.off);
+            all.push(asked);
+        }
         if I::WIDE {
             look::<I, 12>(isa, common, &mut all)?;
         } else {

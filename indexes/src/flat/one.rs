@@ -110,7 +110,9 @@ impl Work for Scan<'_> {
                 }
                 None => {
                     for slot in slots_of(at, word) {
-                        if full.compare(isa, slot)? && let Some(coded) = &mut coded {
+                        if full.compare(isa, slot)?
+                            && let Some(coded) = &mut coded
+                        {
                             coded.limit(full.found.top.limit());
                         }
                     }

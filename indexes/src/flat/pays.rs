@@ -91,7 +91,8 @@ mod tests {
     #[test]
     fn useless_codes_are_asked_ever_more_rarely() {
         let found = runs(1_000, |_| 17);
-        let expected = [(true, 64), (false, 64), (true, 64), (false, 128), (true, 64), (false, 256)];
+        let expected =
+            [(true, 64), (false, 64), (true, 64), (false, 128), (true, 64), (false, 256)];
         assert_eq!(found[..6], expected);
         let rests = runs(100_000, |_| 64).into_iter().filter(|(asked, _)| !asked);
         assert_eq!(rests.map(|(_, length)| length).max(), Some(REST_MAX));

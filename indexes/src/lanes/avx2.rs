@@ -32,6 +32,29 @@ impl Avx2 {
         // SAFETY: `self`; the 32 bytes lie within the 64, and the load asks for no alignment.
         unsafe { _mm256_loadu_si256(from.as_ptr().add(second as usize).cast()) }
     }
+
+    /// The products of half of a plane's nibbles: 16 numbers of at most 7,680.
+    #[inline(always)]
+    fn half_products(
+        self,
+        plane: &[u8; 64],
+        low: &[i8; 64],
+        high: &[i8; 64],
+        half: Half,
+    ) -> __m256i {
+        let plane = self.half(plane, half);
+        // SAFETY: `self`. Nothing is cut off: a sum of two products is at most 2 * 15 * 128, that of two such sums
+        // twice that, and an `i16` holds 32,767.
+        unsafe {
+            let mask = _mm256_set1_epi8(15);
+            let lows = _mm256_and_si256(plane, mask);
+            let highs = _mm256_and_si256(_mm256_srli_epi16::<4>(plane), mask);
+            _mm256_add_epi16(
+                _mm256_maddubs_epi16(lows, self.half(low, half)),
+                _mm256_maddubs_epi16(highs, self.half(high, half)),
+            )
+        }
+    }
 }
 
 /// Where a half begins.
@@ -91,12 +114,7 @@ impl Isa for Avx2 {
     }
 
     #[inline(always)]
-    fn mul_add(
-        self,
-        [a, b]: [__m256; 2],
-        [c, d]: [__m256; 2],
-        [e, f]: [__m256; 2],
-    ) -> [__m256; 2] {
+    fn mul_add(self, [a, b]: [__m256; 2], [c, d]: [__m256; 2], [e, f]: [__m256; 2]) -> [__m256; 2] {
         // SAFETY: `self`.
         unsafe { [_mm256_fmadd_ps(a, c, e), _mm256_fmadd_ps(b, d, f)] }
     }
@@ -162,22 +180,10 @@ impl Isa for Avx2 {
         plane: &[u8; 64],
         [low, high]: &[[i8; 64]; 2],
     ) -> [__m256i; 2] {
-        let of_half = |half| {
-            let plane = self.half(plane, half);
-            // SAFETY: `self`. Nothing is cut off: a sum of two products is at most 2 * 15 * 128, that of two
-            // such sums twice that, and an `i16` holds 32,767.
-            unsafe {
-                let mask = _mm256_set1_epi8(15);
-                let lows = _mm256_and_si256(plane, mask);
-                let highs = _mm256_and_si256(_mm256_srli_epi16::<4>(plane), mask);
-                _mm256_add_epi16(
-                    _mm256_maddubs_epi16(lows, self.half(low, half)),
-                    _mm256_maddubs_epi16(highs, self.half(high, half)),
-                )
-            }
-        };
-        // SAFETY: `self`; twice 7,680 fits, see above.
-        let products = unsafe { _mm256_add_epi16(of_half(Half::First), of_half(Half::Second)) };
+        let first = self.half_products(plane, low, high, Half::First);
+        let second = self.half_products(plane, low, high, Half::Second);
+        // SAFETY: `self`; twice 7,680 fits an `i16`.
+        let products = unsafe { _mm256_add_epi16(first, second) };
         [self.add_pairs(a, products), b]
     }
 

@@ -193,11 +193,8 @@ impl<const VNNI: bool> Isa for Avx512<VNNI> {
     fn gather(self, to: __m512i, partials: __m512i) -> __m512i {
         // SAFETY: `self`.
         unsafe {
-            let partials = if VNNI {
-                partials
-            } else {
-                _mm512_madd_epi16(partials, _mm512_set1_epi16(1))
-            };
+            let partials =
+                if VNNI { partials } else { _mm512_madd_epi16(partials, _mm512_set1_epi16(1)) };
             _mm512_add_epi32(to, partials)
         }
     }

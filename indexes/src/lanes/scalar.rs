@@ -122,12 +122,7 @@ impl Isa for Scalar {
     }
 
     #[inline(always)]
-    fn multiply(
-        self,
-        to: [i32; LANES],
-        rows: [[u8; 4]; LANES],
-        query: [i8; 4],
-    ) -> [i32; LANES] {
+    fn multiply(self, to: [i32; LANES], rows: [[u8; 4]; LANES], query: [i8; 4]) -> [i32; LANES] {
         each(|at| {
             let pairs = rows[at].iter().zip(query);
             pairs.fold(to[at], |sum, (row, query)| sum + i32::from(*row) * i32::from(query))

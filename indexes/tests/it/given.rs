@@ -3,38 +3,50 @@
 use indexes::{Memory, Slot};
 
 /// Splitmix: enough for vectors that differ.
-pub struct Random(pub u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ (mixed >> 31)
     }
 
-    pub fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         (self.next() % end as u64) as usize
     }
 
+    /// One of these.
+    pub(crate) fn pick<T: Copy>(&mut self, of: &[T]) -> T {
+        let at = self.below(of.len());
+        of.iter().copied().nth(at).expect("one of them")
+    }
+
     /// From 0 up to 1.
-    pub fn part(&mut self) -> f64 {
+    pub(crate) fn part(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    pub fn gaussian(&mut self) -> f32 {
+    pub(crate) fn gaussian(&mut self) -> f32 {
         let (radius, angle) = (1.0 - self.part(), std::f64::consts::TAU * self.part());
         ((-2.0 * radius.ln()).sqrt() * angle.cos()) as f32
     }
 
-    pub fn vector(&mut self, dim: usize) -> Vec<f32> {
+    pub(crate) fn vector(&mut self, dim: usize) -> Vec<f32> {
         (0..dim).map(|_| self.gaussian()).collect()
     }
 }
 
+/// One of a vector's numbers.
+fn place<'v>(vector: &'v mut [f32], random: &mut Random) -> &'v mut f32 {
+    let at = random.below(vector.len());
+    vector.get_mut(at).expect("one of them")
+}
+
 /// What vectors are like.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Without any structure.
     Gaussian,
     /// A few clusters.
@@ -59,7 +71,7 @@ pub enum Kind {
     Zeros,
 }
 
-pub const KINDS: [Kind; 11] = [
+pub(crate) const KINDS: [Kind; 11] = [
     Kind::Gaussian,
     Kind::Clustered,
     Kind::Repeated,
@@ -75,7 +87,7 @@ pub const KINDS: [Kind; 11] = [
 
 impl Kind {
     /// A vector of this kind. The first numbers of `shared` are the same for all that belong together.
-    pub fn vector(self, dim: usize, random: &mut Random, shared: &mut Random) -> Vec<f32> {
+    pub(crate) fn vector(self, dim: usize, random: &mut Random, shared: &mut Random) -> Vec<f32> {
         match self {
             Kind::Gaussian => random.vector(dim),
             Kind::Clustered => {
@@ -86,7 +98,8 @@ impl Kind {
             Kind::Same => Random(shared.0).vector(dim),
             Kind::OneHot => {
                 let mut vector = vec![0.0; dim];
-                vector[random.below(dim)] = if random.below(2) == 0 { 1.0 } else { -1.0 };
+                let one = random.pick(&[1.0, -1.0]);
+                *place(&mut vector, random) = one;
                 vector
             }
             Kind::Ties => (0..dim).map(|_| random.below(3) as f32 - 1.0).collect(),
@@ -99,7 +112,7 @@ impl Kind {
             Kind::Spiky => {
                 let mut vector = random.vector(dim);
                 for _ in 0..1 + dim / 50 {
-                    vector[random.below(dim)] *= 1_000.0;
+                    *place(&mut vector, random) *= 1_000.0;
                 }
                 vector
             }
@@ -109,7 +122,13 @@ impl Kind {
     }
 
     /// So many vectors in slots from 0 on, and as many queries as asked for.
-    pub fn set(self, dim: usize, count: usize, queries: usize, seed: u64) -> (Memory, Vec<Vec<f32>>) {
+    pub(crate) fn set(
+        self,
+        dim: usize,
+        count: usize,
+        queries: usize,
+        seed: u64,
+    ) -> (Memory, Vec<Vec<f32>>) {
         let (mut random, mut shared) = (Random(seed), Random(seed ^ 0x5555));
         let mut memory = Memory::new(dim);
         for slot in 0..count {

@@ -1,0 +1,155 @@
+//! An index and its vectors, in memory: the crate used alone.
+
+use std::collections::BTreeSet;
+
+use base::Slot;
+
+use crate::{
+    Error, Flat, Index, Measure, Memory, Neighbour, Pool, Query, SlotSet, Statistics, Vectors,
+};
+
+/// An index and its vectors, in memory.
+///
+/// ```
+/// use indexes::{Metric, Standalone};
+///
+/// let mut index = Standalone::flat(2, Metric::Cosine);
+/// let north = index.add(&[0.0, 1.0])?;
+/// let east = index.add(&[1.0, 0.0])?;
+/// let nearest = index.search(&[0.1, 1.0], 10, None)?;
+/// assert_eq!([nearest[0].slot, nearest[1].slot], [north, east]);
+/// assert_eq!(index.search(&[0.1, 1.0], 10, Some(0.5))?.len(), 1);
+/// assert!(index.remove(east));
+/// assert_eq!(index.size(), 1);
+/// # Ok::<(), indexes::Error>(())
+/// ```
+pub struct Standalone {
+    kind: Kind,
+    dim: usize,
+    measure: Measure,
+    index: Box<dyn Index>,
+    vectors: Memory,
+    /// Slots below the highest that have no vector.
+    free: BTreeSet<Slot>,
+}
+
+/// What the index is rebuilt as.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Flat,
+}
+
+impl Kind {
+    /// An index of all these.
+    fn build(
+        self,
+        measure: &Measure,
+        slots: &SlotSet,
+        vectors: &Memory,
+        pool: &Pool,
+    ) -> Result<Box<dyn Index>, Error> {
+        match self {
+            Kind::Flat => {
+                let mut flat = Flat::new(vectors.dim(), measure.clone());
+                flat.insert_all(slots, vectors, pool)?;
+                Ok(Box::new(flat))
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Standalone {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Standalone").field(&self.statistics()).finish()
+    }
+}
+
+impl Standalone {
+    /// An empty flat index of vectors of so many numbers.
+    pub fn flat(dim: usize, measure: impl Into<Measure>) -> Self {
+        let measure = measure.into();
+        let index = Box::new(Flat::new(dim, measure.clone()));
+        let (vectors, free) = (Memory::new(dim), BTreeSet::new());
+        Standalone { kind: Kind::Flat, dim, measure, index, vectors, free }
+    }
+
+    /// Adds a vector; answers with the slot it has from now on: the lowest free one.
+    ///
+    /// # Errors
+    /// [`Error::Dimension`]; [`Error::NotFinite`]; [`Error::Full`].
+    pub fn add(&mut self, vector: &[f32]) -> Result<Slot, Error> {
+        let slot = match self.free.first() {
+            Some(slot) => *slot,
+            None => Slot(u32::try_from(self.vectors.len()).map_err(|_| Error::Full)?),
+        };
+        self.vectors.set(slot, vector)?;
+        self.index.insert(slot, &self.vectors)?;
+        self.free.remove(&slot);
+        Ok(slot)
+    }
+
+    /// Removes a vector; says whether it was there.
+    pub fn remove(&mut self, slot: Slot) -> bool {
+        let there = self.index.remove(slot) && self.vectors.unset(slot);
+        if there {
+            self.free.insert(slot);
+        }
+        there
+    }
+
+    /// The vector in a slot, if there is one.
+    pub fn get(&self, slot: Slot) -> Option<Vec<f32>> {
+        self.vectors.vector(slot).ok().map(|vector| vector.to_vec())
+    }
+
+    /// The `k` nearest, the nearest first: those that are not farther than the threshold, if there is one.
+    ///
+    /// # Errors
+    /// [`Error::Dimension`]; [`Error::NotFinite`].
+    pub fn search(
+        &self,
+        query: &[f32],
+        k: usize,
+        threshold: Option<f32>,
+    ) -> Result<Vec<Neighbour>, Error> {
+        let query = Query::new(query).k(k);
+        let query = threshold.into_iter().fold(query, |query, within| query.within(within));
+        Ok(self.index.search(&query, &self.vectors)?.neighbours)
+    }
+
+    /// How many vectors there are.
+    pub fn size(&self) -> usize {
+        self.vectors.len()
+    }
+
+    /// Removes all.
+    pub fn clear(&mut self) {
+        let Kind::Flat = self.kind;
+        *self = Standalone::flat(self.dim, self.measure.clone());
+    }
+
+    /// Builds the index anew, on all threads of a pool. What it finds stays the same where it is exact.
+    ///
+    /// # Errors
+    /// None that is expected: every vector fitted when it was added.
+    pub fn rebuild(&mut self, pool: &Pool) -> Result<(), Error> {
+        let slots = self.vectors.slots();
+        self.index = self.kind.build(&self.measure, slots, &self.vectors, pool)?;
+        Ok(())
+    }
+
+    /// Figures about the index.
+    pub fn statistics(&self) -> Statistics {
+        self.index.statistics()
+    }
+
+    /// The index itself, to ask it for more, together with [`vectors`](Standalone::vectors).
+    pub fn index(&self) -> &dyn Index {
+        self.index.as_ref()
+    }
+
+    /// Its vectors.
+    pub fn vectors(&self) -> &Memory {
+        &self.vectors
+    }
+}
