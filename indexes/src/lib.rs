@@ -5,6 +5,14 @@
 //!
 //! Everything works over any [`Vectors`]; [`Memory`] is one that ships with it, so the crate is usable alone.
 
+// Tests here and in `tests` share what they are given, by the same names.
+#[cfg(test)]
+extern crate self as indexes;
+
+#[cfg(test)]
+#[path = "../tests/it/given.rs"]
+mod given;
+
 mod codes;
 mod error;
 mod flat;

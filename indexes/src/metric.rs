@@ -53,6 +53,8 @@ impl Metric {
     /// assert_eq!(Metric::Dot.distance(&[1.0, 2.0], &[3.0, 4.0]), -11.0);
     /// ```
     pub fn distance(self, one: &[f32], other: &[f32]) -> f32 {
+        let both = one.len().min(other.len());
+        let (one, other) = (one.split_at(both).0, other.split_at(both).0);
         Instructions::best().run(Pair { metric: self, one, other })
     }
 

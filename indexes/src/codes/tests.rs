@@ -1,1 +1,165 @@
+//! Bounds are bounds, and worth something.
 
+use proptest::prelude::*;
+
+use super::*;
+use crate::given::{KINDS, Kind, Random};
+use crate::lanes::{Instructions, Isa, Work};
+use crate::{Memory, Metric};
+
+const DIMS: [usize; 13] = [1, 2, 3, 7, 16, 31, 100, 383, 384, 385, 768, 1_536, 4_096];
+
+/// What codes say of 16 slots at a limit each: those beyond it by the upper planes, and by both.
+struct Beyond<'c> {
+    codes: &'c Codes,
+    query: &'c CodedQuery,
+    metric: Metric,
+    limits: [f32; LANES],
+}
+
+impl Work for Beyond<'_> {
+    type Answer = (u16, u16);
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) -> (u16, u16) {
+        let Beyond { codes, query, metric, limits } = self;
+        let coarse = codes.coarse(0).expect("16 slots");
+        let mut sums: Sums = [0; LANES];
+        for (slot, sum) in sums.iter_mut().enumerate() {
+            *sum = Codes::upper_sum(isa, query, codes.upper(slot, 1));
+        }
+        let off = metric.error(codes.dim());
+        let (mut by_upper, mut by_both) = (0, 0);
+        for (slot, limit) in limits.into_iter().enumerate() {
+            let limit = Limit::new(query, off, limit);
+            let all = beyond(isa, query.coarse(), &coarse, isa.wholes(&sums), limit);
+            by_upper |= all & (1 << slot);
+            by_both |= u16::from(codes.is_beyond(isa, query, slot, limit)) << slot;
+        }
+        (by_upper, by_both)
+    }
+}
+
+/// 16 vectors and a query, and what their codes say when each limit is `moved` from its distance.
+fn beyond_limits(
+    (metric, kind, dim): (Metric, Kind, usize),
+    seed: u64,
+    moved: impl Fn(f32) -> f32,
+) -> Option<(u16, u16)> {
+    let (memory, queries) = kind.set(dim, LANES, 1, seed);
+    let mut codes = Codes::new(dim, metric);
+    codes.set_all(memory.slots(), &memory, &Pool::here()).expect("they fit");
+    let [vector] = &queries[..] else { return None };
+    let query = CodedQuery::new(metric.into(), vector)?;
+    let vector_at = |slot: usize| memory.vector(Slot(slot as u32)).expect("it is there");
+    let limits = std::array::from_fn(|slot| moved(metric.distance(vector, &vector_at(slot))));
+    let mut said = Instructions::all().map(|instructions| {
+        let (codes, query) = (&codes, &query);
+        instructions.run(Beyond { codes, query, metric, limits })
+    });
+    let first = said.next();
+    assert!(said.all(|it| Some(it) == first), "instruction sets differ");
+    first
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn what_is_at_the_limit_is_never_beyond_it(seed: u64, kind in prop::sample::select(&KINDS[..])) {
+        for dim in DIMS {
+            for metric in Metric::ALL {
+                let said = beyond_limits((metric, kind, dim), seed, |distance| distance);
+                prop_assert!(matches!(said, None | Some((0, 0))), "{kind:?} {metric} {dim}: {said:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn bounds_are_close() {
+    for dim in [384, 768] {
+        for metric in [Metric::L2, Metric::Cosine] {
+            let near = beyond_limits((metric, Kind::Gaussian, dim), 1, |distance| distance * 0.985);
+            assert_eq!(near.map(|(_, both)| both), Some(u16::MAX), "{metric} {dim}");
+            let far = beyond_limits((metric, Kind::Gaussian, dim), 1, |distance| distance * 0.8);
+            assert_eq!(far, Some((u16::MAX, u16::MAX)), "{metric} {dim}");
+        }
+        // A product is off by a part of both lengths, which are near the root of the dimension.
+        let (root, shape) = ((dim as f32).sqrt(), (Metric::Dot, Kind::Gaussian, dim));
+        let near = beyond_limits(shape, 1, |distance| distance - 0.02 * root * root);
+        assert_eq!(near.map(|(_, both)| both), Some(u16::MAX));
+        let far = beyond_limits(shape, 1, |distance| distance - 0.2 * root * root);
+        assert_eq!(far, Some((u16::MAX, u16::MAX)));
+    }
+}
+
+#[test]
+fn nothing_is_proved_of_what_has_no_bounds() {
+    let queries = [vec![0.0; 64], vec![1e30; 64], vec![1e-30; 64]];
+    for shape in [Shape::Apart, Shape::Directions, Shape::Product] {
+        assert!(queries.iter().all(|query| CodedQuery::new(shape, query).is_none()));
+    }
+    for vector in [vec![0.0; 64], vec![1e30; 64], vec![f32::MAX; 64]] {
+        let mut memory = Memory::new(64);
+        (0..16).for_each(|slot| memory.set(Slot(slot), &vector).expect("it fits"));
+        let mut codes = Codes::new(64, Metric::Cosine);
+        codes.set_all(memory.slots(), &memory, &Pool::here()).expect("they fit");
+        let query = CodedQuery::new(Shape::Directions, &[1.0; 64]).expect("it has a direction");
+        let limits = [0.0; LANES];
+        let (codes, query, metric) = (&codes, &query, Metric::Cosine);
+        for instructions in Instructions::all() {
+            let said = instructions.run(Beyond { codes, query, metric, limits });
+            assert!(vector[0] < 1.0 && said == (0, 0) || vector[0] > 1.0, "{said:?}");
+        }
+    }
+}
+
+#[test]
+fn planes_hold_what_was_put_there() {
+    let mut random = Random(3);
+    for dim in DIMS {
+        let vector = random.vector(dim);
+        let mut codes = Codes::new(dim, Metric::L2);
+        codes.set(Slot(5), &vector);
+        let Fine { base, step, error, size } = codes.fine(5).expect("it is there");
+        let nibble = |plane: &[[u8; 64]], at: usize| {
+            let byte = plane[at / STEP][at % 64];
+            if at % STEP < 64 { byte & 15 } else { byte >> 4 }
+        };
+        let said: Vec<f64> = (0..dim)
+            .map(|at| {
+                let code = 16 * nibble(codes.upper(5, 1), at) + nibble(codes.lower(5), at);
+                f64::from(base) + f64::from(step) * f64::from(code)
+            })
+            .collect();
+        let off = said.iter().zip(&vector).map(|(said, it)| (said - f64::from(*it)).powi(2));
+        let off = off.sum::<f64>().sqrt();
+        assert!((off..=off + 1e-5).contains(&f64::from(error)), "{dim}: {off}, {error}");
+        let square = said.iter().map(|it| it * it).sum::<f64>();
+        assert!(f64::from(size) <= square && f64::from(size) > square * 0.99999 - 1e-9);
+        let half_steps = f64::from(step) / 2.0 * 1.001 + 1e-9;
+        assert!(
+            said.iter().zip(&vector).all(|(said, it)| (said - f64::from(*it)).abs() <= half_steps)
+        );
+    }
+}
+
+#[test]
+fn codes_are_the_same_made_one_by_one_or_all_at_once() {
+    let (memory, _) = Kind::Gaussian.set(100, 200, 0, 9);
+    let some: SlotSet = memory.slots().iter().filter(|slot| slot.0 % 3 != 0).collect();
+    let pool = Pool::new(3.try_into().expect("not 0")).expect("threads");
+    for metric in Metric::ALL {
+        let (mut one_by_one, mut at_once) = (Codes::new(100, metric), Codes::new(100, metric));
+        at_once.set_all(&some, &memory, &pool).expect("they fit");
+        some.iter().for_each(|slot| one_by_one.set(slot, &memory.vector(slot).expect("there")));
+        for slot in 0..200 {
+            assert_eq!(one_by_one.upper(slot, 1), at_once.upper(slot, 1));
+            assert_eq!(one_by_one.lower(slot), at_once.lower(slot));
+            assert_eq!(one_by_one.fine.row(slot), at_once.fine.row(slot));
+            let columns = one_by_one.coarse.iter().zip(&at_once.coarse);
+            columns.for_each(|(one, other)| assert_eq!(one.row(slot), other.row(slot)));
+        }
+    }
+}

@@ -87,3 +87,6 @@ pub(crate) fn products<I: Isa, const QUERIES: usize>(
 pub(crate) fn product_error(dim: usize) -> f64 {
     (dim + 2) as f64 * f64::from(f32::EPSILON) / 2.0
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,103 @@
+//! Images: what was encoded is what is opened, and damage is told.
+
+use indexes::{Error, Flat, Index, Measure, Memory, Metric, Pool, Query, Slot};
+
+use crate::given::Kind;
+
+fn image_of(index: &dyn Index) -> Vec<u8> {
+    let mut image = Vec::new();
+    index.encode(&mut image);
+    image
+}
+
+/// An index with gaps, and what it is over.
+fn some(dim: usize, metric: Metric) -> (Flat, Memory, Vec<Vec<f32>>) {
+    let (memory, vectors) = Kind::Clustered.set(dim, 150, 10, 11);
+    let mut flat = Flat::new(dim, metric);
+    flat.insert_all(memory.slots(), &memory, &Pool::here()).expect("they fit");
+    assert!((0..150).step_by(4).all(|slot| flat.remove(Slot(slot))));
+    (flat, memory, vectors)
+}
+
+#[test]
+fn an_image_is_the_index_again() {
+    for dim in [3, 64, 200] {
+        for metric in Metric::ALL {
+            let (flat, memory, vectors) = some(dim, metric);
+            let mut image = vec![7; 5];
+            flat.encode(&mut image);
+            assert_eq!(image.get(..5), Some(&[7; 5][..]), "what was there stays");
+            let mut opened = indexes::open(&image[5..], &metric.into()).expect("its own image");
+            assert_eq!(
+                (image_of(opened.as_ref()), opened.statistics().slots),
+                (image[5..].to_vec(), flat.len())
+            );
+            for vector in &vectors {
+                let query = Query::new(vector).k(40);
+                let found = opened.search(&query, &memory).expect("found");
+                assert_eq!(found, flat.search(&query, &memory).expect("found"));
+            }
+            opened.insert(Slot(0), &memory).expect("it was removed");
+            assert!(opened.remove(Slot(1)));
+        }
+    }
+}
+
+#[test]
+fn an_image_depends_on_what_is_in_the_index_alone() {
+    let (flat, memory, _) = some(64, Metric::L2);
+    let mut other = Flat::new(64, Metric::L2);
+    for slot in (0..150).rev().filter(|slot| slot % 4 != 0) {
+        other.insert(Slot(slot), &memory).expect("it is new");
+    }
+    assert_eq!(image_of(&other), image_of(&flat));
+}
+
+#[test]
+fn an_empty_index_has_an_image_too() {
+    for flat in
+        [Flat::new(64, Metric::Dot), Flat::new(0, Metric::Dot), Flat::plain(64, Metric::Dot)]
+    {
+        let image = image_of(&flat);
+        assert_eq!(image.len(), 128);
+        let opened = indexes::open(&image, &Metric::Dot.into()).expect("its own image");
+        assert_eq!(opened.statistics().slots, 0);
+    }
+}
+
+#[test]
+fn every_bit_that_is_flipped_is_told() {
+    let (memory, _) = Kind::Gaussian.set(48, 70, 0, 1);
+    let mut flat = Flat::new(48, Metric::Cosine);
+    flat.insert_all(memory.slots(), &memory, &Pool::here()).expect("they fit");
+    let image = image_of(&flat);
+    let measure = Measure::from(Metric::Cosine);
+    for byte in 0..image.len() {
+        // All bits of the header and the name, one of each other byte.
+        for bit in if byte < 128 { 0..8 } else { byte % 8..byte % 8 + 1 } {
+            let mut damaged = image.clone();
+            if let Some(byte) = damaged.get_mut(byte) {
+                *byte ^= 1 << bit;
+            }
+            let refused = Flat::decode(&damaged, &measure).expect_err("damaged");
+            let told = matches!(refused, Error::BadImage { .. } | Error::NewerImage { .. });
+            assert!(told, "bit {bit} of byte {byte}: {refused:?}");
+        }
+    }
+}
+
+#[test]
+fn an_image_that_is_too_short_or_too_long_is_told() {
+    let (flat, ..) = some(64, Metric::L2);
+    let image = image_of(&flat);
+    let measure = Measure::from(Metric::L2);
+    for len in (0..image.len()).step_by(61).chain([1, 8, 63, 64, image.len() - 1]) {
+        let cut = image.get(..len).expect("shorter");
+        assert!(matches!(indexes::open(cut, &measure).map(drop), Err(Error::BadImage { .. })));
+    }
+    let longer = [&image[..], &[0]].concat();
+    assert!(matches!(indexes::open(&longer, &measure).map(drop), Err(Error::BadImage { .. })));
+    let foreign = b"something else that is long enough to have a header, but is none at all";
+    let refused = indexes::open(foreign, &measure).map(drop).expect_err("no image");
+    assert_eq!(refused.to_string(), "the image of the index is damaged at byte 0: magic");
+}

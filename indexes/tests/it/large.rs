@@ -1,0 +1,79 @@
+//! More vectors than a piece, a stretch or a thread's part has.
+
+use indexes::{Flat, Index, Memory, Metric, Nearest, Pool, Query, Slot, SlotSet};
+
+use crate::given::{Kind, Random};
+
+/// Vectors of which codes prove nothing lie between such as they are made for.
+fn mixed(dim: usize, count: usize) -> (Memory, Vec<Vec<f32>>) {
+    let (mut random, mut shared) = (Random(1), Random(2));
+    let mut memory = Memory::new(dim);
+    for slot in 0..count {
+        let useless = (slot / 6_000) % 2 == 1;
+        let kind = if useless { Kind::Zeros } else { Kind::Clustered };
+        let mut vector = kind.vector(dim, &mut random, &mut shared);
+        if useless {
+            vector.fill(0.0);
+        }
+        memory.set(Slot(slot as u32), &vector).expect("it fits");
+    }
+    let queries = (0..20).map(|_| Kind::Clustered.vector(dim, &mut random, &mut shared)).collect();
+    (memory, queries)
+}
+
+#[test]
+fn threads_and_stretches_never_change_an_answer() {
+    let (memory, vectors) = mixed(64, 40_000);
+    let pool = Pool::new(3.try_into().expect("not 0")).expect("threads");
+    let some: SlotSet = memory.slots().iter().filter(|slot| slot.0 % 5 < 2).collect();
+    for metric in [Metric::Cosine, Metric::L2] {
+        let (mut flat, mut plain) = (Flat::new(64, metric), Flat::plain(64, metric));
+        flat.insert_all(memory.slots(), &memory, &pool).expect("they fit");
+        plain.insert_all(memory.slots(), &memory, &pool).expect("they fit");
+        for vector in &vectors {
+            assert!(!flat.remove(Slot(77)) || plain.remove(Slot(77)));
+            let queries = [Query::new(vector), Query::new(vector).k(900).filter(&some)];
+            for query in queries {
+                let alone = plain.search(&query, &memory).expect("found").neighbours;
+                let coded = flat.search(&query, &memory).expect("found");
+                assert_eq!(coded.neighbours, alone);
+                let all: u64 =
+                    memory.slots().iter().filter(|slot| *slot != Slot(77)).count() as u64;
+                assert!(query_has_filter(&coded, all) || coded.work.looked_at == all);
+                // Fewer queries than threads: they share the vectors.
+                let shared = flat.search_many(&[query], &memory, &pool).expect("found");
+                assert!(shared.iter().all(|it| it.neighbours == alone));
+            }
+        }
+        let queries: Vec<_> = vectors.iter().map(|vector| Query::new(vector).k(30)).collect();
+        let together = flat.search_many(&queries, &memory, &pool).expect("found");
+        for (found, query) in together.iter().zip(&queries) {
+            let alone = plain.search(query, &memory).expect("found");
+            assert_eq!(found.neighbours, alone.neighbours);
+        }
+    }
+}
+
+fn query_has_filter(found: &Nearest, all: u64) -> bool {
+    found.work.looked_at < all
+}
+
+#[test]
+fn codes_are_of_use_where_they_should_be_and_left_alone_where_not() {
+    let (memory, vectors) = Kind::Clustered.set(64, 10_000, 5, 3);
+    let mut flat = Flat::new(64, Metric::Cosine);
+    flat.insert_all(memory.slots(), &memory, &Pool::here()).expect("they fit");
+    for vector in &vectors {
+        let work = flat.search(&Query::new(vector), &memory).expect("found").work;
+        assert!(work.in_full * 20 < work.looked_at, "{work:?}");
+        assert!(work.by_code < work.looked_at, "{work:?}");
+    }
+    let (memory, vectors) = Kind::Same.set(64, 10_000, 1, 3);
+    let mut flat = Flat::new(64, Metric::Cosine);
+    flat.insert_all(memory.slots(), &memory, &Pool::here()).expect("they fit");
+    for vector in &vectors {
+        let work = flat.search(&Query::new(vector), &memory).expect("found").work;
+        assert_eq!(work.in_full, 10_000);
+        assert!(work.by_code < 10_000, "{work:?}");
+    }
+}
