@@ -1,5 +1,7 @@
 //! Makes up vectors, the same ones in every run, and an order in which to ask for them.
 
+use crate::random::Random;
+
 /// Vectors that lie one behind the other, and an order of them that is not that.
 #[derive(Debug)]
 pub struct Input {
@@ -14,11 +16,11 @@ pub struct Input {
 impl Input {
     /// So many random vectors of this dimension, with numbers from -1 up to 1.
     pub fn new(count: usize, dim: usize) -> Self {
-        let mut random = Random(0x9e37_79b9_7f4a_7c15);
+        let mut random = Random::new(1);
         let flat = (0..count * dim).map(|_| random.number()).collect();
         let mut order: Vec<usize> = (0..count).collect();
         for last in (1..count).rev() {
-            order.swap(last, (random.next() % (last as u64 + 1)) as usize);
+            order.swap(last, (random.bits() % (last as u64 + 1)) as usize);
         }
         Input { flat, dim, order }
     }
@@ -48,21 +50,5 @@ impl Input {
     /// The shuffled places from this one on, and so many.
     pub fn some(&self, first: usize, count: usize) -> &[usize] {
         self.order.get(first..first + count).unwrap_or_default()
-    }
-}
-
-/// Xorshift: enough to make vectors that differ.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn number(&mut self) -> f32 {
-        (self.next() >> 40) as f32 / (1 << 23) as f32 - 1.0
     }
 }

@@ -6,6 +6,11 @@
 
 #![forbid(unsafe_code)]
 
+pub mod clusters;
+pub mod dataset;
 pub mod input;
+pub mod nearest;
+pub mod npy;
+pub mod random;
 pub mod rounds;
 pub mod twin;

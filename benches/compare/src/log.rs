@@ -13,12 +13,10 @@ mod peer_rocksdb;
 #[cfg(feature = "sqlite")]
 mod peer_sqlite;
 
-use std::error::Error;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// What any contestant may fail with.
-pub type Failure = Box<dyn Error + Send + Sync>;
+use crate::Failure;
 
 const RECORD: usize = 1_536;
 const ROUNDS: usize = 3;

@@ -3,31 +3,44 @@
 //! `cargo run --release --manifest-path benches/compare/Cargo.toml -- log [directory]`; with
 //! `--features rocksdb` RocksDB takes part too, which takes long to build and needs libclang.
 //!
+//! `... -- flat [directory] [--peers script] [--rounds 5]`: exact search beside what pip has; the directory is one that
+//! `generate` of `benches` filled, and is made up without one. `ARRWDB_PYTHON` names an interpreter that has numpy,
+//! faiss-cpu, hnswlib and scalable-vs.
+//!
 //! Promises: every peer does the same work to the same durability; a figure of ours never stands without
 //! theirs of the same run.
 
 #![forbid(unsafe_code)]
 
+mod flat;
 mod log;
 
+use std::error::Error;
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: compare log [directory]    durable commits by 1, 16 and 64 threads";
+/// What any contestant may fail with.
+pub type Failure = Box<dyn Error + Send + Sync>;
+
+const USAGE: &str = "\
+usage: compare log [directory]      durable commits by 1, 16 and 64 threads
+       compare flat [directory] [--peers script] [--rounds 5]
+                                    exact search, one by one and in a batch";
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1);
-    let (what, dir) = (arguments.next(), arguments.next());
-    match what.as_deref() {
-        Some("log") => match log::run(dir.as_deref()) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("compare: {error}");
-                ExitCode::from(1)
-            }
-        },
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let outcome = match arguments.split_first() {
+        Some((what, rest)) if what == "log" => log::run(rest.first().map(String::as_str)),
+        Some((what, rest)) if what == "flat" => flat::run(rest),
         _ => {
             eprintln!("{USAGE}");
-            ExitCode::from(2)
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("compare: {error}");
+            ExitCode::from(1)
         }
     }
 }

@@ -1,0 +1,118 @@
+//! Times each index kind as the system was timed that arrwDB takes the place of, beside its published figures.
+//!
+//! `cargo bench -p arrwdb-benches --bench legacy`. 10,000 vectors of 384 even random numbers, 1,000 queries, k = 10,
+//! one thread, all in memory; the median of several rounds. Its machine was another one, so only the order of
+//! magnitude means anything; uniform vectors have no structure that an index could use, so no recall here says
+//! anything about embeddings (`benches/src/clusters.rs` makes some that do).
+//!
+//! A kind that comes adds a row to `KINDS`; until then its row says that it is not here.
+
+use benches::input::Input;
+use benches::nearest::{Neighbour, nearest};
+use benches::rounds::Rounds;
+
+const COUNT: usize = 10_000;
+const QUERIES: usize = 1_000;
+const DIM: usize = 384;
+const K: usize = 10;
+const ROUNDS: usize = 3;
+
+/// What a query is answered with: the numbers of the nearest.
+type Search<'v> = Box<dyn Fn(&[f32]) -> Vec<u32> + 'v>;
+
+/// One index kind, and what was published of it.
+struct Kind {
+    name: &'static str,
+    /// Builds one of vectors that lie one behind the other, if there is such an index yet.
+    build: Option<for<'v> fn(&'v [f32]) -> Search<'v>>,
+    /// What must be found of the true neighbours.
+    recall_least: f64,
+    published_build: &'static str,
+    published_query: &'static str,
+}
+
+const KINDS: [Kind; 4] = [
+    Kind {
+        name: "flat",
+        build: Some(flat),
+        recall_least: 1.0,
+        published_build: "12 x as fast as its Python",
+        published_query: "1,100",
+    },
+    Kind {
+        name: "HNSW",
+        build: None,
+        recall_least: 0.0,
+        published_build: "13,300 ms",
+        published_query: "370",
+    },
+    Kind {
+        name: "KD-tree",
+        build: None,
+        recall_least: 0.0,
+        published_build: "",
+        published_query: "1,246",
+    },
+    Kind {
+        name: "LSH",
+        build: None,
+        recall_least: 0.0,
+        published_build: "",
+        published_query: "64",
+    },
+];
+
+/// Until there is a flat index: a plain loop over all vectors.
+fn flat(vectors: &[f32]) -> Search<'_> {
+    let vectors = vectors.to_vec();
+    Box::new(move |query| numbers(nearest(&vectors, query, DIM, K, 1).concat()))
+}
+
+fn numbers(neighbours: Vec<Neighbour>) -> Vec<u32> {
+    neighbours.into_iter().map(|(_, number)| number).collect()
+}
+
+fn main() {
+    let input = Input::new(COUNT + QUERIES, DIM);
+    let (vectors, queries) = input.flat.split_at(COUNT * DIM);
+    let truth: Vec<Vec<u32>> =
+        nearest(vectors, queries, DIM, K, 1).into_iter().map(numbers).collect();
+    println!(
+        "{COUNT} x {DIM}, uniform, {QUERIES} queries, k = {K}, one thread, median of {ROUNDS} rounds\n\n\
+         kind      build, ms   published                     us a query   published   recall"
+    );
+    for kind in &KINDS {
+        row(kind, vectors, queries, &truth);
+    }
+}
+
+fn row(kind: &Kind, vectors: &[f32], queries: &[f32], truth: &[Vec<u32>]) {
+    let Kind { name, published_build, published_query, .. } = kind;
+    let (mut build, mut query, mut found) =
+        ("-".to_owned(), "-".to_owned(), "not here yet".to_owned());
+    if let Some(made) = kind.build {
+        let mut rounds = Rounds::default();
+        let mut recall = 0.0;
+        for _ in 0..ROUNDS {
+            let search = rounds.time("build", || made(vectors));
+            let answers: Vec<Vec<u32>> =
+                rounds.time("queries", || queries.chunks_exact(DIM).map(&search).collect());
+            recall = share(&answers, truth);
+            assert!(recall >= kind.recall_least, "{name}: recall {recall}");
+        }
+        let median = |what| rounds.median(what).unwrap_or_default();
+        build = format!("{:.1}", median("build"));
+        query = format!("{:.1}", median("queries") * 1e3 / QUERIES as f64);
+        found = format!("{recall:.4}");
+    }
+    println!(
+        "{name:<8} {build:>10}   {published_build:<28} {query:>11}   {published_query:>9}   {found}"
+    );
+}
+
+/// Which share of the true neighbours was found.
+fn share(answers: &[Vec<u32>], truth: &[Vec<u32>]) -> f64 {
+    let both = answers.iter().zip(truth);
+    let found = both.map(|(answer, truth)| truth.iter().filter(|it| answer.contains(it)).count());
+    found.sum::<usize>() as f64 / (QUERIES * K) as f64
+}
