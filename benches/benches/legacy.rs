@@ -10,6 +10,7 @@
 use benches::input::Input;
 use benches::nearest::{Neighbour, nearest};
 use benches::rounds::Rounds;
+use indexes::{Metric, Standalone};
 
 const COUNT: usize = 10_000;
 const QUERIES: usize = 1_000;
@@ -18,13 +19,13 @@ const K: usize = 10;
 const ROUNDS: usize = 3;
 
 /// What a query is answered with: the numbers of the nearest.
-type Search<'v> = Box<dyn Fn(&[f32]) -> Vec<u32> + 'v>;
+type Search = Box<dyn Fn(&[f32]) -> Vec<u32>>;
 
 /// One index kind, and what was published of it.
 struct Kind {
     name: &'static str,
     /// Builds one of vectors that lie one behind the other, if there is such an index yet.
-    build: Option<for<'v> fn(&'v [f32]) -> Search<'v>>,
+    build: Option<fn(&[f32]) -> Search>,
     /// What must be found of the true neighbours.
     recall_least: f64,
     published_build: &'static str,
@@ -62,10 +63,15 @@ const KINDS: [Kind; 4] = [
     },
 ];
 
-/// Until there is a flat index: a plain loop over all vectors.
-fn flat(vectors: &[f32]) -> Search<'_> {
-    let vectors = vectors.to_vec();
-    Box::new(move |query| numbers(nearest(&vectors, query, DIM, K, 1).concat()))
+fn flat(vectors: &[f32]) -> Search {
+    let mut index = Standalone::flat(DIM, Metric::L2);
+    for vector in vectors.chunks_exact(DIM) {
+        index.add(vector).expect("it fits");
+    }
+    Box::new(move |query| {
+        let found = index.search(query, K, None).expect("the query fits");
+        found.iter().map(|it| it.slot.0).collect()
+    })
 }
 
 fn numbers(neighbours: Vec<Neighbour>) -> Vec<u32> {

@@ -95,6 +95,11 @@ impl Flat {
         format::decode(image, measure)
     }
 
+    /// How many numbers a vector has.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
     /// Whether it has this slot.
     pub fn contains(&self, slot: Slot) -> bool {
         self.live.contains(slot)

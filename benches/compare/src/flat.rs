@@ -64,10 +64,10 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
     let mut figures = Figures::default();
     figures.contestants.push(OURS.to_owned());
     let mut peers = Peers::start(dir, [K, SINGLY, BATCH], &mut figures)?;
-    let ours = ours::Ours::build(&data);
-    ours.search(data.queries.get(..data.dim).unwrap_or_default(), K);
+    let ours = ours::Ours::build(&data)?;
+    ours.search(data.queries.get(..data.dim).unwrap_or_default(), K)?;
     for _ in 0..given.rounds {
-        round_of_ours(&data, &ours, &mut figures);
+        round_of_ours(&data, &ours, &mut figures)?;
         peers.round(&mut figures)?;
     }
     peers.end()?;
@@ -101,20 +101,22 @@ fn parsed(arguments: &[String]) -> Result<Given, Failure> {
     Ok(given)
 }
 
-fn round_of_ours(data: &Dataset, ours: &ours::Ours<'_>, figures: &mut Figures) {
+fn round_of_ours(data: &Dataset, ours: &ours::Ours, figures: &mut Figures) -> Result<(), Failure> {
     for way in WAYS {
         let count = if way == WAYS[0] { SINGLY } else { BATCH };
         let count = count.min(data.queries.len() / data.dim);
         let queries = &data.queries[..count * data.dim];
         let start = Instant::now();
-        let answers: Vec<Vec<u32>> = if way == WAYS[0] {
-            queries.chunks_exact(data.dim).flat_map(|query| ours.search(query, K)).collect()
+        let answers = if way == WAYS[0] {
+            let singly = queries.chunks_exact(data.dim).map(|query| ours.search(query, K));
+            singly.collect::<Result<Vec<_>, _>>()?.concat()
         } else {
-            ours.search(queries, K)
+            ours.search(queries, K)?
         };
         let seconds = start.elapsed().as_secs_f64();
         figures.note(OURS, way, count as f64 / seconds, data.recall(&answers, K));
     }
+    Ok(())
 }
 
 impl Figures {

@@ -1,25 +1,44 @@
-//! Answers as arrwDB does, in memory.
-//!
-//! This is the one place that knows the index. Until there is one it is a plain loop over all vectors.
+//! Answers as arrwDB does, in memory: the flat index, on one thread.
 
 use benches::dataset::Dataset;
-use benches::nearest::nearest;
+use indexes::{Error, Flat, Index, Memory, Metric, Nearest, Pool, Query, Slot};
+
+use crate::Failure;
 
 /// Our index of the vectors.
-pub struct Ours<'d> {
-    data: &'d Dataset,
+pub struct Ours {
+    vectors: Memory,
+    index: Flat,
+    pool: Pool,
 }
 
-impl<'d> Ours<'d> {
+impl Ours {
     /// Builds it.
-    pub fn build(data: &'d Dataset) -> Self {
-        Ours { data }
+    ///
+    /// # Errors
+    /// If the vectors do not fit.
+    pub fn build(data: &Dataset) -> Result<Self, Failure> {
+        let mut vectors = Memory::new(data.dim);
+        for (slot, vector) in (0..).zip(data.base.chunks_exact(data.dim)) {
+            vectors.set(Slot(slot), vector)?;
+        }
+        let (mut index, pool) = (Flat::new(data.dim, Metric::L2), Pool::here());
+        index.insert_all(vectors.slots(), &vectors, &pool)?;
+        Ok(Ours { vectors, index, pool })
     }
 
     /// The numbers of the `k` nearest vectors of each of the queries, which lie one behind the other; on this thread.
-    pub fn search(&self, queries: &[f32], k: usize) -> Vec<Vec<u32>> {
-        let Dataset { base, dim, .. } = self.data;
-        let found = nearest(base, queries, *dim, k, 1);
-        found.into_iter().map(|near| near.into_iter().map(|(_, number)| number).collect()).collect()
+    ///
+    /// # Errors
+    /// If the queries do not fit.
+    pub fn search(&self, queries: &[f32], k: usize) -> Result<Vec<Vec<u32>>, Error> {
+        let asked = |query| Query::new(query).k(k);
+        let queries: Vec<_> = queries.chunks_exact(self.index.dim()).map(asked).collect();
+        let found = match &queries[..] {
+            [query] => vec![self.index.search(query, &self.vectors)?],
+            queries => self.index.search_many(queries, &self.vectors, &self.pool)?,
+        };
+        let numbers = |found: Nearest| found.neighbours.iter().map(|it| it.slot.0).collect();
+        Ok(found.into_iter().map(numbers).collect())
     }
 }
