@@ -7,7 +7,7 @@ use std::path::Path;
 use disk::{Access, Disk, EntryKind, OsDisk};
 
 /// More than this is no small corpus any more.
-const INPUT_BYTES_MAX: u64 = 10 * 1_024;
+const INPUT_BYTES_MAX: u64 = 16 * 1_024;
 
 /// Hands a target all its inputs; says which one it was where one panics.
 pub(crate) fn replay(name: &str, target: fn(&[u8])) {

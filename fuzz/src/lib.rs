@@ -13,6 +13,10 @@
 
 mod bytes;
 
+mod indexes {
+    pub(crate) mod flat;
+}
+
 mod segments {
     use crate::bytes;
 
@@ -73,4 +77,9 @@ pub fn snapshot_image(data: &[u8]) {
 /// Manifests that were published and damaged, or made up, sums and all.
 pub fn snapshot_manifest(data: &[u8]) {
     snapshot::manifest::run(data);
+}
+
+/// The image of a flat index.
+pub fn flat_image(data: &[u8]) {
+    indexes::flat::run(data);
 }

@@ -1,4 +1,4 @@
-//! What every index kind can do.
+//! The trait: what every index kind can do, and how its image is opened.
 
 use base::Slot;
 

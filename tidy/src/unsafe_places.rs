@@ -7,6 +7,9 @@ use crate::tree::Text;
 const PLACES: &[(&str, &str)] = &[
     ("disk/src/region.rs", "maps files and lends their bytes"),
     ("engine/tests/it/shutdown.rs", "shuts a file system down, to see what is left"),
+    ("indexes/src/lanes/avx2.rs", "instructions that not every processor has"),
+    ("indexes/src/lanes/avx512.rs", "instructions that not every processor has"),
+    ("indexes/src/lanes/neon.rs", "instructions that not every processor has"),
     ("segments/src/view.rs", "lends vectors that nobody writes to meanwhile"),
     ("snapshot/src/lent.rs", "lends bytes of images, which are never written again"),
 ];

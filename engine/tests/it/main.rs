@@ -5,6 +5,7 @@
 mod behaviour;
 mod chance;
 mod child;
+mod corpus;
 mod corruption;
 mod crash;
 mod data;
