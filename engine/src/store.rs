@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use base::{CollectionId, FileId, Row, Sequence, StoreId, Timeline};
-use disk::{Disk, LockGuard, LockKind, OsDisk};
+use disk::{Disk, LockGuard, LockKind};
 use parking_lot::{Mutex, RwLock};
 use segments::{Pins, VectorSet};
 use snapshot::{Branch, ImageWriter, Manifest, Manifests, Point};
@@ -17,11 +17,12 @@ use crate::checkpoint::{Checkpoints, unkept};
 use crate::image::{self, Catalogue};
 use crate::inner::{Applier, CollectionState, Inner, State, Wish};
 use crate::notes::Notes;
+use crate::options::{Missing, Threads};
 use crate::recover::{self, Recovered};
 use crate::rows::{RowList, Rows};
 use crate::statistics::{self, Statistics};
 use crate::{
-    Batch, Collection, CollectionConfig, Doubt, Error, NAME_BYTES_MAX, Result, TornEnd, View,
+    Batch, Collection, CollectionConfig, Error, NAME_BYTES_MAX, Result, StoreOptions, TornEnd, View,
 };
 
 /// A store: one directory, open for one process.
@@ -50,88 +51,7 @@ pub struct Store {
     background: Arc<Background>,
 }
 
-/// How a store is opened.
-#[derive(Clone, Debug)]
-pub struct StoreOptions {
-    missing: Missing,
-    threads: Threads,
-    log_file_bytes: (u64, u64),
-    checkpoint_bytes: u64,
-    doubt: Doubt,
-}
-
-/// What to do where there is no store.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Missing {
-    Create,
-    Refuse,
-}
-
-/// Who does what nobody waits for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Threads {
-    Background,
-    Nobody,
-}
-
-impl Default for StoreOptions {
-    fn default() -> Self {
-        StoreOptions {
-            missing: Missing::Create,
-            threads: Threads::Background,
-            log_file_bytes: (1 << 20, 64 << 20),
-            checkpoint_bytes: 64 << 20,
-            doubt: Doubt::default(),
-        }
-    }
-}
-
 impl StoreOptions {
-    /// Refuses to open where there is no store, instead of making one.
-    #[must_use]
-    pub fn existing(self) -> Self {
-        StoreOptions { missing: Missing::Refuse, ..self }
-    }
-
-    /// Starts no threads: whoever has the store calls [`Store::step`]. For simulations.
-    #[must_use]
-    pub fn stepped(self) -> Self {
-        StoreOptions { threads: Threads::Nobody, ..self }
-    }
-
-    /// The length of the first log file, and of the longest: multiples of 4096, at least 8192. For tests; larger ones
-    /// spare nothing.
-    #[must_use]
-    pub fn log_file_bytes(self, first: u64, most: u64) -> Self {
-        StoreOptions { log_file_bytes: (first, most), ..self }
-    }
-
-    /// How much the log may grow, at least, before there is a checkpoint: 64 MiB. Less makes opening after a crash
-    /// faster, and writing slower.
-    #[must_use]
-    pub fn checkpoint_bytes(self, bytes: u64) -> Self {
-        StoreOptions { checkpoint_bytes: bytes, ..self }
-    }
-
-    /// What to do where the log ends in a torn write or in rot of its very last group.
-    #[must_use]
-    pub fn doubt(self, doubt: Doubt) -> Self {
-        StoreOptions { doubt, ..self }
-    }
-
-    /// Opens the store in a directory.
-    ///
-    /// # Errors
-    /// As [`Store::open`].
-    pub fn open(self, path: impl AsRef<Path>) -> Result<Store> {
-        let options = OsDisk::options();
-        let disk = match self.missing {
-            Missing::Create => options.create_missing().open(path.as_ref())?,
-            Missing::Refuse => options.open(path.as_ref())?,
-        };
-        self.open_on(Arc::new(disk))
-    }
-
     /// Opens the store on a disk: a simulated one, say.
     ///
     /// # Errors
@@ -163,11 +83,6 @@ impl StoreOptions {
                 self.finish(created, (disk, meter), lock)
             }
         }
-    }
-
-    pub(crate) fn log_options(&self, store: StoreId) -> wal::Options {
-        let (first, most) = self.log_file_bytes;
-        wal::Options::new(store).file_bytes(first, most).doubt(self.doubt)
     }
 
     fn finish(
