@@ -14,6 +14,7 @@ use wal::{Beginning, Committer, Level, Log};
 
 use crate::background::Background;
 use crate::checkpoint::{Checkpoints, unkept};
+use crate::distances::Distances;
 use crate::image::{self, Catalogue};
 use crate::inner::{Applier, CollectionState, Inner, State, Wish};
 use crate::notes::Notes;
@@ -55,8 +56,9 @@ impl StoreOptions {
     /// Opens the store on a disk: a simulated one, say.
     ///
     /// # Errors
-    /// As [`Store::open`].
+    /// As [`StoreOptions::open`].
     pub fn open_on(self, disk: Arc<dyn Disk>) -> Result<Store> {
+        let distances = self.distances.clone()?;
         if self.missing == Missing::Refuse {
             check_there(&disk)?;
         }
@@ -69,8 +71,10 @@ impl StoreOptions {
         match (found, point) {
             (Some(mut manifests), Some(point)) => {
                 let options = self.log_options(manifests.store());
-                let recovered = recover::recover((&disk, &lock), &mut manifests, &point, &options)?;
-                self.finish((manifests, recovered, point.image.bytes), (disk, meter), lock)
+                let from = (&mut manifests, &point);
+                let recovered = recover::recover((&disk, &lock), from, &options, &distances)?;
+                let found = (manifests, recovered, point.image.bytes);
+                self.finish(found, (disk, meter), lock, distances)
             }
             (unfinished, _) if self.missing == Missing::Refuse => {
                 if let Some(manifests) = &unfinished {
@@ -80,7 +84,7 @@ impl StoreOptions {
             }
             (unfinished, _) => {
                 let created = create(&disk, unfinished, &self)?;
-                self.finish(created, (disk, meter), lock)
+                self.finish(created, (disk, meter), lock, distances)
             }
         }
     }
@@ -90,6 +94,7 @@ impl StoreOptions {
         (manifests, recovered, image_bytes): (Manifests, Recovered, u64),
         (disk, meter): (Arc<dyn Disk>, Arc<disk::Meter>),
         lock: Arc<LockGuard>,
+        distances: Distances,
     ) -> Result<Store> {
         let Recovered { log, pins, state, notes, timelines, logged, cut } = recovered;
         let failure = Arc::new(OnceLock::new());
@@ -117,6 +122,7 @@ impl StoreOptions {
             checkpoint_bytes: self.checkpoint_bytes,
             failure,
             wake: OnceLock::new(),
+            distances,
             cut,
             meter,
             passed_over,
@@ -217,6 +223,8 @@ impl Store {
     ///
     /// # Errors
     /// If somebody has it open; if it is damaged, with the file and the place: nothing is changed then.
+    /// [`Error::DistanceMissing`] if one of its collections is compared by a distance of the caller's own:
+    /// [`StoreOptions::distance`] gives it.
     pub fn open(path: impl AsRef<Path>) -> Result<Store> {
         Store::options().open(path)
     }
@@ -229,13 +237,15 @@ impl Store {
     /// Makes a collection. It is durable when this returns.
     ///
     /// # Errors
-    /// [`Error::CollectionExists`], [`Error::BadName`], [`Error::BadDimension`]; if the disk fails.
+    /// [`Error::CollectionExists`], [`Error::BadName`], [`Error::BadDimension`]; [`Error::BadDistanceName`] and
+    /// [`Error::DistanceMissing`] if the store was not opened with the distance; if the disk fails.
     pub fn create_collection(&self, name: &str, config: CollectionConfig) -> Result<Collection> {
         let inner = &self.inner;
         if name.is_empty() || name.len() > NAME_BYTES_MAX {
             return Err(Error::BadName { bytes: name.len() });
         }
         config.check()?;
+        let measure = inner.distances.measure(inner.disk.root(), name, &config)?;
         let _one_at_a_time = inner.ddl.lock();
         let id = {
             let state = inner.state.read();
@@ -250,10 +260,10 @@ impl Store {
         let set = VectorSet::create(Arc::clone(&inner.disk), owner, config.dedup_rule(), pins)
             .holding(Arc::clone(&inner.lock) as _);
         let rows = Rows::new(Arc::new(RowList::default()), Row(1), None);
-        let wish = Wish::CreateCollection(id, name.to_owned(), config);
+        let wish = Wish::CreateCollection(id, name.to_owned(), config.clone());
         inner.queue(&[wish], Level::Sync, None, |_| ())?.commit.wait()?;
         inner.check()?;
-        let state = CollectionState::new(id, (name.to_owned(), config), set, rows);
+        let state = CollectionState::new(id, (name.to_owned(), config, measure), set, rows);
         inner.state.write().collections.insert(id, Arc::clone(&state));
         Ok(Collection { inner: Arc::clone(inner), state })
     }

@@ -8,6 +8,7 @@ mod child;
 mod corruption;
 mod crash;
 mod data;
+mod distances;
 mod faults;
 mod history;
 mod inspect;
