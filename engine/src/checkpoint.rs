@@ -104,7 +104,7 @@ impl Inner {
             Entry {
                 id: cut.collection.id,
                 name: cut.collection.name.clone(),
-                config: cut.collection.config,
+                config: cut.collection.config.clone(),
                 next_row: cut.next_row,
                 highest: cut.highest,
                 alive,

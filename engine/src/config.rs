@@ -1,8 +1,10 @@
 //! Says what a collection is like: chosen when it is made, kept with it, never changed.
 
+use std::sync::Arc;
+
 use base::Dim;
-use indexes::Metric;
-use segments::{Decimals, Dedup};
+use indexes::{Metric, check_distance_name};
+use segments::Dedup;
 
 use crate::{Error, Result};
 
@@ -36,21 +38,39 @@ impl IndexConfig {
 ///
 /// let six = Decimals::new(6).unwrap();
 /// let config = CollectionConfig::new(384, Metric::Cosine).dedup(Dedup::Decimals(six));
-/// assert_eq!(config.metric(), Metric::Cosine);
+/// assert_eq!(config.metric(), Some(Metric::Cosine));
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CollectionConfig {
     dim: u32,
-    metric: Metric,
+    compared: Compared,
     index: IndexConfig,
     dedup: Dedup,
+}
+
+/// What vectors are compared by.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Compared {
+    Metric(Metric),
+    /// A distance of the caller's own, by its name.
+    Own(Arc<str>),
 }
 
 impl CollectionConfig {
     /// Vectors of so many numbers, compared like this; found exactly, and kept once if they have the same bits.
     pub fn new(dim: u32, metric: Metric) -> Self {
+        Self::compared_by(dim, Compared::Metric(metric))
+    }
+
+    /// The same, compared by the distance of this name: one that the store was opened with, now and each time behind
+    /// this. See [`StoreOptions::distance`](crate::StoreOptions::distance).
+    pub fn with_distance(dim: u32, name: &str) -> Self {
+        Self::compared_by(dim, Compared::Own(name.into()))
+    }
+
+    fn compared_by(dim: u32, compared: Compared) -> Self {
         let (index, dedup) = (IndexConfig::default(), Dedup::default());
-        CollectionConfig { dim, metric, index, dedup }
+        CollectionConfig { dim, compared, index, dedup }
     }
 
     /// How near vectors are found.
@@ -70,9 +90,20 @@ impl CollectionConfig {
         self.dim
     }
 
-    /// What is near.
-    pub fn metric(&self) -> Metric {
-        self.metric
+    /// What is near; `None` if a distance of the caller's own says so.
+    pub fn metric(&self) -> Option<Metric> {
+        match &self.compared {
+            Compared::Metric(metric) => Some(*metric),
+            Compared::Own(_) => None,
+        }
+    }
+
+    /// The name of the metric, or that of the distance of the caller's own. No two have the same.
+    pub fn distance_name(&self) -> &str {
+        match &self.compared {
+            Compared::Metric(metric) => metric.name(),
+            Compared::Own(name) => name,
+        }
     }
 
     /// How near vectors are found.
@@ -86,47 +117,10 @@ impl CollectionConfig {
     }
 
     pub(crate) fn check(&self) -> Result<Dim> {
+        if let Compared::Own(name) = &self.compared {
+            let bad = |why| Error::BadDistanceName { name: name.to_string(), why };
+            check_distance_name(name).map_err(bad)?;
+        }
         Dim::new(self.dim).ok_or(Error::BadDimension { dim: self.dim })
-    }
-
-    /// As it is written: metric, index, dedup, decimals.
-    pub(crate) fn codes(&self) -> [u8; 4] {
-        let metric = match self.metric {
-            Metric::L2 => 1,
-            Metric::Cosine => 2,
-            Metric::Dot => 3,
-        };
-        let index = match self.index {
-            IndexConfig::Flat => 1,
-        };
-        let (dedup, decimals) = match self.dedup {
-            Dedup::Exact => (1, 0),
-            Dedup::Decimals(decimals) => (2, decimals.get()),
-            Dedup::Off => (3, 0),
-        };
-        [metric, index, dedup, decimals]
-    }
-
-    /// What such codes mean; the field that means nothing otherwise.
-    pub(crate) fn of_codes(dim: u32, codes: [u8; 4]) -> std::result::Result<Self, &'static str> {
-        let [metric, index, dedup, decimals] = codes;
-        let metric = match metric {
-            1 => Metric::L2,
-            2 => Metric::Cosine,
-            3 => Metric::Dot,
-            _ => return Err("metric"),
-        };
-        let index = match index {
-            1 => IndexConfig::Flat,
-            _ => return Err("index"),
-        };
-        let dedup = match (dedup, Decimals::new(decimals)) {
-            (1, _) if decimals == 0 => Dedup::Exact,
-            (2, Some(decimals)) => Dedup::Decimals(decimals),
-            (3, _) if decimals == 0 => Dedup::Off,
-            _ => return Err("dedup"),
-        };
-        Dim::new(dim).ok_or("dim")?;
-        Ok(CollectionConfig { dim, metric, index, dedup })
     }
 }

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 use base::{Row, Sequence};
 
-use crate::Id;
 use crate::format::Invalid;
+use crate::{BadDistanceName, Id};
 
 /// What every operation of a store returns.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -65,6 +65,27 @@ pub enum Error {
     BadDimension {
         /// The dimension.
         dim: u32,
+    },
+    /// No distance of the caller's own can have this name.
+    BadDistanceName {
+        /// The name.
+        name: String,
+        /// Why it cannot.
+        why: BadDistanceName,
+    },
+    /// A store was to be opened with two distances of the same name.
+    DistanceTwice {
+        /// The name.
+        name: String,
+    },
+    /// A collection is compared by a distance of the caller's own that the store was not opened with.
+    DistanceMissing {
+        /// The directory.
+        path: PathBuf,
+        /// The collection's name.
+        collection: String,
+        /// The name of the distance.
+        distance: String,
     },
     /// An id is empty or too long.
     BadId {
@@ -188,6 +209,18 @@ impl fmt::Display for Error {
             Error::BadDimension { dim } => {
                 write!(f, "a vector has 1 to {} numbers, not {dim}", base::Dim::MAX)
             }
+            Error::BadDistanceName { name, why } => {
+                write!(f, "no distance can have the name {name:?}: {why}")
+            }
+            Error::DistanceTwice { name } => {
+                write!(f, "two distances have the name {name:?}; give each another one")
+            }
+            Error::DistanceMissing { path, collection, distance } => write!(
+                f,
+                "collection {collection:?} of the store in {} is compared by the distance {distance:?}, which was \
+                 not given; open the store by a program that has it (StoreOptions::distance)",
+                path.display()
+            ),
             Error::BadId { bytes } => {
                 write!(f, "a text as an id has 1 to {} bytes, not {bytes}", crate::ID_BYTES_MAX)
             }
@@ -231,6 +264,7 @@ impl std::error::Error for Error {
             Error::Snapshot(error) => error.source(),
             Error::Vectors(error) => error.source(),
             Error::BadBatch { what, .. } => Some(what),
+            Error::BadDistanceName { why, .. } => Some(why),
             Error::Unreadable { source, .. } => Some(source),
             _ => None,
         }

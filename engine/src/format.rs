@@ -8,6 +8,8 @@
 //!
 //! Never: reads or writes files; knows what was decided before.
 
+mod config;
+
 use std::sync::Arc;
 
 use base::codec::{Decoder, Encoder, Malformed};
@@ -15,6 +17,8 @@ use base::{CollectionId, FileId, Row, Slot};
 
 use crate::notes::Note;
 use crate::{CollectionConfig, Id};
+
+pub(crate) use config::{decode_config, encode_config};
 
 /// The format that this code writes, and the newest that it reads.
 const VERSION: u16 = 0;
@@ -153,7 +157,7 @@ impl Op {
             }
             Op::CreateCollection { name, config, .. } => {
                 into.bytes(name.as_bytes()).align(ALIGNMENT);
-                into.u32(config.dim()).bytes(&config.codes());
+                encode_config(config, &mut into);
             }
             Op::Segment { file, .. } => drop(into.u64(file.0)),
             Op::Note(Note { name, value }) => {
@@ -181,9 +185,7 @@ impl Op {
             (REMOVE, Some(id)) if length == 0 => Op::Remove { collection, id },
             (CREATE_COLLECTION, None) => {
                 let name = text(from, length, "name")?;
-                let dim = from.u32("dim")?;
-                let config = CollectionConfig::of_codes(dim, from.array("config")?);
-                Op::CreateCollection { collection, name, config: config.map_err(Invalid::Value)? }
+                Op::CreateCollection { collection, name, config: decode_config(from)? }
             }
             (SEGMENT, None) if length == 0 => {
                 Op::Segment { collection, file: FileId(from.u64("file")?) }

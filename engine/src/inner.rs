@@ -15,12 +15,14 @@ use std::sync::{Arc, OnceLock};
 
 use base::{CollectionId, FileId, LogPlace, Sequence, StoreId};
 use disk::{Disk, LockGuard};
+use indexes::Measure;
 use parking_lot::{Mutex, RwLock};
 use segments::{Ended, Pins, Placed, Prepared, Reclaimed, RestingUntil, VectorSet, Writes};
 use wal::{Apply, Body, Committer, Level, Purpose, Request};
 
 use crate::background::Wake;
 use crate::checkpoint::Checkpoints;
+use crate::distances::Distances;
 use crate::format::{EndedRow, Op, Outcome, encode_ops, encode_outcomes, table_bytes};
 use crate::notes::{Note, Notes};
 use crate::rows::{Current, Rows, RowsView};
@@ -35,6 +37,7 @@ pub(crate) struct CollectionState {
     pub(crate) id: CollectionId,
     pub(crate) name: String,
     pub(crate) config: CollectionConfig,
+    pub(crate) measure: Measure,
     pub(crate) set: VectorSet,
     pub(crate) rows: RwLock<Rows>,
     /// Held by who makes a segment.
@@ -44,12 +47,12 @@ pub(crate) struct CollectionState {
 impl CollectionState {
     pub(crate) fn new(
         id: CollectionId,
-        (name, config): (String, CollectionConfig),
+        (name, config, measure): (String, CollectionConfig, Measure),
         set: VectorSet,
         rows: Rows,
     ) -> Arc<Self> {
         let (rows, growth) = (RwLock::new(rows), Mutex::new(()));
-        Arc::new(CollectionState { id, name, config, set, rows, growth })
+        Arc::new(CollectionState { id, name, config, measure, set, rows, growth })
     }
 }
 
@@ -86,6 +89,8 @@ pub(crate) struct Inner {
     pub(crate) failure: Arc<OnceLock<Error>>,
     /// Wakes the background thread, if there is one.
     pub(crate) wake: OnceLock<Sender<Wake>>,
+    /// The distances of the caller's own that it was opened with.
+    pub(crate) distances: Distances,
     /// What was cut off the log's end when the store was opened.
     pub(crate) cut: Option<wal::Cut>,
     /// How much the log may grow, at least, before there is a checkpoint.
@@ -366,7 +371,7 @@ impl Wish {
             Wish::CreateCollection(collection, name, config) => Op::CreateCollection {
                 collection: *collection,
                 name: name.clone(),
-                config: *config,
+                config: config.clone(),
             },
             Wish::Segment(collection, file) => {
                 Op::Segment { collection: collection.id, file: *file }

@@ -123,8 +123,8 @@ fn line(names: &mut Names, op: &Op, outcome: &Outcome) -> String {
         Op::Remove { collection, id } => format!("{}: remove {}", name(collection), id.plain()),
         Op::CreateCollection { collection, name, config } => {
             names.push((*collection, name.clone()));
-            let (dim, metric) = (config.dim(), config.metric());
-            format!("create collection {}, {dim} numbers, {metric}", plain(name))
+            let (dim, distance) = (config.dim(), plain(config.distance_name()));
+            format!("create collection {}, {dim} numbers, {distance}", plain(name))
         }
         Op::Segment { collection, file } => {
             format!("{}: one more segment, file {}", name(collection), file.0)

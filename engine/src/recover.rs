@@ -4,6 +4,8 @@
 //!  1. What was acknowledged is found, whatever happened to the process and the power; or damage is an error that
 //!     names it, and nothing is changed.
 //!  2. Opening reads no table of the image, and a store that was closed is not written to.
+//!  3. A store whose collections are compared by distances that were not given is not opened. Nothing is published or
+//!     cut off then; at most vectors that the log holds are written to their slots once more.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,10 +13,12 @@ use std::sync::atomic::AtomicU64;
 
 use base::{CollectionId, FileId, Row, Sequence, StoreId};
 use disk::{Disk, LockGuard};
+use indexes::Measure;
 use segments::{Element, Geometry, Owner, Pins, Placed, Recovery, SlotBase, SlotList};
 use snapshot::{Branch, Image, Manifests, Point};
 use wal::{Log, Replay};
 
+use crate::distances::Distances;
 use crate::format::{Op, Outcome, decode_ops, decode_outcomes};
 use crate::image::{Catalogue, Entry, ImageRows, ImageSlots, read_catalogue};
 use crate::inner::{CollectionState, State};
@@ -38,26 +42,35 @@ pub(crate) struct Recovered {
 struct Rebuilt {
     name: String,
     config: CollectionConfig,
+    measure: Measure,
     set: Recovery,
     rows: Rows,
 }
 
-/// Recovers the store that this point of the manifests stands for.
+/// What all collections are rebuilt with.
+struct With<'r> {
+    disk: &'r Arc<dyn Disk>,
+    store: StoreId,
+    distances: &'r Distances,
+}
+
+/// Recovers the store that a point of the manifests stands for.
 pub(crate) fn recover(
     (disk, lock): (&Arc<dyn Disk>, &Arc<LockGuard>),
-    manifests: &mut Manifests,
-    point: &Point,
+    (manifests, point): (&mut Manifests, &Point),
     options: &wal::Options,
+    distances: &Distances,
 ) -> Result<Recovered> {
     let recovering = disk.recovering();
     let store = manifests.store();
+    let with = With { disk, store, distances };
     let image = Image::open(&**disk, store, &point.image)?;
     let mut collections = BTreeMap::new();
     let Catalogue { entries, notes: noted } = read_catalogue(&image)?;
     let mut notes = Notes::default();
     noted.into_iter().for_each(|note| notes.set(Sequence::FIRST, note, None));
     for entry in entries {
-        collections.insert(entry.id, Rebuilt::of_image(disk, store, &image, entry)?);
+        collections.insert(entry.id, Rebuilt::of_image(&with, &image, entry)?);
     }
     let mut replay = Replay::begin(Arc::clone(disk), options, &point.log, None)?;
     let mut replayed = false;
@@ -71,7 +84,7 @@ pub(crate) fn recover(
                 // Whatever is found is visible.
                 notes.set(batch.sequence, note.clone(), Some(batch.sequence));
             }
-            apply(disk, store, &mut collections, (op, outcome), batch.sequence)?;
+            apply(&with, &mut collections, (op, outcome), batch.sequence)?;
         }
     }
     // Marks are no reason for a checkpoint: a store that is only read is closed as it was opened.
@@ -89,9 +102,9 @@ pub(crate) fn recover(
     drop(recovering);
     let pins = Pins::new(log.last());
     let finish = |(id, rebuilt): (CollectionId, Rebuilt)| {
-        let Rebuilt { name, config, set, rows } = rebuilt;
+        let Rebuilt { name, config, measure, set, rows } = rebuilt;
         let set = set.finish(Arc::clone(&pins)).holding(Arc::clone(lock) as _);
-        (id, CollectionState::new(id, (name, config), set, rows))
+        (id, CollectionState::new(id, (name, config, measure), set, rows))
     };
     let state = State { collections: collections.into_iter().map(finish).collect() };
     Ok(Recovered { log, pins, state, notes, timelines, logged, cut })
@@ -116,26 +129,32 @@ pub(crate) fn owner(
 }
 
 impl Rebuilt {
-    fn of_image(disk: &Arc<dyn Disk>, store: StoreId, image: &Image, entry: Entry) -> Result<Self> {
+    fn of_image(with: &With<'_>, image: &Image, entry: Entry) -> Result<Self> {
         let Entry { id, name, config, next_row, highest, alive, references, files } = entry;
         let slots: Arc<dyn SlotBase> = Arc::new(ImageSlots::open(image, id, (alive, references))?);
         let rows: Arc<dyn RowBase> = Arc::new(ImageRows::open(image, id)?);
-        let owner = owner(store, id, &config)?;
-        let set = Recovery::begin(Arc::clone(disk), owner, &files, config.dedup_rule(), slots)?;
-        Ok(Rebuilt { name, config, set, rows: Rows::new(rows, next_row, highest) })
+        let rows = Rows::new(rows, next_row, highest);
+        Self::begin(with, id, (name, config), (&files, slots), rows)
     }
 
-    fn new(
-        disk: &Arc<dyn Disk>,
-        store: StoreId,
+    fn new(with: &With<'_>, id: CollectionId, named: (String, CollectionConfig)) -> Result<Self> {
+        let slots: Arc<dyn SlotBase> = Arc::new(SlotList::default());
+        let rows = Rows::new(Arc::new(RowList::default()), Row(1), None);
+        Self::begin(with, id, named, (&[], slots), rows)
+    }
+
+    fn begin(
+        with: &With<'_>,
         id: CollectionId,
         (name, config): (String, CollectionConfig),
+        (files, slots): (&[FileId], Arc<dyn SlotBase>),
+        rows: Rows,
     ) -> Result<Self> {
-        let slots: Arc<dyn SlotBase> = Arc::new(SlotList::default());
-        let owner = owner(store, id, &config)?;
-        let set = Recovery::begin(Arc::clone(disk), owner, &[], config.dedup_rule(), slots)?;
-        let rows = Rows::new(Arc::new(RowList::default()), Row(1), None);
-        Ok(Rebuilt { name, config, set, rows })
+        let With { disk, store, distances } = with;
+        let measure = distances.measure(disk.root(), &name, &config)?;
+        let owner = owner(*store, id, &config)?;
+        let set = Recovery::begin(Arc::clone(disk), owner, files, config.dedup_rule(), slots)?;
+        Ok(Rebuilt { name, config, measure, set, rows })
     }
 
     /// Repeats what was decided about an id.
@@ -162,8 +181,7 @@ impl Rebuilt {
 }
 
 fn apply(
-    disk: &Arc<dyn Disk>,
-    store: StoreId,
+    with: &With<'_>,
     collections: &mut BTreeMap<CollectionId, Rebuilt>,
     (op, outcome): (&Op, &Outcome),
     at: Sequence,
@@ -175,7 +193,7 @@ fn apply(
             if collections.contains_key(collection) {
                 return Err(bad());
             }
-            let new = Rebuilt::new(disk, store, *collection, (name.clone(), *config))?;
+            let new = Rebuilt::new(with, *collection, (name.clone(), config.clone()))?;
             collections.insert(*collection, new);
             Ok(())
         }

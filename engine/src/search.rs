@@ -2,7 +2,8 @@
 //!
 //! Promises
 //!  1. The answer is exact: the `k` nearest rows, or all there are, by distance and then by id.
-//!  2. A vector that is not what was written is an error, and never a hit.
+//!  2. What is no number is never near: a distance of the caller's own may say so.
+//!  3. A vector that is not what was written is an error, and never a hit.
 
 use std::collections::BinaryHeap;
 use std::ops::Deref;
@@ -89,7 +90,7 @@ impl<'q> Search<'q> {
             return Err(error.into());
         }
         segments::check_finite(query).map_err(segments::Error::from)?;
-        let metric = view.collection.config.metric();
+        let measure = &view.collection.measure;
         let mut nearest = Nearest { k: *k, heap: BinaryHeap::new() };
         // Rows of the same vector often follow each other.
         let mut last = None;
@@ -97,12 +98,14 @@ impl<'q> Search<'q> {
             let distance = match last {
                 Some((slot, distance)) if slot == seen.slot => distance,
                 _ => match view.vectors.vector(seen.slot) {
-                    Ok(vector) => metric.distance(query, &vector),
+                    // One's own distance may be the negative zero, which is as far as the other.
+                    Ok(vector) => measure.distance(query, &vector) + 0.0,
                     Err(source) => return Err(self.unreadable(&seen, source)),
                 },
             };
             last = Some((seen.slot, distance));
-            if within.is_some_and(|within| distance > within) || !nearest.wants(distance) {
+            let is_far = within.is_some_and(|within| distance > within);
+            if distance.is_nan() || is_far || !nearest.wants(distance) {
                 return Ok(());
             }
             nearest.extend(view.rows.id_of(&seen)?.map(|id| Near { distance, id }));

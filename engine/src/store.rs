@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use base::{CollectionId, FileId, Row, Sequence, StoreId, Timeline};
-use disk::{Disk, LockGuard, LockKind, OsDisk};
+use disk::{Disk, LockGuard, LockKind};
 use parking_lot::{Mutex, RwLock};
 use segments::{Pins, VectorSet};
 use snapshot::{Branch, ImageWriter, Manifest, Manifests, Point};
@@ -14,14 +14,16 @@ use wal::{Beginning, Committer, Level, Log};
 
 use crate::background::Background;
 use crate::checkpoint::{Checkpoints, unkept};
+use crate::distances::Distances;
 use crate::image::{self, Catalogue};
 use crate::inner::{Applier, CollectionState, Inner, State, Wish};
 use crate::notes::Notes;
+use crate::options::{Missing, Threads};
 use crate::recover::{self, Recovered};
 use crate::rows::{RowList, Rows};
 use crate::statistics::{self, Statistics};
 use crate::{
-    Batch, Collection, CollectionConfig, Doubt, Error, NAME_BYTES_MAX, Result, TornEnd, View,
+    Batch, Collection, CollectionConfig, Error, NAME_BYTES_MAX, Result, StoreOptions, TornEnd, View,
 };
 
 /// A store: one directory, open for one process.
@@ -50,93 +52,13 @@ pub struct Store {
     background: Arc<Background>,
 }
 
-/// How a store is opened.
-#[derive(Clone, Debug)]
-pub struct StoreOptions {
-    missing: Missing,
-    threads: Threads,
-    log_file_bytes: (u64, u64),
-    checkpoint_bytes: u64,
-    doubt: Doubt,
-}
-
-/// What to do where there is no store.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Missing {
-    Create,
-    Refuse,
-}
-
-/// Who does what nobody waits for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Threads {
-    Background,
-    Nobody,
-}
-
-impl Default for StoreOptions {
-    fn default() -> Self {
-        StoreOptions {
-            missing: Missing::Create,
-            threads: Threads::Background,
-            log_file_bytes: (1 << 20, 64 << 20),
-            checkpoint_bytes: 64 << 20,
-            doubt: Doubt::default(),
-        }
-    }
-}
-
 impl StoreOptions {
-    /// Refuses to open where there is no store, instead of making one.
-    #[must_use]
-    pub fn existing(self) -> Self {
-        StoreOptions { missing: Missing::Refuse, ..self }
-    }
-
-    /// Starts no threads: whoever has the store calls [`Store::step`]. For simulations.
-    #[must_use]
-    pub fn stepped(self) -> Self {
-        StoreOptions { threads: Threads::Nobody, ..self }
-    }
-
-    /// The length of the first log file, and of the longest: multiples of 4096, at least 8192. For tests; larger ones
-    /// spare nothing.
-    #[must_use]
-    pub fn log_file_bytes(self, first: u64, most: u64) -> Self {
-        StoreOptions { log_file_bytes: (first, most), ..self }
-    }
-
-    /// How much the log may grow, at least, before there is a checkpoint: 64 MiB. Less makes opening after a crash
-    /// faster, and writing slower.
-    #[must_use]
-    pub fn checkpoint_bytes(self, bytes: u64) -> Self {
-        StoreOptions { checkpoint_bytes: bytes, ..self }
-    }
-
-    /// What to do where the log ends in a torn write or in rot of its very last group.
-    #[must_use]
-    pub fn doubt(self, doubt: Doubt) -> Self {
-        StoreOptions { doubt, ..self }
-    }
-
-    /// Opens the store in a directory.
-    ///
-    /// # Errors
-    /// As [`Store::open`].
-    pub fn open(self, path: impl AsRef<Path>) -> Result<Store> {
-        let options = OsDisk::options();
-        let disk = match self.missing {
-            Missing::Create => options.create_missing().open(path.as_ref())?,
-            Missing::Refuse => options.open(path.as_ref())?,
-        };
-        self.open_on(Arc::new(disk))
-    }
-
     /// Opens the store on a disk: a simulated one, say.
     ///
     /// # Errors
-    /// As [`Store::open`].
+    /// As [`StoreOptions::open`].
     pub fn open_on(self, disk: Arc<dyn Disk>) -> Result<Store> {
+        let distances = self.distances.clone()?;
         if self.missing == Missing::Refuse {
             check_there(&disk)?;
         }
@@ -149,8 +71,10 @@ impl StoreOptions {
         match (found, point) {
             (Some(mut manifests), Some(point)) => {
                 let options = self.log_options(manifests.store());
-                let recovered = recover::recover((&disk, &lock), &mut manifests, &point, &options)?;
-                self.finish((manifests, recovered, point.image.bytes), (disk, meter), lock)
+                let from = (&mut manifests, &point);
+                let recovered = recover::recover((&disk, &lock), from, &options, &distances)?;
+                let found = (manifests, recovered, point.image.bytes);
+                self.finish(found, (disk, meter), lock, distances)
             }
             (unfinished, _) if self.missing == Missing::Refuse => {
                 if let Some(manifests) = &unfinished {
@@ -160,14 +84,9 @@ impl StoreOptions {
             }
             (unfinished, _) => {
                 let created = create(&disk, unfinished, &self)?;
-                self.finish(created, (disk, meter), lock)
+                self.finish(created, (disk, meter), lock, distances)
             }
         }
-    }
-
-    pub(crate) fn log_options(&self, store: StoreId) -> wal::Options {
-        let (first, most) = self.log_file_bytes;
-        wal::Options::new(store).file_bytes(first, most).doubt(self.doubt)
     }
 
     fn finish(
@@ -175,6 +94,7 @@ impl StoreOptions {
         (manifests, recovered, image_bytes): (Manifests, Recovered, u64),
         (disk, meter): (Arc<dyn Disk>, Arc<disk::Meter>),
         lock: Arc<LockGuard>,
+        distances: Distances,
     ) -> Result<Store> {
         let Recovered { log, pins, state, notes, timelines, logged, cut } = recovered;
         let failure = Arc::new(OnceLock::new());
@@ -202,6 +122,7 @@ impl StoreOptions {
             checkpoint_bytes: self.checkpoint_bytes,
             failure,
             wake: OnceLock::new(),
+            distances,
             cut,
             meter,
             passed_over,
@@ -302,6 +223,8 @@ impl Store {
     ///
     /// # Errors
     /// If somebody has it open; if it is damaged, with the file and the place: nothing is changed then.
+    /// [`Error::DistanceMissing`] if one of its collections is compared by a distance of the caller's own:
+    /// [`StoreOptions::distance`] gives it.
     pub fn open(path: impl AsRef<Path>) -> Result<Store> {
         Store::options().open(path)
     }
@@ -314,13 +237,15 @@ impl Store {
     /// Makes a collection. It is durable when this returns.
     ///
     /// # Errors
-    /// [`Error::CollectionExists`], [`Error::BadName`], [`Error::BadDimension`]; if the disk fails.
+    /// [`Error::CollectionExists`], [`Error::BadName`], [`Error::BadDimension`]; [`Error::BadDistanceName`] and
+    /// [`Error::DistanceMissing`] if the store was not opened with the distance; if the disk fails.
     pub fn create_collection(&self, name: &str, config: CollectionConfig) -> Result<Collection> {
         let inner = &self.inner;
         if name.is_empty() || name.len() > NAME_BYTES_MAX {
             return Err(Error::BadName { bytes: name.len() });
         }
         config.check()?;
+        let measure = inner.distances.measure(inner.disk.root(), name, &config)?;
         let _one_at_a_time = inner.ddl.lock();
         let id = {
             let state = inner.state.read();
@@ -335,10 +260,10 @@ impl Store {
         let set = VectorSet::create(Arc::clone(&inner.disk), owner, config.dedup_rule(), pins)
             .holding(Arc::clone(&inner.lock) as _);
         let rows = Rows::new(Arc::new(RowList::default()), Row(1), None);
-        let wish = Wish::CreateCollection(id, name.to_owned(), config);
+        let wish = Wish::CreateCollection(id, name.to_owned(), config.clone());
         inner.queue(&[wish], Level::Sync, None, |_| ())?.commit.wait()?;
         inner.check()?;
-        let state = CollectionState::new(id, (name.to_owned(), config), set, rows);
+        let state = CollectionState::new(id, (name.to_owned(), config, measure), set, rows);
         inner.state.write().collections.insert(id, Arc::clone(&state));
         Ok(Collection { inner: Arc::clone(inner), state })
     }

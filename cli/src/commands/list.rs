@@ -23,7 +23,7 @@ pub(crate) struct List {
 struct Listed<'a> {
     name: &'a str,
     dim: u32,
-    metric: &'static str,
+    metric: &'a str,
     index: &'static str,
     dedup: String,
     vectors: u64,
@@ -40,7 +40,7 @@ impl Listed<'_> {
         Listed {
             name: collection.name(),
             dim: config.dim(),
-            metric: config.metric().name(),
+            metric: config.distance_name(),
             index: config.index_kind().name(),
             dedup,
             vectors: collection.len(),

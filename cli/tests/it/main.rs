@@ -6,6 +6,7 @@ mod bench;
 mod create;
 mod damage;
 mod data;
+mod distances;
 mod files;
 mod import;
 mod reading;

@@ -15,6 +15,14 @@ fn examples() -> (Vec<Op>, Vec<Outcome>) {
             Op::CreateCollection { collection: one, name: "docs".into(), config },
             Outcome::Done(CREATE_COLLECTION),
         ),
+        (
+            Op::CreateCollection {
+                collection: two,
+                name: "more".into(),
+                config: CollectionConfig::with_distance(3, "m\u{e4}r"),
+            },
+            Outcome::Done(CREATE_COLLECTION),
+        ),
         (Op::Segment { collection: one, file: FileId(5) }, Outcome::Done(SEGMENT)),
         (
             Op::Upsert { collection: one, id: Id::from(9), vector: Arc::new([1.0, -0.0]) },
@@ -94,11 +102,55 @@ fn a_newer_format_is_refused_as_such() {
 fn outcomes_belong_to_their_operations() {
     let (ops, outcomes) = examples();
     let (_, table) = encoded(&ops, &outcomes);
-    for (one, other) in [(0, 1), (2, 4), (5, 6)] {
+    for (one, other) in [(0, 2), (3, 5), (6, 7)] {
         let mut swapped = ops.clone();
         swapped.swap(one, other);
         assert_eq!(decode_outcomes(&table, &swapped), Err(Invalid::Value("outcome")));
     }
+}
+
+/// Byte for byte: existing stores have these, and those with a name have no others.
+#[test]
+fn what_a_collection_is_like_has_its_bytes() {
+    let encoded = |config: &CollectionConfig| {
+        let mut bytes = Vec::new();
+        encode_config(config, &mut Encoder::new(&mut bytes));
+        bytes
+    };
+    let off = |config: CollectionConfig| config.dedup(segments::Dedup::Off);
+    let (dot, own) = (
+        off(CollectionConfig::new(0x102, Metric::Dot)),
+        off(CollectionConfig::with_distance(2, "chord")),
+    );
+    assert_eq!(encoded(&dot), [2, 1, 0, 0, 3, 1, 3, 0]);
+    let bytes = encoded(&own);
+    assert_eq!(bytes, b"\x02\0\0\0\x04\x01\x03\0\x05\0\0\0chord\0\0\0");
+    let decoded = |bytes: &[u8]| decode_config(&mut Decoder::new(bytes));
+    assert_eq!((decoded(&bytes), decoded(&encoded(&dot))), (Ok(own), Ok(dot)));
+}
+
+#[test]
+fn a_name_that_no_distance_can_have_is_refused() {
+    let decoded = |name: &[u8]| {
+        let mut bytes = vec![2, 0, 0, 0, OWN, 1, 1, 0];
+        Encoder::new(&mut bytes).prefixed(name).align(ALIGNMENT).u64(u64::MAX);
+        decode_config(&mut Decoder::new(&bytes))
+    };
+    const OWN: u8 = 4;
+    let longest = "x".repeat(indexes::DISTANCE_NAME_BYTES_MAX);
+    for name in ["x", "l2 ", "L2", &longest] {
+        assert_eq!(decoded(name.as_bytes()), Ok(CollectionConfig::with_distance(2, name)));
+    }
+    for name in ["", "l2", "cosine", "dot"] {
+        assert_eq!(decoded(name.as_bytes()), Err(Invalid::Value("distance")), "{name}");
+    }
+    let too_long = format!("{longest}x");
+    for name in [too_long.as_bytes(), &[b'x', 0xff]] {
+        assert!(matches!(decoded(name), Err(Invalid::Malformed(_))), "{name:?}");
+    }
+    let padded =
+        decode_config(&mut Decoder::new(&[2, 0, 0, 0, 4, 1, 1, 0, 1, 0, 0, 0, 120, 0, 1, 0]));
+    assert!(matches!(padded, Err(Invalid::Malformed(_))), "{padded:?}");
 }
 
 /// Reads the example from the document.

@@ -6,6 +6,7 @@ use snapshot::Image;
 
 use super::CATALOGUE;
 use crate::error::NAME_BYTES_MAX;
+use crate::format::{decode_config, encode_config};
 use crate::notes::Note;
 use crate::{CollectionConfig, Error, Result};
 
@@ -42,7 +43,7 @@ impl Catalogue {
             let mut into = Encoder::new(&mut bytes);
             into.u32(id.0).u32(u32::try_from(name.len()).unwrap_or(u32::MAX));
             into.bytes(name.as_bytes()).align(4);
-            into.u32(config.dim()).bytes(&config.codes());
+            encode_config(config, &mut into);
             into.u64(next_row.0).u32(u32::from(highest.is_some())).u64(highest.unwrap_or(0));
             into.u64(*alive).u64(*references);
             into.u32(u32::try_from(files.len()).unwrap_or(u32::MAX));
@@ -105,9 +106,8 @@ fn decode_entry(from: &mut Decoder<'_>) -> std::result::Result<Entry, &'static s
     }
     let name = padded(from, length)?;
     let name = std::str::from_utf8(name).map_err(|_| "a name is no text")?.to_owned();
-    let dim = from.u32("dim").map_err(short)?;
-    let config = CollectionConfig::of_codes(dim, from.array("config").map_err(short)?)
-        .map_err(|_| "what a collection is like has an impossible value")?;
+    let config =
+        decode_config(from).map_err(|_| "what a collection is like has an impossible value")?;
     let next_row = Row(from.u64("next row").map_err(short)?);
     let highest = match (from.u32("numbers").map_err(short)?, from.u64("highest").map_err(short)?) {
         (0, 0) => None,
@@ -170,10 +170,10 @@ mod tests {
     use crate::Metric;
 
     fn example() -> Catalogue {
-        let entry = |id, name: &str, files: &[u64]| Entry {
+        let entry = |id, name: &str, config, files: &[u64]| Entry {
             id: CollectionId(id),
             name: name.to_owned(),
-            config: CollectionConfig::new(384, Metric::Cosine),
+            config,
             next_row: Row(77),
             highest: (id == 1).then_some(99),
             alive: 5,
@@ -182,7 +182,11 @@ mod tests {
         };
         let note = |name: &str, value: &[u8]| Note { name: name.into(), value: value.into() };
         Catalogue {
-            entries: vec![entry(1, "docs", &[1, 4]), entry(7, "\u{e4}", &[])],
+            entries: vec![
+                entry(1, "docs", CollectionConfig::new(384, Metric::Cosine), &[1, 4]),
+                entry(7, "\u{e4}", CollectionConfig::with_distance(3, "chord"), &[]),
+                entry(8, "more", CollectionConfig::new(2, Metric::L2), &[5]),
+            ],
             notes: vec![note("a", b"12345"), note("import docs", b"x")],
         }
     }

@@ -26,7 +26,7 @@ fn what_is_written_is_read_and_survives_closing() {
     let disk = SimDisk::new(1);
     let store = on(&disk);
     let config = CollectionConfig::new(3, Metric::L2);
-    let docs = store.create_collection("docs", config).unwrap();
+    let docs = store.create_collection("docs", config.clone()).unwrap();
     docs.upsert("a", &[1.0, 0.0, 0.0]).unwrap();
     docs.upsert(7, &[0.0, 1.0, 0.0]).unwrap();
     docs.upsert("a", &[0.0, 0.0, 1.0]).unwrap();
@@ -230,11 +230,11 @@ fn duplicates_are_kept_once() {
 fn what_cannot_be_is_refused_in_plain_words() {
     let store = on(&SimDisk::new(1));
     let config = CollectionConfig::new(2, Metric::L2);
-    let docs = store.create_collection("docs", config).unwrap();
+    let docs = store.create_collection("docs", config.clone()).unwrap();
     let long = "x".repeat(2_000);
     let refusals = [
-        store.create_collection("docs", config).map(drop),
-        store.create_collection("", config).map(drop),
+        store.create_collection("docs", config.clone()).map(drop),
+        store.create_collection("", config.clone()).map(drop),
         store.create_collection(&long, config).map(drop),
         store.create_collection("flat", CollectionConfig::new(0, Metric::L2)).map(drop),
         store.collection("nothing").map(drop),

@@ -13,7 +13,7 @@ use disk::{Disk, SimDisk};
 
 use crate::crash::is_full;
 use crate::report::say;
-use crate::store::{Content, DIM, Op, Run, look, open, options, starts, vector};
+use crate::store::{Content, Op, Run, configs, look, open, options, starts, vector};
 
 /// A store that was closed, and one whose process died, with what is in them.
 fn stores() -> [(Image, Content); 2] {
@@ -33,8 +33,8 @@ fn small() -> (Image, Content) {
     let disk = SimDisk::new(1);
     let at: Arc<dyn Disk> = Arc::new(disk.clone());
     let store = options().open_on(at).unwrap();
-    let config = CollectionConfig::new(DIM, Metric::L2);
-    let collections = ["docs", "more"].map(|name| store.create_collection(name, config).unwrap());
+    let make = |(name, config)| store.create_collection(name, config).unwrap();
+    let collections = configs().map(make);
     let [docs, more] = &collections;
     let mut content = Content::default();
     for (id, number) in [("base", 1), ("twin", 1), ("other", 2)] {

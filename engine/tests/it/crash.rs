@@ -5,14 +5,15 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
-use arrwdb::{CollectionConfig, Metric};
 use disk::harness::{Config, Crashes, Report, crash_everywhere};
 use disk::sim::{Density, Progress};
 use disk::{Disk, SimDisk};
 
 use crate::chance::Chance;
 use crate::report::say;
-use crate::store::{Contents, OPS, Op, Start, options, record_parts, recover, starts};
+use crate::store::{
+    Contents, OPS, Op, Start, configs, options, record_parts, recover, starts, vector,
+};
 
 /// Whether everything is to be tried, however long it takes.
 pub(crate) fn is_full() -> bool {
@@ -173,17 +174,20 @@ fn the_making_of_a_store_survives_every_crash() {
     let mut store = None;
     act(1, &mut || store = Some(open(&disk).unwrap()));
     let store = store.unwrap();
-    let config = CollectionConfig::new(2, Metric::L2);
-    act(2, &mut || drop(store.create_collection("docs", config).unwrap()));
+    let [_, (_, config)] = configs();
+    act(2, &mut || drop(store.create_collection("docs", config.clone()).unwrap()));
     act(3, &mut || {
-        store.collection("docs").unwrap().upsert(1, &[1.0, 2.0]).unwrap();
+        store.collection("docs").unwrap().upsert(1, &vector(1)).unwrap();
     });
     let recover = |disk: &SimDisk, progress: Progress| -> Result<u64, String> {
         let store = open(disk).map_err(|error| error.to_string())?;
         let found = match store.collection("docs") {
             // Whether it was there or was made now nobody can tell, nor needs to.
             Err(_) => 1,
-            Ok(docs) => 2 + docs.len(),
+            Ok(docs) => {
+                assert_eq!(docs.config(), &configs()[1].1);
+                2 + docs.len()
+            }
         };
         let Progress { acknowledged, begun } = progress;
         let is_one = (acknowledged.max(1)..=begun.max(1)).contains(&found);

@@ -146,7 +146,7 @@ impl Run {
         self.disk = disk;
         // Nothing of the old one is left when the new one is opened: on the same disk it would be locked out.
         let elsewhere = open(&SimDisk::new(9));
-        let other = elsewhere.create_collection("docs", *self.docs.config()).unwrap();
+        let other = elsewhere.create_collection("docs", self.docs.config().clone()).unwrap();
         (self.store, self.docs) = (elsewhere, other);
         self.store = open(&self.disk);
         self.docs = self.store.collection("docs").unwrap();

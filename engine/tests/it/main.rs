@@ -9,6 +9,7 @@ mod corpus;
 mod corruption;
 mod crash;
 mod data;
+mod distances;
 mod faults;
 mod history;
 mod inspect;

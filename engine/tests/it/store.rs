@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use arrwdb::{Collection, CollectionConfig, Durability, Id, Metric, Sequence, Store, StoreOptions};
+use arrwdb::{
+    Collection, CollectionConfig, Distance, Durability, Id, Metric, Sequence, Store, StoreOptions,
+};
 use disk::sim::{Image, Progress, Recording, SimOptions};
 use disk::{Disk, SimDisk};
 
@@ -48,8 +50,27 @@ pub(crate) fn vector(number: u32) -> Vec<f32> {
     (0..DIM).map(|at| if at == 0 { number as f32 } else { (word(at) >> 8) as f32 / 1e6 }).collect()
 }
 
+/// A distance that is none of the metrics.
+pub(crate) struct Manhattan;
+
+impl Distance for Manhattan {
+    fn name(&self) -> &str {
+        "manhattan"
+    }
+
+    fn distance(&self, one: &[f32], other: &[f32]) -> f32 {
+        one.iter().zip(other).map(|(one, other)| (one - other).abs()).sum()
+    }
+}
+
+/// The two collections of a store: by a metric, and by that distance.
+pub(crate) fn configs() -> [(&'static str, CollectionConfig); 2] {
+    let more = CollectionConfig::with_distance(DIM, Manhattan.name());
+    [("docs", CollectionConfig::new(DIM, Metric::L2)), ("more", more)]
+}
+
 pub(crate) fn options() -> StoreOptions {
-    Store::options().stepped().log_file_bytes(8_192, 8_192)
+    Store::options().stepped().log_file_bytes(8_192, 8_192).distance(Arc::new(Manhattan))
 }
 
 pub(crate) fn open(disk: &SimDisk) -> arrwdb::Result<Store> {
@@ -91,8 +112,8 @@ pub(crate) fn starts() -> [Start; 3] {
         let disk = SimDisk::new(7);
         let at: Arc<dyn Disk> = Arc::new(disk.clone());
         let store = options().open_on(at).unwrap();
-        for name in ["docs", "more"] {
-            store.create_collection(name, CollectionConfig::new(DIM, Metric::L2)).unwrap();
+        for (name, config) in configs() {
+            store.create_collection(name, config).unwrap();
         }
         let content = Content::default();
         let contents = Contents::from([(0, (content.clone(), None))]);
@@ -330,10 +351,12 @@ fn look_at(store: &Store, collection: &Collection) -> arrwdb::Result<BTreeMap<Id
         content.insert(id, number);
     }
     let query = vector(1);
-    let mut nearest: Vec<(f32, Id)> = content
-        .iter()
-        .map(|(id, number)| (Metric::L2.distance(&query, &vector(*number)), id.clone()))
-        .collect();
+    let distance = |vector: &[f32]| match collection.config().metric() {
+        Some(metric) => metric.distance(&query, vector),
+        None => Manhattan.distance(&query, vector),
+    };
+    let distance = |(id, number): (&Id, &u32)| (distance(&vector(*number)), id.clone());
+    let mut nearest: Vec<(f32, Id)> = content.iter().map(distance).collect();
     nearest.sort_by(|one, other| one.0.total_cmp(&other.0).then_with(|| one.1.cmp(&other.1)));
     let hits = view.search(collection, &query)?.k(usize::MAX).run()?;
     let found: Vec<(f32, Id)> = hits.into_iter().map(|hit| (hit.distance, hit.id)).collect();

@@ -105,13 +105,13 @@ fn tables_that_contradict_each_other_are_found() {
     complains(&rows_with((5, Id::from("b"), 3)), slots(), next.clone(), "a free slot");
     complains(&rows_with((5, Id::from("b"), 2)), slots(), next, "another number of references");
     complains(&rows(), slots(), entry_with(|it| it.references = 4), "more or fewer are alive");
-    let off = |it: &mut Entry| it.config = it.config.dedup(Dedup::Off);
+    let off = |it: &mut Entry| it.config = it.config.clone().dedup(Dedup::Off);
     complains(&rows(), slots(), entry_with(off), "more keys, or fewer");
     let mut other_key = slots();
     other_key[0].1 = Some(101);
     complains(&rows(), other_key.clone(), entry(), "not that of its slot");
     let decimals = |it: &mut Entry| {
-        it.config = it.config.dedup(Dedup::Decimals(Decimals::new(3).unwrap()));
+        it.config = it.config.clone().dedup(Dedup::Decimals(Decimals::new(3).unwrap()));
     };
     assert_eq!(found(&rows(), other_key, entry_with(decimals)), [""; 0], "keys are not sums");
 }

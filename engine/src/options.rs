@@ -1,0 +1,142 @@
+//! Says how a store is opened, one thing at a time.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use base::StoreId;
+use disk::OsDisk;
+use indexes::Distance;
+
+use crate::distances::Distances;
+use crate::{Doubt, Error, Result, Store};
+
+/// How a store is opened.
+#[derive(Clone, Debug)]
+pub struct StoreOptions {
+    pub(crate) missing: Missing,
+    pub(crate) threads: Threads,
+    pub(crate) log_file_bytes: (u64, u64),
+    pub(crate) checkpoint_bytes: u64,
+    pub(crate) doubt: Doubt,
+    /// Or what is wrong with the first one that cannot be.
+    pub(crate) distances: Result<Distances>,
+}
+
+/// What to do where there is no store.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Missing {
+    Create,
+    Refuse,
+}
+
+/// Who does what nobody waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Threads {
+    Background,
+    Nobody,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        StoreOptions {
+            missing: Missing::Create,
+            threads: Threads::Background,
+            log_file_bytes: (1 << 20, 64 << 20),
+            checkpoint_bytes: 64 << 20,
+            doubt: Doubt::default(),
+            distances: Ok(Distances::default()),
+        }
+    }
+}
+
+impl StoreOptions {
+    /// Refuses to open where there is no store, instead of making one.
+    #[must_use]
+    pub fn existing(self) -> Self {
+        StoreOptions { missing: Missing::Refuse, ..self }
+    }
+
+    /// Starts no threads: whoever has the store calls [`Store::step`]. For simulations.
+    #[must_use]
+    pub fn stepped(self) -> Self {
+        StoreOptions { threads: Threads::Nobody, ..self }
+    }
+
+    /// The length of the first log file, and of the longest: multiples of 4096, at least 8192. For tests; larger ones
+    /// spare nothing.
+    #[must_use]
+    pub fn log_file_bytes(self, first: u64, most: u64) -> Self {
+        StoreOptions { log_file_bytes: (first, most), ..self }
+    }
+
+    /// How much the log may grow, at least, before there is a checkpoint: 64 MiB. Less makes opening after a crash
+    /// faster, and writing slower.
+    #[must_use]
+    pub fn checkpoint_bytes(self, bytes: u64) -> Self {
+        StoreOptions { checkpoint_bytes: bytes, ..self }
+    }
+
+    /// What to do where the log ends in a torn write or in rot of its very last group.
+    #[must_use]
+    pub fn doubt(self, doubt: Doubt) -> Self {
+        StoreOptions { doubt, ..self }
+    }
+
+    /// Gives a distance of the caller's own, for collections that are compared by it; several may be given. Their names
+    /// are kept with those collections, and the store is not opened without them: vectors would be compared by another
+    /// distance than the one they were put in for. The name is all that tells it: another distance needs another one.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use arrwdb::{CollectionConfig, Distance, Error, Store};
+    ///
+    /// struct Manhattan;
+    ///
+    /// impl Distance for Manhattan {
+    ///     fn name(&self) -> &str {
+    ///         "manhattan"
+    ///     }
+    ///
+    ///     fn distance(&self, one: &[f32], other: &[f32]) -> f32 {
+    ///         one.iter().zip(other).map(|(a, b)| (a - b).abs()).sum()
+    ///     }
+    /// }
+    ///
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("data");
+    /// let store = Store::options().distance(Arc::new(Manhattan)).open(&path)?;
+    /// let blocks = store.create_collection("blocks", CollectionConfig::with_distance(2, "manhattan"))?;
+    /// blocks.upsert("corner", &[3.0, 4.0])?;
+    /// assert_eq!(blocks.search(&[0.0, 0.0]).run()?[0].distance, 7.0);
+    /// store.close()?;
+    /// # drop((store, blocks));
+    ///
+    /// let refused = Store::open(&path).unwrap_err();
+    /// assert!(matches!(refused, Error::DistanceMissing { distance, .. } if distance == "manhattan"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn distance(self, distance: Arc<dyn Distance>) -> Self {
+        let distances = self.distances.and_then(|distances| distances.with(distance));
+        StoreOptions { distances, ..self }
+    }
+
+    /// Opens the store in a directory.
+    ///
+    /// # Errors
+    /// As [`Store::open`]; [`Error::BadDistanceName`] and [`Error::DistanceTwice`], before anything is made.
+    pub fn open(self, path: impl AsRef<Path>) -> Result<Store> {
+        self.distances.as_ref().map_err(Error::clone)?;
+        let options = OsDisk::options();
+        let disk = match self.missing {
+            Missing::Create => options.create_missing().open(path.as_ref())?,
+            Missing::Refuse => options.open(path.as_ref())?,
+        };
+        self.open_on(Arc::new(disk))
+    }
+
+    pub(crate) fn log_options(&self, store: StoreId) -> wal::Options {
+        let (first, most) = self.log_file_bytes;
+        wal::Options::new(store).file_bytes(first, most).doubt(self.doubt)
+    }
+}
