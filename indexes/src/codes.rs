@@ -11,14 +11,14 @@
 //!  2. A vector of which nothing can be proved (no direction, or numbers too large) is never passed over.
 
 mod bounds;
-mod encode;
+pub(crate) mod encode;
 mod format;
 mod query;
 
 #[cfg(test)]
 mod tests;
 
-pub(crate) use bounds::{Limit, Sums, beyond};
+pub(crate) use bounds::{Limit, Sums, beyond, is_beyond, upper_products};
 pub(crate) use encode::{down, up};
 pub(crate) use query::CodedQuery;
 

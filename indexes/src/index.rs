@@ -2,7 +2,7 @@
 
 use base::Slot;
 
-use crate::{Error, Flat, Measure, Nearest, Pool, Query, Vectors};
+use crate::{Error, Flat, Hnsw, Measure, Nearest, Pool, Query, Vectors};
 
 /// A way of finding near neighbours among slots.
 ///
@@ -65,6 +65,9 @@ pub fn open(image: &[u8], measure: &Measure) -> Result<Box<dyn Index>, Error> {
     match image.first_chunk() {
         Some(magic) if *magic == crate::flat::format::MAGIC => {
             Ok(Box::new(Flat::decode(image, measure)?))
+        }
+        Some(magic) if *magic == crate::hnsw::format::MAGIC => {
+            Ok(Box::new(Hnsw::decode(image, measure)?))
         }
         _ => Err(Error::BadImage { what: "magic", offset: 0 }),
     }

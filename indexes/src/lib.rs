@@ -16,6 +16,7 @@ mod given;
 mod codes;
 mod error;
 mod flat;
+mod hnsw;
 mod index;
 mod kernels;
 mod lanes;
@@ -33,6 +34,7 @@ mod vectors;
 pub use base::Slot;
 pub use error::Error;
 pub use flat::Flat;
+pub use hnsw::{Hnsw, HnswConfig};
 pub use index::{Index, Statistics, open};
 pub use measure::{
     BadName, DISTANCE_NAME_BYTES_MAX, Distance, Measure, check_distance_name, instructions,

@@ -1,6 +1,7 @@
 //! Sets of slots, a bit for each: those that an index has, and those that a search may find.
 
 use base::Slot;
+use base::codec::{Decoder, Malformed};
 
 /// A set of slots, which knows how many they are.
 ///
@@ -84,6 +85,15 @@ impl SlotSet {
     pub(crate) fn of_words(words: Vec<u64>) -> Self {
         let len = words.iter().map(|word| word.count_ones() as usize).sum();
         SlotSet { words, len }
+    }
+
+    /// A set of so many words, padded to a cache line, from an image.
+    pub(crate) fn decode(decoder: &mut Decoder<'_>, words: usize) -> Result<Self, Malformed> {
+        let bytes = decoder.bytes(words * size_of::<u64>(), "slot set")?;
+        let words = bytes.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word));
+        let set = SlotSet::of_words(words.collect());
+        decoder.align(crate::rows::LINE, "behind the slot set")?;
+        Ok(set)
     }
 
     /// How many words it has: slots beyond them are not in it.

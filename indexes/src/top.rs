@@ -43,6 +43,11 @@ impl Top {
         }
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.heap.len() + self.level.len()
+    }
+
     /// Takes note of something that was seen; says whether that changed the limit.
     #[inline]
     pub(crate) fn offer(&mut self, seen: Neighbour) -> bool {

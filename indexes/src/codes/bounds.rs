@@ -83,7 +83,7 @@ impl Codes {
     /// The sum of the products of upper nibbles and the bytes of a query.
     #[inline(always)]
     pub(crate) fn upper_sum<I: Isa>(isa: I, query: &CodedQuery, plane: &[[u8; 64]]) -> i32 {
-        products(isa, plane, &query.bytes)
+        upper_products(isa, plane, query)
     }
 
     /// Whether both planes of a slot prove that it is beyond the limit.
@@ -95,22 +95,8 @@ impl Codes {
         slot: usize,
         limit: Limit,
     ) -> bool {
-        let Some(Fine { base, step, error, size }) = self.fine(slot) else { return false };
-        let (upper, lower) = (self.upper(slot, 1), self.lower(slot));
-        let sum = |plane, query| i64::from(products(isa, plane, query));
-        let of_upper = 128 * sum(upper, &query.high) + sum(upper, &query.low);
-        let of_lower = 128 * sum(lower, &query.high) + sum(lower, &query.low);
-        let codes = (16 * of_upper + of_lower) as f64;
-        let asked = &query.fine;
-        let product = asked.step * (f64::from(base) * asked.total + f64::from(step) * codes);
-        let (error, size) = (f64::from(error), f64::from(size));
-        match query.shape {
-            Shape::Apart | Shape::Directions => {
-                let reach = limit.fine + asked.apart + error;
-                asked.size + size - 2.0 * product > reach * reach
-            }
-            Shape::Product => -product > limit.fine + asked.size * error + asked.apart * size,
-        }
+        let Some(fine) = self.fine(slot) else { return false };
+        is_beyond(isa, query, fine, (self.upper(slot, 1), self.lower(slot)), limit)
     }
 
     /// Says that what [`is_beyond`](Codes::is_beyond) reads of a slot will be needed soon.
@@ -120,6 +106,39 @@ impl Codes {
             isa.fetch(line);
         }
         isa.fetch(self.fine.row(slot));
+    }
+}
+
+/// The sum of the products of upper nibbles and the bytes of a query.
+#[inline(always)]
+pub(crate) fn upper_products<I: Isa>(isa: I, plane: &[[u8; 64]], query: &CodedQuery) -> i32 {
+    products(isa, plane, &query.bytes)
+}
+
+/// Whether both planes of a vector prove that it is beyond the limit.
+#[inline(always)]
+pub(crate) fn is_beyond<I: Isa>(
+    isa: I,
+    query: &CodedQuery,
+    fine: Fine,
+    (upper, lower): (&[[u8; 64]], &[[u8; 64]]),
+    limit: Limit,
+) -> bool {
+    let Fine { base, step, error, size } = fine;
+    let of_upper = 128 * i64::from(products(isa, upper, &query.high))
+        + i64::from(products(isa, upper, &query.low));
+    let of_lower = 128 * i64::from(products(isa, lower, &query.high))
+        + i64::from(products(isa, lower, &query.low));
+    let codes = (16 * of_upper + of_lower) as f64;
+    let asked = &query.fine;
+    let product = asked.step * (f64::from(base) * asked.total + f64::from(step) * codes);
+    let (error, size) = (f64::from(error), f64::from(size));
+    match query.shape {
+        Shape::Apart | Shape::Directions => {
+            let reach = limit.fine + asked.apart + error;
+            asked.size + size - 2.0 * product > reach * reach
+        }
+        Shape::Product => -product > limit.fine + asked.size * error + asked.apart * size,
     }
 }
 

@@ -8,9 +8,9 @@ use crate::kernels::sums::sum_error;
 use crate::lanes::STEP;
 
 /// What goes beside the planes.
-pub(super) struct Made {
-    pub(super) coarse: [f32; COARSE],
-    pub(super) fine: [f32; FINE],
+pub(crate) struct Made {
+    pub(crate) coarse: [f32; COARSE],
+    pub(crate) fine: [f32; FINE],
 }
 
 /// What is allowed for the rounding of an `f32` expression of a few steps, as a part of the largest thing in it.
@@ -27,7 +27,7 @@ const TINY: f64 = 1e-36;
 
 /// The fine step of a coarse one.
 #[inline(always)]
-pub(super) fn fine_step(coarse: f32) -> f32 {
+pub(crate) fn fine_step(coarse: f32) -> f32 {
     coarse * (1.0 / 16.0)
 }
 
@@ -38,7 +38,7 @@ const UNKNOWN: Made = Made {
 };
 
 /// Makes the code of a vector.
-pub(super) fn encode(shape: Shape, vector: &[f32], planes: (&mut [u8], &mut [u8])) -> Made {
+pub(crate) fn encode(shape: Shape, vector: &[f32], planes: (&mut [u8], &mut [u8])) -> Made {
     let (upper, lower) = planes;
     upper.fill(0);
     lower.fill(0);

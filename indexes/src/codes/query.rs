@@ -106,6 +106,22 @@ impl CodedQuery {
         (self.shape, &self.coarse)
     }
 
+    /// Its product with a vector of whom the upper plane says `base + step * nibble`, by the sum of the products.
+    #[inline(always)]
+    pub(crate) fn product(&self, base: f32, step: f32, sum: i32) -> f32 {
+        base * self.coarse.total + step * self.coarse.step * sum as f32
+    }
+
+    /// How far it is from a vector of which half the square, less the product, is this; of what has no distance, its
+    /// length.
+    #[inline(always)]
+    pub(crate) fn apart_at(&self, score: f32) -> f32 {
+        match self.shape {
+            Shape::Apart | Shape::Directions => (2.0 * score + self.coarse.size).max(0.0).sqrt(),
+            Shape::Product => self.coarse.size,
+        }
+    }
+
     /// Its bytes, by fours, as tiles take them; how many fours there are is as many as the dimension needs.
     pub(crate) fn fours(&self, dim: usize) -> impl Iterator<Item = [i8; 4]> + '_ {
         let bytes = self.bytes.as_flattened().as_flattened();

@@ -97,7 +97,7 @@ pub(super) fn decode(image: &[u8], measure: &Measure) -> Result<Flat, Error> {
         return Err(Error::Measure { built, given: measure.name().to_owned() });
     }
     decoder.align(ALIGNMENT, "behind the name")?;
-    let live = decode_set(&mut decoder, words as usize)?;
+    let live = SlotSet::decode(&mut decoder, words as usize)?;
     if live.len() as u64 != slots {
         return bad("slots", 24);
     }
@@ -108,12 +108,4 @@ pub(super) fn decode(image: &[u8], measure: &Measure) -> Result<Flat, Error> {
     };
     decoder.finish("codes")?;
     Ok(Flat { dim, measure: measure.clone(), live, codes, instructions: Instructions::best() })
-}
-
-fn decode_set(decoder: &mut Decoder<'_>, words: usize) -> Result<SlotSet, Error> {
-    let bytes = decoder.bytes(words * size_of::<u64>(), "slot set")?;
-    let words = bytes.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word));
-    let live = SlotSet::of_words(words.collect());
-    decoder.align(ALIGNMENT, "behind the slot set")?;
-    Ok(live)
 }

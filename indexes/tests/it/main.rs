@@ -3,6 +3,9 @@
 mod edges;
 mod exact;
 mod given;
+mod graph;
+mod graph_edges;
+mod graph_image;
 mod image;
 mod large;
 mod own;

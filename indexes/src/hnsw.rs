@@ -1,0 +1,263 @@
+//! HNSW: a graph of near neighbours in levels, searched from the top down.
+//!
+//! A search walks by the codes of vectors (`hnsw/nodes.rs`), which are a few cache lines each, and compares in full only
+//! what their codes leave in question: distances in an answer are always exact. Building walks the same way and chooses
+//! links by exact distances. The graph depends on its configuration and on the order in which slots were taken up, and on
+//! nothing else: not on threads, nor on the processor.
+
+mod beam;
+mod build;
+pub(crate) mod format;
+mod links;
+mod near;
+mod nodes;
+mod remove;
+mod search;
+mod select;
+mod visited;
+
+use std::sync::Arc;
+
+use base::Slot;
+use crossbeam_queue::ArrayQueue;
+
+use self::beam::{Graph, Scratch};
+use self::links::{Ground, Level};
+use self::nodes::Nodes;
+use crate::lanes::Instructions;
+use crate::query::check;
+use crate::{Error, Index, Measure, Nearest, Pool, Query, SlotSet, Statistics, Vectors};
+
+/// How a graph is built and searched.
+///
+/// ```
+/// use indexes::HnswConfig;
+///
+/// let config = HnswConfig::default().m(24).ef_construction(300);
+/// assert_eq!(config.ef_search, 64);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct HnswConfig {
+    /// How many links a node gets on each level above the ground, and at first on the ground, where it may have twice as
+    /// many: 16.
+    pub m: usize,
+    /// How many neighbours are looked at to choose them from: 200.
+    pub ef_construction: usize,
+    /// How many neighbours a search keeps in view if it does not say: 64.
+    pub ef_search: usize,
+    /// The highest level there may be: 16.
+    pub max_level: usize,
+    /// What the levels of slots are drawn from: the same seed and slots make the same graph.
+    pub seed: u64,
+}
+
+impl Default for HnswConfig {
+    fn default() -> Self {
+        HnswConfig { m: 16, ef_construction: 200, ef_search: 64, max_level: 16, seed: 0 }
+    }
+}
+
+impl HnswConfig {
+    /// How many links a node gets: from 2 to 256.
+    #[must_use]
+    pub fn m(self, m: usize) -> Self {
+        HnswConfig { m: m.clamp(2, 256), ..self }
+    }
+
+    /// How many neighbours are looked at to choose from.
+    #[must_use]
+    pub fn ef_construction(self, ef: usize) -> Self {
+        HnswConfig { ef_construction: ef.max(1), ..self }
+    }
+
+    /// How many neighbours a search keeps in view if it does not say.
+    #[must_use]
+    pub fn ef_search(self, ef: usize) -> Self {
+        HnswConfig { ef_search: ef.max(1), ..self }
+    }
+
+    /// The highest level there may be.
+    #[must_use]
+    pub fn max_level(self, level: usize) -> Self {
+        HnswConfig { max_level: level, ..self }
+    }
+
+    /// What the levels are drawn from.
+    #[must_use]
+    pub fn seed(self, seed: u64) -> Self {
+        HnswConfig { seed, ..self }
+    }
+
+    /// A number that looks random, of a slot and the seed.
+    fn mixed(&self, slot: u32) -> u64 {
+        let mut mixed = (u64::from(slot) ^ self.seed).wrapping_add(0x9e37_79b9_7f4a_7c15);
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// The level of a slot: one in `m` of those on a level is on the next.
+    fn level_of(&self, slot: u32) -> usize {
+        let mixed = self.mixed(slot.wrapping_add(1 << 31));
+        let (mut level, mut least) = (0, u64::MAX / self.m as u64);
+        while level < self.max_level && mixed < least {
+            level += 1;
+            least /= self.m as u64;
+        }
+        level
+    }
+}
+
+/// Its name.
+pub(crate) const KIND: &str = "hnsw";
+
+/// Vectors of fewer numbers are walked by in full: their codes would not be much shorter.
+const CODED_FROM: usize = 48;
+
+/// How many searches at a time find something to remember things in; others make their own.
+const SCRATCHES: usize = 64;
+
+/// A graph of near neighbours.
+#[derive(Clone, Debug)]
+pub struct Hnsw {
+    dim: usize,
+    measure: Measure,
+    config: HnswConfig,
+    live: SlotSet,
+    graph: Graph,
+    nodes: Option<Nodes>,
+    instructions: Instructions,
+    scratches: Arc<ArrayQueue<Scratch>>,
+}
+
+impl Hnsw {
+    /// An empty graph of vectors of so many numbers.
+    pub fn new(dim: usize, measure: impl Into<Measure>, config: HnswConfig) -> Self {
+        let measure = measure.into();
+        let metric = measure.metric().filter(|_| dim >= CODED_FROM);
+        let nodes = metric.map(|metric| Nodes::new(dim, metric));
+        Hnsw { nodes, ..Hnsw::bare(dim, measure, config) }
+    }
+
+    /// One without codes.
+    fn bare(dim: usize, measure: Measure, config: HnswConfig) -> Self {
+        let graph = Graph { ground: Ground::new(2 * config.m), levels: Vec::new(), entry: None };
+        Hnsw {
+            dim,
+            nodes: None,
+            measure,
+            config,
+            live: SlotSet::new(),
+            graph,
+            instructions: Instructions::best(),
+            scratches: Arc::new(ArrayQueue::new(SCRATCHES)),
+        }
+    }
+
+    /// The index whose image this is.
+    ///
+    /// # Errors
+    /// As [`open`](crate::open).
+    pub fn decode(image: &[u8], measure: &Measure) -> Result<Self, Error> {
+        format::decode(image, measure)
+    }
+
+    /// How it was built, and is searched.
+    pub fn config(&self) -> HnswConfig {
+        self.config
+    }
+
+    /// How many numbers a vector has.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// Whether it has this slot.
+    pub fn contains(&self, slot: Slot) -> bool {
+        self.live.contains(slot)
+    }
+
+    /// How many slots it has.
+    pub fn len(&self) -> usize {
+        self.live.len()
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.live.is_empty()
+    }
+
+    /// How many links lead away from a slot on the ground, on average.
+    pub fn degree(&self) -> f64 {
+        let count = |slot: Slot| links::counted(self.graph.ground.links(slot.0)).count();
+        let links: usize = self.live.iter().map(count).sum();
+        links as f64 / self.live.len().max(1) as f64
+    }
+
+    fn check_vectors(&self, vectors: &dyn Vectors) -> Result<(), Error> {
+        let (found, expected) = (vectors.dim(), self.dim);
+        if found == expected { Ok(()) } else { Err(Error::Dimension { found, expected }) }
+    }
+
+    /// Lends something to remember things in.
+    fn with_scratch<A>(&self, work: impl FnOnce(&mut Scratch) -> A) -> A {
+        let mut scratch = self.scratches.pop().unwrap_or_default();
+        (scratch.scored, scratch.budget) = (0, u64::MAX);
+        let answer = work(&mut scratch);
+        // Where there are enough already, this one goes.
+        self.scratches.push(scratch).unwrap_or_default();
+        answer
+    }
+}
+
+impl Index for Hnsw {
+    fn insert(&mut self, slot: Slot, vectors: &dyn Vectors) -> Result<(), Error> {
+        self.check_vectors(vectors)?;
+        if self.live.contains(slot) {
+            return Err(Error::There { slot });
+        }
+        let vector = vectors.vector(slot)?;
+        check(&vector, self.dim)?;
+        self.graph.ground.reserve(slot.0 as usize + 1);
+        if let Some(nodes) = &mut self.nodes {
+            nodes.set(slot.0, &vector);
+        }
+        self.take_up(&[slot.0], vectors, &Pool::here())
+    }
+
+    fn remove(&mut self, slot: Slot) -> bool {
+        let there = self.live.remove(slot);
+        if there {
+            self.detach(slot.0);
+        }
+        there
+    }
+
+    fn search(&self, query: &Query<'_>, vectors: &dyn Vectors) -> Result<Nearest, Error> {
+        self.search_with(query, self.config.ef_search, vectors)
+    }
+
+    fn search_many(
+        &self,
+        queries: &[Query<'_>],
+        vectors: &dyn Vectors,
+        pool: &Pool,
+    ) -> Result<Vec<Nearest>, Error> {
+        let search = |query| self.search(query, vectors);
+        pool.each(queries.iter().collect(), search).into_iter().collect()
+    }
+
+    fn encode(&self, into: &mut Vec<u8>) {
+        format::encode(self, into);
+    }
+
+    fn statistics(&self) -> Statistics {
+        let nodes = self.nodes.as_ref().map_or(0, Nodes::bytes);
+        let live = self.live.words() * size_of::<u64>();
+        Statistics {
+            bytes: nodes + self.graph.bytes() + live,
+            ..Statistics::new(KIND, self.live.len(), self.dim, &self.measure)
+        }
+    }
+}

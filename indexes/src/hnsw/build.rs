@@ -1,0 +1,349 @@
+//! Takes slots up: one, or many at once.
+//!
+//! Many are taken up in batches. Where the links of a batch should lead is found out for all of its slots from the graph as
+//! it was before the batch, on all threads; then links are set, and whoever has too many chooses anew, again on all threads
+//! and each for itself. So the graph is the same whatever the number of threads. A batch is a small part of what is there
+//! already, so that its slots miss little of each other.
+
+use std::cell::RefCell;
+
+use base::Slot;
+
+use super::beam::{ByCode, Graph, InFull, Scorer, Scratch, descend, nearest_of, walk};
+use super::links::{Level, NONE, Upper, counted};
+use super::nodes::encode_node;
+use super::select::{Candidate, select};
+use super::{Hnsw, HnswConfig};
+use crate::codes::CodedQuery;
+use crate::lanes::{Isa, Work};
+use crate::query::check;
+use crate::{Error, Measure, Pool, SlotSet, Vectors};
+
+/// A batch is one of so many slots that are there.
+const BATCH: usize = 50;
+
+/// As long as there are fewer, slots are taken up one by one.
+const ALONE: usize = 1_000;
+
+/// So many slots of a batch, or nodes whose links are wanted in return, are one piece of work for a thread.
+const SLOTS: usize = 8;
+const GROUPS: usize = 32;
+
+/// Where the links of a slot should lead: nodes on each of its levels, the ground first.
+struct Plan {
+    slot: u32,
+    level: usize,
+    links: Vec<Vec<u32>>,
+}
+
+/// A link that is wanted in return: on which level, from whom, to whom.
+type Return = (usize, u32, u32);
+
+impl Hnsw {
+    /// Takes up many slots at once, on all threads of a pool. `progress` is told how many are done, and says whether to
+    /// go on; what was taken up by then stays.
+    ///
+    /// # Errors
+    /// As [`insert`](crate::Index::insert), for any of them.
+    pub fn insert_all(
+        &mut self,
+        slots: &SlotSet,
+        vectors: &dyn Vectors,
+        pool: &Pool,
+        progress: &mut dyn FnMut(usize) -> bool,
+    ) -> Result<(), Error> {
+        self.check_vectors(vectors)?;
+        if let Some(slot) = slots.iter().find(|slot| self.live.contains(*slot)) {
+            return Err(Error::There { slot });
+        }
+        self.encode_all(slots, vectors, pool)?;
+        let mut left: Vec<u32> = slots.iter().map(|slot| slot.0).collect();
+        shuffle(&mut left, self.config.seed);
+        let (all, mut done) = (left.len(), 0);
+        while done < all {
+            let here = self.live.len();
+            let batch = if here < ALONE { 1 } else { here / BATCH };
+            let batch = left.get(done..(done + batch).min(all)).unwrap_or_default();
+            self.take_up(batch, vectors, pool)?;
+            done += batch.len();
+            if !progress(done) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn encode_all(
+        &mut self,
+        slots: &SlotSet,
+        vectors: &dyn Vectors,
+        pool: &Pool,
+    ) -> Result<(), Error> {
+        let end = slots.words() * crate::slots::WORD;
+        self.graph.ground.reserve(end);
+        let Some(nodes) = &mut self.nodes else { return Ok(()) };
+        nodes.reserve(end);
+        let (shape, plane) = (nodes.shape(), nodes.plane());
+        let rows: Vec<_> = nodes.rows_mut().enumerate().collect();
+        let mut parts: Vec<Vec<_>> = Vec::new();
+        for (at, row) in rows {
+            if at % 4_096 == 0 {
+                parts.push(Vec::with_capacity(4_096));
+            }
+            if let Some(part) = parts.last_mut() {
+                part.push((at, row));
+            }
+        }
+        let done = pool.each(parts, |part| {
+            for (at, (row, lower)) in part {
+                let slot = Slot(at as u32);
+                if !slots.contains(slot) {
+                    continue;
+                }
+                let vector = vectors.vector(slot)?;
+                check(&vector, vectors.dim())?;
+                let Some((upper, beside)) = row.split_at_mut_checked(plane) else { continue };
+                encode_node(shape, &vector, (upper, lower), beside);
+            }
+            Ok(())
+        });
+        done.into_iter().collect()
+    }
+
+    /// Takes up slots whose codes are there.
+    pub(super) fn take_up(
+        &mut self,
+        slots: &[u32],
+        vectors: &dyn Vectors,
+        pool: &Pool,
+    ) -> Result<(), Error> {
+        let plans = pool.each(slots.chunks(SLOTS).collect(), |slots| {
+            let plan = |slot: &u32| self.plan(*slot, vectors);
+            slots.iter().map(plan).collect::<Result<Vec<_>, Error>>()
+        });
+        let plans: Vec<Plan> =
+            plans.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+        let returns = self.set_links(&plans);
+        match self.set_returns(&returns, vectors, pool) {
+            Ok(()) => {
+                self.live.extend(slots.iter().map(|slot| Slot(*slot)));
+                Ok(())
+            }
+            Err(error) => {
+                plans.iter().for_each(|plan| self.detach(plan.slot));
+                Err(error)
+            }
+        }
+    }
+
+    /// Sets the links that are wanted in return; none, if there is an error.
+    fn set_returns(
+        &mut self,
+        returns: &[Return],
+        vectors: &dyn Vectors,
+        pool: &Pool,
+    ) -> Result<(), Error> {
+        let groups: Vec<_> = returns.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)).collect();
+        let lists = pool.each(groups.chunks(GROUPS).collect(), |groups| {
+            let return_links = |group: &&[Return]| self.return_links(group, vectors);
+            groups.iter().map(return_links).collect::<Result<Vec<_>, Error>>()
+        });
+        let lists = lists.into_iter().collect::<Result<Vec<_>, _>>()?;
+        for (level, node, links) in lists.into_iter().flatten() {
+            let upper = level.checked_sub(1).map(|at| self.graph.levels.get_mut(at));
+            match upper {
+                None => self.graph.ground.put(node, &links),
+                Some(Some(upper)) => upper.put(node, &links),
+                Some(None) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds out where the links of a slot should lead.
+    fn plan(&self, slot: u32, vectors: &dyn Vectors) -> Result<Plan, Error> {
+        let level = self.config.level_of(slot);
+        let vector = vectors.vector(Slot(slot))?;
+        let nodes = self.nodes.as_ref();
+        let coded = nodes.and_then(|nodes| CodedQuery::new(nodes.shape(), &vector));
+        let links = self.with_scratch(|scratch| {
+            let (hnsw, coded, vector) = (self, coded.as_ref(), &vector);
+            self.instructions.run(Look { hnsw, level, vector, coded, vectors, scratch })
+        })?;
+        Ok(Plan { slot, level, links })
+    }
+
+    /// Makes nodes of slots and sets their links; answers with the links that are wanted in return, in order.
+    fn set_links(&mut self, plans: &[Plan]) -> Vec<Return> {
+        let mut returns = Vec::new();
+        for plan in plans {
+            let Graph { ground, levels, entry } = &mut self.graph;
+            ground.reserve(plan.slot as usize + 1);
+            let mut node = plan.slot;
+            for level in 0..=plan.level {
+                let links = plan.links.get(level).map_or(&[][..], Vec::as_slice);
+                match level.checked_sub(1) {
+                    None => ground.put(node, links),
+                    Some(at) => {
+                        if levels.len() == at {
+                            levels.push(Upper::new(self.config.m));
+                            *entry = None;
+                        }
+                        if let Some(upper) = levels.get_mut(at) {
+                            node = upper.add(plan.slot, node);
+                            upper.put(node, links);
+                        }
+                    }
+                }
+                returns.extend(links.iter().map(|link| (level, *link, node)));
+            }
+            if entry.is_none() && plan.level == levels.len() {
+                *entry = Some(node);
+            }
+        }
+        returns.sort_unstable();
+        returns
+    }
+
+    /// The links of a node when those are there that are wanted in return.
+    fn return_links(
+        &self,
+        group: &[Return],
+        vectors: &dyn Vectors,
+    ) -> Result<(usize, u32, Vec<u32>), Error> {
+        let Some((level, node, _)) = group.first().copied() else {
+            return Ok((0, NONE, Vec::new()));
+        };
+        let wanted = group.iter().map(|it| it.2);
+        let (measure, instructions) = (&self.measure, self.instructions);
+        let links = match level.checked_sub(1).and_then(|at| self.graph.levels.get(at)) {
+            Some(upper) => {
+                let links: Vec<u32> = counted(upper.links(node)).chain(wanted).collect();
+                let most = upper.degree();
+                instructions.run(Shrink { level: upper, node, links, most, measure, vectors })
+            }
+            None => {
+                let ground = &self.graph.ground;
+                let links: Vec<u32> = counted(ground.links(node)).chain(wanted).collect();
+                let most = ground.degree();
+                instructions.run(Shrink { level: ground, node, links, most, measure, vectors })
+            }
+        }?;
+        Ok((level, node, links))
+    }
+}
+
+/// Brings slots into an order that does not depend on where they are.
+fn shuffle(slots: &mut [u32], seed: u64) {
+    let config = HnswConfig::default().seed(seed);
+    slots.sort_by_cached_key(|slot| (config.mixed(*slot), *slot));
+}
+
+/// Looks where the links of a vector should lead.
+struct Look<'s> {
+    hnsw: &'s Hnsw,
+    level: usize,
+    vector: &'s [f32],
+    coded: Option<&'s CodedQuery>,
+    vectors: &'s dyn Vectors,
+    scratch: &'s mut Scratch,
+}
+
+impl Work for Look<'_> {
+    type Answer = Result<Vec<Vec<u32>>, Error>;
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) -> Self::Answer {
+        let target = self.hnsw.measure.target(isa, self.vector);
+        let dim = self.hnsw.dim;
+        match (&self.hnsw.nodes, self.coded) {
+            (Some(nodes), Some(query)) => self.look(isa, &ByCode { nodes, query, dim }),
+            _ => {
+                let scorer = InFull { vectors: self.vectors, target, failed: RefCell::new(None) };
+                let links = self.look(isa, &scorer)?;
+                match scorer.failed.into_inner() {
+                    Some(unreadable) => Err(unreadable.into()),
+                    None => Ok(links),
+                }
+            }
+        }
+    }
+}
+
+impl Look<'_> {
+    #[inline(always)]
+    fn look<I: Isa>(self, isa: I, scorer: &impl Scorer) -> Result<Vec<Vec<u32>>, Error> {
+        let Look { hnsw, level, vector, vectors, scratch, .. } = self;
+        let Graph { ground, levels, entry } = &hnsw.graph;
+        let Some(entry) = *entry else { return Ok(Vec::new()) };
+        let reached = level.min(levels.len());
+        let (below, above) = levels.split_at_checked(reached).unwrap_or_default();
+        let mut entry = match (above, below.last()) {
+            ([], Some(top)) => nearest_of(isa, top, entry, scorer, &mut scratch.scored),
+            _ => descend(isa, above, entry, scorer, &mut scratch.scored),
+        };
+        let mut links = vec![Vec::new(); reached + 1];
+        let room = hnsw.config.ef_construction;
+        let (measure, most) = (&hnsw.measure, hnsw.config.m);
+        for (upper, links) in below.iter().zip(links.iter_mut().skip(1)).rev() {
+            walk(isa, upper, &[entry], scorer, (scratch, room));
+            *links = choose(isa, (measure, vectors), vector, (upper, scratch), most)?;
+            entry = scratch.near.sorted().first().map_or(NONE, |it| upper.below(it.node));
+        }
+        walk(isa, ground, &[entry], scorer, (scratch, room));
+        if let Some(links) = links.first_mut() {
+            *links = choose(isa, (measure, vectors), vector, (ground, scratch), ground.degree())?;
+        }
+        Ok(links)
+    }
+}
+
+/// Chooses links among what a walk left.
+#[inline(always)]
+fn choose<I: Isa>(
+    isa: I,
+    (measure, vectors): (&Measure, &dyn Vectors),
+    vector: &[f32],
+    (level, scratch): (&impl Level, &Scratch),
+    most: usize,
+) -> Result<Vec<u32>, Error> {
+    let target = measure.target(isa, vector);
+    let mut candidates = Vec::with_capacity(scratch.near.sorted().len());
+    for found in scratch.near.sorted() {
+        let slot = level.slot(found.node);
+        let distance = target.distance(isa, &vectors.vector(Slot(slot))?);
+        candidates.push(Candidate { distance, node: found.node, slot });
+    }
+    select(isa, (measure, vectors), &mut candidates, most)
+}
+
+/// Chooses among too many links.
+struct Shrink<'s, L> {
+    level: &'s L,
+    node: u32,
+    links: Vec<u32>,
+    most: usize,
+    measure: &'s Measure,
+    vectors: &'s dyn Vectors,
+}
+
+impl<L: Level> Work for Shrink<'_, L> {
+    type Answer = Result<Vec<u32>, Error>;
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) -> Self::Answer {
+        let Shrink { level, node, links, most, measure, vectors } = self;
+        if links.len() <= most {
+            return Ok(links);
+        }
+        let vector = vectors.vector(Slot(level.slot(node)))?;
+        let target = measure.target(isa, &vector);
+        let mut candidates = Vec::with_capacity(links.len());
+        for node in links {
+            let slot = level.slot(node);
+            let distance = target.distance(isa, &vectors.vector(Slot(slot))?);
+            candidates.push(Candidate { distance, node, slot });
+        }
+        select(isa, (measure, vectors), &mut candidates, most)
+    }
+}

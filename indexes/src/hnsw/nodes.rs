@@ -1,0 +1,256 @@
+//! The codes of a graph's vectors: what is asked of a node lies together, so that one visit is few cache lines.
+//!
+//! A row is the upper plane of a vector (`codes.rs`) and, in the cache line behind it, what it means. The lower plane
+//! lies apart: it is asked only of the few that may be in the answer.
+
+use crate::codes::Limit;
+use crate::codes::{CodedQuery, Fine, Shape, encode, is_beyond, upper_products};
+use crate::lanes::{Isa, STEP};
+use crate::rows::{Rows, rows_a_piece};
+use crate::slots::WORD;
+use crate::{Error, Metric, SlotSet};
+use base::Slot;
+use base::codec::{Decoder, Encoder};
+
+/// Codes by slots.
+#[derive(Clone, Debug)]
+pub(super) struct Nodes {
+    dim: usize,
+    shape: Shape,
+    /// How many bytes a plane has.
+    plane: usize,
+    rows: Rows<u8>,
+    lower: Rows<u8>,
+}
+
+/// What stands behind an upper plane, as numbers of four bytes.
+#[derive(Clone, Copy, Debug)]
+struct Beside {
+    base: f32,
+    step: f32,
+    /// Half of the square of the length of what the upper plane says, less half of that of its error: as the error points
+    /// anywhere, that is what a score should have to it. 0 where scores are products.
+    half: f32,
+    /// How far the vector is from what its upper plane says.
+    error: f32,
+    fine_base: f32,
+    fine_error: f32,
+    fine_size: f32,
+    /// As `half`, of both planes.
+    fine_half: f32,
+}
+
+impl Beside {
+    #[inline(always)]
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let numbers = bytes.as_chunks::<4>().0.first_chunk::<8>()?;
+        let [base, step, half, error, fine_base, fine_error, fine_size, fine_half] =
+            numbers.map(f32::from_le_bytes);
+        Some(Beside { base, step, half, error, fine_base, fine_error, fine_size, fine_half })
+    }
+
+    fn write(self, bytes: &mut [u8]) {
+        let Beside { base, step, half, error, fine_base, fine_error, fine_size, fine_half } = self;
+        let numbers = [base, step, half, error, fine_base, fine_error, fine_size, fine_half];
+        for (place, number) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(numbers) {
+            *place = number.to_le_bytes();
+        }
+    }
+}
+
+impl Nodes {
+    pub(super) fn new(dim: usize, metric: Metric) -> Self {
+        let plane = dim.div_ceil(STEP) * (STEP / 2);
+        let width = plane + crate::rows::LINE;
+        Nodes {
+            dim,
+            shape: metric.into(),
+            plane,
+            rows: Rows::new(width, rows_a_piece(width)),
+            lower: Rows::new(plane, rows_a_piece(width)),
+        }
+    }
+
+    pub(super) fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.rows.bytes() + self.lower.bytes()
+    }
+
+    pub(super) fn reserve(&mut self, end: usize) {
+        self.rows.reserve(end);
+        self.lower.reserve(end);
+    }
+
+    /// Makes the code of a vector.
+    pub(super) fn set(&mut self, slot: u32, vector: &[f32]) {
+        let at = slot as usize;
+        self.reserve(at + 1);
+        let Some((upper, beside)) = self.rows.row_mut(at).split_at_mut_checked(self.plane) else {
+            return;
+        };
+        encode_node(self.shape, vector, (upper, self.lower.row_mut(at)), beside);
+    }
+
+    /// Each row there is room for, by its slot, for several to write at the same time.
+    pub(super) fn rows_mut(&mut self) -> impl Iterator<Item = (&mut [u8], &mut [u8])> {
+        let (width, plane) = (self.rows.width(), self.plane);
+        let rows = self.rows.pieces_mut().flat_map(move |it| it.chunks_exact_mut(width));
+        let lower = self.lower.pieces_mut().flat_map(move |it| it.chunks_exact_mut(plane));
+        rows.zip(lower)
+    }
+
+    pub(super) fn plane(&self) -> usize {
+        self.plane
+    }
+
+    /// A vector as both its planes say it is.
+    pub(super) fn decoded(&self, slot: u32) -> Vec<f32> {
+        let Some((upper, Beside { fine_base, step, .. })) = self.row(slot) else {
+            return Vec::new();
+        };
+        let step = encode::fine_step(step);
+        let planes = upper.iter().zip(self.lower.row(slot as usize).as_chunks::<64>().0);
+        let code = |upper: u8, lower: u8| fine_base + step * f32::from(16 * upper + lower);
+        let numbers = planes.flat_map(|(upper, lower)| {
+            let bytes = || upper.iter().zip(lower);
+            let low = bytes().map(move |(upper, lower)| code(upper & 15, lower & 15));
+            low.chain(bytes().map(move |(upper, lower)| code(upper >> 4, lower >> 4)))
+        });
+        numbers.take(self.dim).collect()
+    }
+
+    /// The row of a slot: its upper plane, and what stands beside it.
+    #[inline(always)]
+    fn row(&self, slot: u32) -> Option<(&[[u8; 64]], Beside)> {
+        let (upper, beside) = self.rows.row(slot as usize).split_at_checked(self.plane)?;
+        Some((upper.as_chunks().0, Beside::read(beside)?))
+    }
+
+    /// Something that grows with how far a vector is from a query, by its upper plane alone.
+    #[inline(always)]
+    pub(super) fn guess<I: Isa>(&self, isa: I, query: &CodedQuery, slot: u32) -> f32 {
+        let Some((upper, Beside { base, step, half, .. })) = self.row(slot) else {
+            return f32::INFINITY;
+        };
+        half - query.product(base, step, upper_products(isa, upper, query))
+    }
+
+    /// The same by both planes, of one that may be below `least`: the upper plane is asked first. What it says is off
+    /// by about `reach` times how far it is from the vector.
+    #[inline(always)]
+    pub(super) fn score<I: Isa>(
+        &self,
+        isa: I,
+        query: &CodedQuery,
+        slot: u32,
+        (least, reach): (f32, f32),
+    ) -> Option<f32> {
+        let (upper, Beside { base, step, half, error, fine_base, fine_half, .. }) =
+            self.row(slot)?;
+        let sum = upper_products(isa, upper, query);
+        let guess = half - query.product(base, step, sum);
+        if guess - reach * error > least {
+            return None;
+        }
+        let lower = self.lower.row(slot as usize).as_chunks().0;
+        let sum = 16 * sum + upper_products(isa, lower, query);
+        Some(fine_half - query.product(fine_base, encode::fine_step(step), sum))
+    }
+
+    /// Whether both planes prove that a vector is beyond the limit.
+    #[inline(always)]
+    pub(super) fn is_beyond<I: Isa>(
+        &self,
+        isa: I,
+        query: &CodedQuery,
+        slot: u32,
+        limit: Limit,
+    ) -> bool {
+        let Some((upper, beside)) = self.row(slot) else { return false };
+        let fine = Fine {
+            base: beside.fine_base,
+            step: encode::fine_step(beside.step),
+            error: beside.fine_error,
+            size: beside.fine_size,
+        };
+        let lower = self.lower.row(slot as usize).as_chunks().0;
+        is_beyond(isa, query, fine, (upper, lower), limit)
+    }
+
+    /// Says that the score of a slot will be asked soon.
+    #[inline(always)]
+    pub(super) fn fetch<I: Isa>(&self, isa: I, slot: u32) {
+        for line in self.rows.row(slot as usize).as_chunks::<64>().0 {
+            isa.fetch(line);
+        }
+    }
+
+    /// Says that the lower plane of a slot will be asked soon.
+    #[inline(always)]
+    pub(super) fn fetch_lower<I: Isa>(&self, isa: I, slot: u32) {
+        for line in self.lower.row(slot as usize).as_chunks::<64>().0 {
+            isa.fetch(line);
+        }
+    }
+}
+
+/// Makes the code of a vector.
+pub(super) fn encode_node(
+    shape: Shape,
+    vector: &[f32],
+    planes: (&mut [u8], &mut [u8]),
+    beside: &mut [u8],
+) {
+    let made = encode::encode(shape, vector, planes);
+    let [base, step, error, size] = made.coarse;
+    let [fine_base, fine_error, fine_size, _] = made.fine;
+    let half_of = |size: f32, error: f32| (size - error * error) / 2.0;
+    let (error, half, fine_half) = match shape {
+        Shape::Product => (error, 0.0, 0.0),
+        _ if error.is_finite() => (error, half_of(size, error), half_of(fine_size, fine_error)),
+        // What has no direction is at a right angle to everything; what is too long is far from everything.
+        Shape::Directions => (0.0, 0.5, 0.5),
+        Shape::Apart => (0.0, f32::MAX, f32::MAX),
+    };
+    let error = if error.is_finite() { error } else { 0.0 };
+    Beside { base, step, half, error, fine_base, fine_error, fine_size, fine_half }.write(beside);
+}
+
+impl Nodes {
+    /// Appends the codes of these slots, zeros for slots between them.
+    pub(super) fn encode(&self, live: &SlotSet, encoder: &mut Encoder<'_>) {
+        for rows in [&self.rows, &self.lower] {
+            for row in 0..live.words() * WORD {
+                match live.contains(Slot(row as u32)) {
+                    true => encoder.bytes(rows.row(row)),
+                    false => encoder.zeros(rows.width()),
+                };
+            }
+        }
+    }
+
+    /// Codes of so many slots.
+    pub(super) fn decode(
+        dim: usize,
+        metric: Metric,
+        rows: usize,
+        decoder: &mut Decoder<'_>,
+    ) -> Result<Self, Error> {
+        let mut nodes = Nodes::new(dim, metric);
+        let bytes = nodes.rows.width() + nodes.lower.width();
+        if rows.checked_mul(bytes) != Some(decoder.rest().len()) {
+            return Err(Error::BadImage { what: "codes", offset: decoder.offset() });
+        }
+        nodes.reserve(rows);
+        for plane in [&mut nodes.rows, &mut nodes.lower] {
+            let width = plane.width();
+            for row in 0..rows {
+                plane.row_mut(row).copy_from_slice(decoder.bytes(width, "codes")?);
+            }
+        }
+        Ok(nodes)
+    }
+}
