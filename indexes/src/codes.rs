@@ -25,6 +25,7 @@ pub(crate) use query::CodedQuery;
 use base::Slot;
 
 use crate::lanes::{LANES, STEP};
+use crate::query::check;
 use crate::rows::{Rows, rows_a_piece};
 use crate::{Error, Metric, Pool, SlotSet, Vectors};
 
@@ -159,9 +160,7 @@ impl Codes {
                     continue;
                 }
                 let vector = vectors.vector(slot)?;
-                if vector.len() != dim {
-                    return Err(Error::Dimension { found: vector.len(), expected: dim });
-                }
+                check(&vector, dim)?;
                 let made = encode::encode(shape, &vector, planes);
                 [*base, *step, *error, *size] = made.coarse;
                 *fine = made.fine;

@@ -81,7 +81,7 @@ impl Flat {
         }
         match &mut self.codes {
             Some(codes) => codes.set_all(slots, vectors, pool)?,
-            None => slots.iter().try_for_each(|slot| vectors.vector(slot).map(drop))?,
+            None => slots.iter().try_for_each(|slot| check(&vectors.vector(slot)?, self.dim))?,
         }
         self.live.extend(slots.iter());
         Ok(())

@@ -1,8 +1,8 @@
 //! Questions at the edge of what can be asked, and what is refused.
 
 use indexes::{
-    Effort, Error, Flat, Incomplete, Index, Memory, Metric, Neighbour, Pool, Query, Slot, SlotSet,
-    Ties, Unreadable, Vectors,
+    Effort, Error, Flat, Incomplete, Index, Lent, Memory, Metric, Neighbour, Pool, Query, Slot,
+    SlotSet, Ties, Unreadable, Vectors,
 };
 
 use crate::given::Kind;
@@ -178,6 +178,40 @@ fn a_vector_that_cannot_be_read_is_an_error_that_names_it() {
             );
         }
     });
+}
+
+/// One vector, whatever it is like.
+struct Anything(Vec<f32>);
+
+impl Vectors for Anything {
+    fn dim(&self) -> usize {
+        DIMS[1]
+    }
+
+    fn vector(&self, _: Slot) -> Result<Lent<'_>, Unreadable> {
+        Ok(self.0.as_slice().into())
+    }
+}
+
+#[test]
+fn many_slots_at_once_are_looked_at_as_closely_as_one() {
+    let dim = DIMS[1];
+    let [mut none, mut infinite] = [vec![1.0; dim], vec![1.0; dim]];
+    none[dim - 1] = f32::NAN;
+    infinite[3] = f32::NEG_INFINITY;
+    let slots = SlotSet::from_iter([Slot(2)]);
+    for vector in [none, infinite, vec![1.0; dim - 1]] {
+        let vectors = Anything(vector);
+        for new in [Flat::new, Flat::plain] {
+            for metric in Metric::ALL {
+                let mut flat = new(dim, metric);
+                let one = flat.insert(Slot(2), &vectors).expect_err("it does not fit");
+                let all =
+                    flat.insert_all(&slots, &vectors, &Pool::here()).map_err(|it| it.to_string());
+                assert_eq!((all, flat.len()), (Err(one.to_string()), 0));
+            }
+        }
+    }
 }
 
 #[test]
