@@ -215,6 +215,15 @@ fn many_slots_at_once_are_looked_at_as_closely_as_one() {
 }
 
 #[test]
+fn a_vector_that_no_filter_admits_is_not_read() {
+    each(|flat, mut memory, query| {
+        assert!(memory.unset(Slot(40)));
+        let others: SlotSet = (0..80).filter(|slot| *slot != 40).map(Slot).collect();
+        assert_eq!(ask(&flat, &memory, Query::new(&query).k(80).filter(&others)).len(), 79);
+    });
+}
+
+#[test]
 fn a_budget_that_is_too_small_says_so() {
     each(|flat, memory, query| {
         let all = flat.search(&Query::new(&query).budget(80), &memory).expect("found");
