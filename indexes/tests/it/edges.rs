@@ -1,8 +1,8 @@
 //! Questions at the edge of what can be asked, and what is refused.
 
 use indexes::{
-    Effort, Error, Flat, Incomplete, Index, Lent, Memory, Metric, Neighbour, Pool, Query, Slot,
-    SlotSet, Ties, Unreadable, Vectors,
+    Effort, Error, Flat, Incomplete, Index, Lent, Memory, Metric, Nearest, Neighbour, Pool, Query,
+    Slot, SlotSet, Ties, Unreadable, Vectors,
 };
 
 use crate::given::Kind;
@@ -220,6 +220,14 @@ fn a_vector_that_no_filter_admits_is_not_read() {
         assert!(memory.unset(Slot(40)));
         let others: SlotSet = (0..80).filter(|slot| *slot != 40).map(Slot).collect();
         assert_eq!(ask(&flat, &memory, Query::new(&query).k(80).filter(&others)).len(), 79);
+    });
+}
+
+#[test]
+fn nothing_is_looked_at_if_none_are_asked_for() {
+    each(|flat, memory, query| {
+        let found = flat.search(&Query::new(&query).k(0), &memory).expect("found");
+        assert_eq!(found, Nearest::default());
     });
 }
 
