@@ -29,6 +29,10 @@ use crate::query::check;
 use crate::rows::{Rows, rows_a_piece};
 use crate::{Error, Metric, Pool, SlotSet, Vectors};
 
+/// The most numbers that a vector with a code can have. Of more, sums of products would not fit an `i32`, and sums of
+/// squares be off by more than is allowed for (`encode.rs`).
+pub(crate) const DIM_MAX: usize = 1 << 16;
+
 /// By what a bound on a distance is found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Shape {

@@ -7,7 +7,7 @@ use base::checksum::Xxh3;
 use base::codec::{Decoder, Encoder, Malformed};
 
 use super::Flat;
-use crate::codes::Codes;
+use crate::codes::{Codes, DIM_MAX};
 use crate::lanes::Instructions;
 use crate::measure::DISTANCE_NAME_BYTES_MAX;
 use crate::slots::WORD;
@@ -103,6 +103,7 @@ pub(super) fn decode(image: &[u8], measure: &Measure) -> Result<Flat, Error> {
     }
     let codes = match (coded, measure.metric()) {
         (0, _) => None,
+        (_, Some(_)) if dim > DIM_MAX => return bad("codes", 16),
         (_, Some(metric)) => Some(Codes::decode(dim, metric, words as usize * WORD, &mut decoder)?),
         (_, None) => return bad("codes", 16),
     };
