@@ -41,7 +41,7 @@ pub(super) fn encode(flat: &Flat, into: &mut Vec<u8>) {
     let mut image = Vec::new();
     let mut encoder = Encoder::new(&mut image);
     let name = flat.measure.name();
-    let words = flat.live.words();
+    let words = flat.live.words_taken();
     encoder.bytes(&MAGIC).u16(VERSION).u16(name.len() as u16).u32(flat.dim as u32);
     encoder.u32(flat.codes.is_some().into()).u32(words as u32).u64(flat.live.len() as u64);
     encoder.zeros(HEADER - encoder.offset());

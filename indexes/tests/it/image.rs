@@ -52,6 +52,12 @@ fn an_image_depends_on_what_is_in_the_index_alone() {
         other.insert(Slot(slot), &memory).expect("it is new");
     }
     assert_eq!(image_of(&other), image_of(&flat));
+    let mut memory = memory;
+    memory.set(Slot(9_000), &[1.0; 64]).expect("it fits");
+    other.insert(Slot(9_000), &memory).expect("it is new");
+    assert!(image_of(&other) != image_of(&flat));
+    assert!(other.remove(Slot(9_000)));
+    assert!(image_of(&other) == image_of(&flat), "a slot that is gone left a trace");
 }
 
 #[test]
