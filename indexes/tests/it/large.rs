@@ -1,6 +1,6 @@
 //! More vectors than a piece, a stretch or a thread's part has.
 
-use indexes::{Flat, Index, Memory, Metric, Pool, Query, Slot, SlotSet};
+use indexes::{Flat, Incomplete, Index, Memory, Metric, Pool, Query, Slot, SlotSet};
 
 use crate::given::{Kind, Random};
 
@@ -57,6 +57,21 @@ fn threads_and_stretches_never_change_an_answer() {
 }
 
 #[test]
+fn a_budget_means_the_same_however_many_threads_there_are() {
+    let (memory, vectors) = mixed(8, 40_000);
+    let pool = Pool::new(3.try_into().expect("not 0")).expect("threads");
+    let mut flat = Flat::new(8, Metric::L2);
+    flat.insert_all(memory.slots(), &memory, &pool).expect("they fit");
+    for vector in &vectors {
+        let query = Query::new(vector).budget(25_000);
+        let alone = flat.search(&query, &memory).expect("found");
+        let shared = flat.search_many(&[query], &memory, &pool).expect("found");
+        assert_eq!((alone.work.looked_at, alone.incomplete), (25_000, Some(Incomplete::Budget)));
+        assert_eq!(shared, [alone]);
+    }
+}
+
+#[test]
 fn codes_are_of_use_where_they_should_be_and_left_alone_where_not() {
     let (memory, vectors) = Kind::Clustered.set(64, 10_000, 5, 3);
     let mut flat = Flat::new(64, Metric::Cosine);
@@ -73,6 +88,11 @@ fn codes_are_of_use_where_they_should_be_and_left_alone_where_not() {
         let work = flat.search(&Query::new(vector), &memory).expect("found").work;
         assert_eq!(work.in_full, 10_000);
         assert!(work.by_code < 10_000, "{work:?}");
+        let queries = [Query::new(vector); 9];
+        for together in flat.search_many(&queries, &memory, &Pool::here()).expect("found") {
+            assert_eq!(together.work.in_full, 10_000);
+            assert!(together.work.by_code < 5_000, "{:?}", together.work);
+        }
     }
 }
 
