@@ -25,8 +25,13 @@ pub(crate) use query::CodedQuery;
 use base::Slot;
 
 use crate::lanes::{LANES, STEP};
+use crate::query::check;
 use crate::rows::{Rows, rows_a_piece};
 use crate::{Error, Metric, Pool, SlotSet, Vectors};
+
+/// The most numbers that a vector with a code can have. Of more, sums of products would not fit an `i32`, and sums of
+/// squares be off by more than is allowed for (`encode.rs`).
+pub(crate) const DIM_MAX: usize = 1 << 16;
 
 /// By what a bound on a distance is found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -159,9 +164,7 @@ impl Codes {
                     continue;
                 }
                 let vector = vectors.vector(slot)?;
-                if vector.len() != dim {
-                    return Err(Error::Dimension { found: vector.len(), expected: dim });
-                }
+                check(&vector, dim)?;
                 let made = encode::encode(shape, &vector, planes);
                 [*base, *step, *error, *size] = made.coarse;
                 *fine = made.fine;

@@ -12,9 +12,11 @@ mod many;
 mod one;
 mod pays;
 
+use std::ops::RangeInclusive;
+
 use base::Slot;
 
-use crate::codes::Codes;
+use crate::codes::{Codes, DIM_MAX};
 use crate::lanes::Instructions;
 use crate::query::check;
 use crate::{Error, Index, Measure, Metric, Nearest, Pool, Query, SlotSet, Statistics, Vectors};
@@ -47,14 +49,16 @@ pub struct Flat {
 /// Its name.
 pub(crate) const KIND: &str = "flat";
 
-/// Vectors of fewer numbers are compared in full: their codes would not be much shorter.
-const CODED_FROM: usize = 48;
+/// Vectors of fewer numbers are compared in full: their codes would not be much shorter. So are those of more than
+/// codes can prove anything of.
+const CODED: RangeInclusive<usize> = 48..=DIM_MAX;
 
 impl Flat {
-    /// An empty index of vectors of so many numbers. By a metric it makes codes of them, from 48 numbers on.
+    /// An empty index of vectors of so many numbers. By a metric it makes codes of them, from 48 numbers on and up
+    /// to 65,536.
     pub fn new(dim: usize, measure: impl Into<Measure>) -> Self {
         let measure = measure.into();
-        let metric = measure.metric().filter(|_| dim >= CODED_FROM);
+        let metric = measure.metric().filter(|_| CODED.contains(&dim));
         let codes = metric.map(|metric| Codes::new(dim, metric));
         Flat { codes, ..Flat::plain(dim, measure) }
     }
@@ -81,7 +85,7 @@ impl Flat {
         }
         match &mut self.codes {
             Some(codes) => codes.set_all(slots, vectors, pool)?,
-            None => slots.iter().try_for_each(|slot| vectors.vector(slot).map(drop))?,
+            None => slots.iter().try_for_each(|slot| check(&vectors.vector(slot)?, self.dim))?,
         }
         self.live.extend(slots.iter());
         Ok(())

@@ -143,7 +143,8 @@ impl Measure {
     pub fn distance(&self, one: &[f32], other: &[f32]) -> f32 {
         match &self.kind {
             Kind::Metric(metric) => metric.distance(one, other),
-            Kind::Own(own) => own.distance(one, other),
+            // As in an index, a negative zero is a zero.
+            Kind::Own(own) => own.distance(one, other) + 0.0,
         }
     }
 

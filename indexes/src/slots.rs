@@ -101,6 +101,11 @@ impl SlotSet {
         self.words.len()
     }
 
+    /// How many words it takes to say what is in it: those behind them are empty.
+    pub(crate) fn words_taken(&self) -> usize {
+        self.words.iter().rposition(|word| *word != 0).map_or(0, |last| last + 1)
+    }
+
     /// A word of 64 slots.
     #[inline]
     pub(crate) fn word(&self, at: usize) -> u64 {

@@ -1,9 +1,9 @@
 //! Makes the code of a vector, and finds how far off it is.
 //!
-//! All sums are made in `f64`, where they are off by less than 2^-40 of themselves, and every result is rounded to
-//! the side where it proves less.
+//! All sums are made in `f64`, where they are off by less than [`WIDE_ROUNDING`] of themselves, and every result is
+//! rounded to the side where it proves less.
 
-use super::{COARSE, FINE, Shape};
+use super::{COARSE, DIM_MAX, FINE, Shape};
 use crate::kernels::sums::sum_error;
 use crate::lanes::STEP;
 
@@ -16,8 +16,11 @@ pub(crate) struct Made {
 /// What is allowed for the rounding of an `f32` expression of a few steps, as a part of the largest thing in it.
 pub(super) const ROUNDING: f64 = 1.0 / (1 << 19) as f64;
 
-/// What is allowed for that of an `f64` one.
-pub(super) const WIDE_ROUNDING: f64 = 1e-12;
+/// What is allowed for that of an `f64` one, be it a sum of as many squares as a vector has numbers.
+pub(super) const WIDE_ROUNDING: f64 = 1.0 / (1_u64 << 36) as f64;
+
+// Each number that is added rounds once, and was itself rounded a few times.
+const _: () = assert!((DIM_MAX + 16) as f64 * f64::EPSILON / 2.0 < WIDE_ROUNDING);
 
 /// Nothing is proved of vectors that may be longer: squares of theirs could leave the range of an `f32`.
 const LONGEST: f64 = 1e18;
@@ -144,7 +147,7 @@ impl Squares {
     fn figures(self, shape: Shape, dim: usize, longest: f64, rounding: f64) -> Figures {
         let slack = 1.0 + 1e-6;
         // What the sums of squares themselves are off, and the vector of length one that was made on the way.
-        let off = self.off.sqrt() * slack + longest * 1e-12;
+        let off = self.off.sqrt() * slack + longest * WIDE_ROUNDING;
         match shape {
             Shape::Apart | Shape::Directions => Figures {
                 error: up(off),

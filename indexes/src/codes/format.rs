@@ -14,7 +14,7 @@ const BESIDE: usize = 4 * super::COARSE + 4 * super::FINE;
 impl Codes {
     /// Appends the codes of these slots, zeros for slots between them.
     pub(crate) fn encode(&self, live: &SlotSet, encoder: &mut Encoder<'_>) {
-        let rows = live.words() * crate::slots::WORD;
+        let rows = live.words_taken() * crate::slots::WORD;
         let there = |row: &usize| live.contains(base::Slot(*row as u32));
         for plane in [&self.upper, &self.lower] {
             for row in 0..rows {

@@ -2,8 +2,8 @@
 //!
 //! It is there twice: in bytes, for the upper planes alone, and finer, in two planes of bytes, for both.
 
-use super::Shape;
 use super::encode::{ROUNDING, WIDE_ROUNDING, down, up};
+use super::{DIM_MAX, Shape};
 use crate::lanes::STEP;
 
 /// A query, ready to be compared with codes.
@@ -46,6 +46,9 @@ const BYTE: f32 = 127.0;
 
 /// The largest of the finer numbers: 64 times 128, less so much that both planes are bytes.
 const FINER: f32 = 8_000.0;
+
+// Sums of products with nibbles are made in `i32`.
+const _: () = assert!(15 * 128 * DIM_MAX <= i32::MAX as usize);
 
 /// Queries that are shorter or longer are not compared with codes.
 const LENGTHS: std::ops::RangeInclusive<f64> = 1e-12..=1e18;
@@ -148,7 +151,7 @@ impl Whole {
         let off = said.clone().zip(numbers).map(|(said, it)| (it - said).powi(2)).sum::<f64>();
         let square = said.map(|it| it * it).sum::<f64>();
         // By so much more may the sums, and a query made to be of length one, be off.
-        let apart = off.sqrt() * (1.0 + 1e-9) + square.sqrt() * 1e-12;
+        let apart = off.sqrt() * (1.0 + 1e-9) + square.sqrt() * WIDE_ROUNDING;
         let total = wholes.iter().map(|it| f64::from(*it)).sum();
         Whole { step, numbers: wholes, total, square, apart }
     }

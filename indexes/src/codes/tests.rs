@@ -145,6 +145,80 @@ fn planes_hold_what_was_put_there() {
     }
 }
 
+fn length(numbers: &[f64]) -> f64 {
+    numbers.iter().map(|it| it * it).sum::<f64>().sqrt()
+}
+
+fn apart(one: &[f64], other: &[f64]) -> f64 {
+    length(&one.iter().zip(other).map(|(one, other)| one - other).collect::<Vec<_>>())
+}
+
+/// A vector in `f64`, as a shape takes it.
+fn wide(shape: Shape, vector: &[f32]) -> Vec<f64> {
+    let numbers: Vec<f64> = vector.iter().map(|it| f64::from(*it)).collect();
+    let scale = if shape == Shape::Directions { 1.0 / length(&numbers) } else { 1.0 };
+    numbers.iter().map(|it| it * scale).collect()
+}
+
+/// About ten roundings of an `f32`, which figures by the upper plane have to allow for.
+const TEN: f64 = 10.0 / (1 << 24) as f64;
+
+#[test]
+fn what_is_kept_of_a_query_is_on_the_safe_side() {
+    let mut random = Random(4);
+    for (dim, metric) in DIMS.into_iter().cycle().take(300).zip(Metric::ALL.into_iter().cycle()) {
+        let (shape, vector) = (metric.into(), random.vector(dim));
+        let CodedQuery { bytes, coarse, high, low, fine, .. } =
+            CodedQuery::new(shape, &vector).expect("neither short nor long");
+        let numbers = |plane: &[[[i8; 64]; 2]], worth: f64| {
+            let flat = plane.as_flattened().as_flattened().iter().take(dim);
+            flat.map(|it| f64::from(*it) * worth).collect::<Vec<_>>()
+        };
+        let vector = wide(shape, &vector);
+        let by_bytes = numbers(&bytes, f64::from(coarse.step));
+        let (high, low) = (numbers(&high, 128.0 * fine.step), numbers(&low, fine.step));
+        let by_both: Vec<f64> = high.iter().zip(low).map(|(high, low)| high + low).collect();
+        let (off, fine_off) = (apart(&vector, &by_bytes), apart(&vector, &by_both));
+        assert!(f64::from(coarse.apart) >= off && fine.apart >= fine_off, "{metric} {dim}");
+        let (coarse_size, said, fine_said) =
+            (f64::from(coarse.size), length(&by_bytes), length(&by_both));
+        let safe = match shape {
+            Shape::Product => coarse_size >= said + off && fine.size >= fine_said + fine_off,
+            _ => coarse_size <= said.powi(2) * (1.0 - TEN) && fine.size <= fine_said.powi(2),
+        };
+        assert!(safe, "{metric} {dim}: {coarse:?}, {fine:?}, {said}, {off}");
+    }
+}
+
+#[test]
+fn what_is_kept_of_a_vector_allows_for_what_is_computed_with_it() {
+    let mut random = Random(5);
+    for (dim, metric) in DIMS.into_iter().cycle().take(300).zip(Metric::ALL.into_iter().cycle()) {
+        let (shape, zeros) = (Shape::from(metric), are_zeros(metric, &mut random));
+        let vector = if zeros { vec![0.0; dim] } else { random.vector(dim) };
+        let mut codes = Codes::new(dim, metric);
+        codes.set(Slot(0), &vector);
+        let Coarse { base, step, error, size } = codes.coarse(0).expect("it is there");
+        let [base, step, error, size] = [base[0], step[0], error[0], size[0]].map(f64::from);
+        let nibble = |at: usize| {
+            let byte = codes.upper(0, 1)[at / STEP][at % 64];
+            f64::from(if at % STEP < 64 { byte & 15 } else { byte >> 4 })
+        };
+        let says: Vec<f64> = (0..dim).map(|at| base + step * nibble(at)).collect();
+        let (off, said) = (apart(&wide(shape, &vector), &says), length(&says));
+        let safe = match shape {
+            Shape::Product => error >= off + said * TEN && size >= said,
+            _ => error >= off && size <= said.powi(2) * (1.0 - TEN) - 1e-37,
+        };
+        assert!(safe, "{metric} {dim}: {error}, {size}, {off}, {said}");
+    }
+}
+
+/// Some are all zeros, where that is a vector that codes prove something of.
+fn are_zeros(metric: Metric, random: &mut Random) -> bool {
+    metric != Metric::Cosine && random.below(4) == 0
+}
+
 #[test]
 fn codes_are_the_same_made_one_by_one_or_all_at_once() {
     let (memory, _) = Kind::Gaussian.set(100, 200, 0, 9);

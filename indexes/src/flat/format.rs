@@ -7,7 +7,7 @@ use base::checksum::Xxh3;
 use base::codec::{Decoder, Encoder, Malformed};
 
 use super::Flat;
-use crate::codes::Codes;
+use crate::codes::{Codes, DIM_MAX};
 use crate::lanes::Instructions;
 use crate::measure::DISTANCE_NAME_BYTES_MAX;
 use crate::slots::WORD;
@@ -41,7 +41,7 @@ pub(super) fn encode(flat: &Flat, into: &mut Vec<u8>) {
     let mut image = Vec::new();
     let mut encoder = Encoder::new(&mut image);
     let name = flat.measure.name();
-    let words = flat.live.words();
+    let words = flat.live.words_taken();
     encoder.bytes(&MAGIC).u16(VERSION).u16(name.len() as u16).u32(flat.dim as u32);
     encoder.u32(flat.codes.is_some().into()).u32(words as u32).u64(flat.live.len() as u64);
     encoder.zeros(HEADER - encoder.offset());
@@ -103,6 +103,7 @@ pub(super) fn decode(image: &[u8], measure: &Measure) -> Result<Flat, Error> {
     }
     let codes = match (coded, measure.metric()) {
         (0, _) => None,
+        (_, Some(_)) if dim > DIM_MAX => return bad("codes", 16),
         (_, Some(metric)) => Some(Codes::decode(dim, metric, words as usize * WORD, &mut decoder)?),
         (_, None) => return bad("codes", 16),
     };

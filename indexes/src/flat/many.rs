@@ -99,7 +99,7 @@ struct Common<'s> {
     off: Off,
 }
 
-/// 16 slots, of which some are admitted.
+/// 16 slots, of which some are in the index, and admitted by one of the queries at least.
 #[derive(Clone, Copy)]
 struct Sixteen {
     first: usize,
@@ -179,6 +179,19 @@ impl<'s> Work for Many<'s> {
     }
 }
 
+/// The slots of a word that one of the queries admits at least.
+#[inline(always)]
+fn wanted(all: &[Asked<'_>], word: usize) -> u64 {
+    let mut wanted = 0;
+    for asked in all {
+        wanted |= asked.query.filter.map_or(u64::MAX, |filter| filter.word(word));
+        if wanted == u64::MAX {
+            break;
+        }
+    }
+    wanted
+}
+
 /// Looks at all slots, 16 at a time, for all queries.
 #[inline(always)]
 fn look<I: Isa, const QUERIES: usize>(
@@ -189,8 +202,9 @@ fn look<I: Isa, const QUERIES: usize>(
     let mut coded = coded::Coded::<QUERIES>::new(common, all);
     let mut floats = floats::Floats::<QUERIES>::new(common, all);
     for word in 0..common.flat.live.words() {
+        let live = common.flat.live.word(word) & wanted(all, word);
         for part in 0..WORD / LANES {
-            let live = (common.flat.live.word(word) >> (part * LANES)) as u16;
+            let live = (live >> (part * LANES)) as u16;
             if live == 0 {
                 continue;
             }

@@ -28,6 +28,9 @@ pub(super) fn search(
     vectors: &dyn Vectors,
     pool: &Pool,
 ) -> Result<Nearest, Error> {
+    if query.k == 0 {
+        return Ok(Nearest::default());
+    }
     let coded = flat.codes.as_ref().and_then(|codes| CodedQuery::new(codes.shape(), query.vector));
     let words = query.filter.map_or(usize::MAX, |it| it.words()).min(flat.live.words());
     // What a budget leaves out should not depend on how many threads there are.

@@ -47,6 +47,7 @@ fn check(one: &[f32], other: &[f32]) {
         assert!(fits, "{metric}, {}: {found} instead of {expected}, {off:e} off", one.len());
         assert_eq!(found.to_bits(), on_all(metric, other, one).to_bits());
         assert_ne!(found.to_bits(), (-0.0_f32).to_bits());
+        assert!(metric == Metric::Dot || found >= 0.0, "{metric}, {}: {found}", one.len());
     }
 }
 
@@ -117,6 +118,22 @@ fn sums_that_leave_the_range_are_made_anew() {
     assert_eq!(on_all(Metric::L2, &[1e30, 1e30], &[1e30, -1e30]), 2e30);
     // Two products that are too large and cancel each other.
     assert_eq!(on_all(Metric::Dot, &[1e30, 1e30], &[1e30, -1e30]), 0.0);
+    // One lane alone is too large, and another one takes from it.
+    let (mut one, mut other) = ([0.0; 33], [0.0; 33]);
+    (one[0], one[1], one[32]) = (1.5e19, 1.5e19, 1.5e19);
+    (other[0], other[1], other[32]) = (1.5e19, -1.5e19, 1.5e19);
+    check(&one, &other);
+    assert!(on_all(Metric::Dot, &one, &other).is_finite());
+}
+
+/// Squares just above the smallest number there is have few digits, and equal ones are rounded to the same side.
+#[test]
+fn sums_of_squares_that_lack_digits_are_made_anew() {
+    for step in 0..40_u8 {
+        let small = vec![(1.0 + f32::from(step) / 40.0) * 3e-21; 4_096];
+        check(&small, &[0.0; 4_096]);
+        check(&small, &[1.0; 4_096]);
+    }
 }
 
 #[test]

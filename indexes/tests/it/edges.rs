@@ -1,8 +1,8 @@
 //! Questions at the edge of what can be asked, and what is refused.
 
 use indexes::{
-    Effort, Error, Flat, Incomplete, Index, Memory, Metric, Neighbour, Pool, Query, Slot, SlotSet,
-    Ties, Unreadable, Vectors,
+    Effort, Error, Flat, Incomplete, Index, Lent, Memory, Metric, Nearest, Neighbour, Pool, Query,
+    Slot, SlotSet, Ties, Unreadable, Vectors,
 };
 
 use crate::given::Kind;
@@ -177,6 +177,57 @@ fn a_vector_that_cannot_be_read_is_an_error_that_names_it() {
                 "the vector in slot 40 cannot be read: there is no vector in it"
             );
         }
+    });
+}
+
+/// One vector, whatever it is like.
+struct Anything(Vec<f32>);
+
+impl Vectors for Anything {
+    fn dim(&self) -> usize {
+        DIMS[1]
+    }
+
+    fn vector(&self, _: Slot) -> Result<Lent<'_>, Unreadable> {
+        Ok(self.0.as_slice().into())
+    }
+}
+
+#[test]
+fn many_slots_at_once_are_looked_at_as_closely_as_one() {
+    let dim = DIMS[1];
+    let [mut none, mut infinite] = [vec![1.0; dim], vec![1.0; dim]];
+    none[dim - 1] = f32::NAN;
+    infinite[3] = f32::NEG_INFINITY;
+    let slots = SlotSet::from_iter([Slot(2)]);
+    for vector in [none, infinite, vec![1.0; dim - 1]] {
+        let vectors = Anything(vector);
+        for new in [Flat::new, Flat::plain] {
+            for metric in Metric::ALL {
+                let mut flat = new(dim, metric);
+                let one = flat.insert(Slot(2), &vectors).expect_err("it does not fit");
+                let all =
+                    flat.insert_all(&slots, &vectors, &Pool::here()).map_err(|it| it.to_string());
+                assert_eq!((all, flat.len()), (Err(one.to_string()), 0));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_vector_that_no_filter_admits_is_not_read() {
+    each(|flat, mut memory, query| {
+        assert!(memory.unset(Slot(40)));
+        let others: SlotSet = (0..80).filter(|slot| *slot != 40).map(Slot).collect();
+        assert_eq!(ask(&flat, &memory, Query::new(&query).k(80).filter(&others)).len(), 79);
+    });
+}
+
+#[test]
+fn nothing_is_looked_at_if_none_are_asked_for() {
+    each(|flat, memory, query| {
+        let found = flat.search(&Query::new(&query).k(0), &memory).expect("found");
+        assert_eq!(found, Nearest::default());
     });
 }
 

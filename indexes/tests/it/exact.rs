@@ -127,3 +127,24 @@ fn products_of_floats_never_change_an_answer() {
     let cases: usize = KINDS.iter().map(|kind| go_through(*kind, 1_000, &[1, 2, 3, 17, 40])).sum();
     assert!(cases >= 10_000, "{cases}");
 }
+
+/// Where all numbers are the same, each addition of a sum is rounded to the same side, so that it is as far off as
+/// sums can be.
+#[test]
+fn sums_that_are_always_rounded_the_same_way_change_no_answer() {
+    let mut random = Random(6);
+    for round in 0..60 {
+        let (dim, metric) = (random.pick(&[1_000, 4_096]), random.pick(&Metric::ALL));
+        let vector = vec![1.0 + random.part() as f32; dim];
+        let mut memory = Memory::new(dim);
+        memory.set(Slot(3), &vector).expect("it fits");
+        let within = metric.distance(&vector, &vector);
+        let query = Query::new(&vector).within(within);
+        for mut flat in [Flat::new(dim, metric), Flat::plain(dim, metric)] {
+            flat.insert(Slot(3), &memory).expect("it is new");
+            let found = flat.search_many(&[query; 8], &memory, &Pool::here()).expect("found");
+            let whole = found.iter().all(|it| it.neighbours.len() == 1);
+            assert!(whole, "round {round}: {metric} {dim}, {}", vector[0]);
+        }
+    }
+}

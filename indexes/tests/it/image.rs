@@ -1,5 +1,6 @@
 //! Images: what was encoded is what is opened, and damage is told.
 
+use base::checksum::Xxh3;
 use indexes::{Error, Flat, Index, Measure, Memory, Metric, Pool, Query, Slot};
 
 use crate::given::Kind;
@@ -51,6 +52,12 @@ fn an_image_depends_on_what_is_in_the_index_alone() {
         other.insert(Slot(slot), &memory).expect("it is new");
     }
     assert_eq!(image_of(&other), image_of(&flat));
+    let mut memory = memory;
+    memory.set(Slot(9_000), &[1.0; 64]).expect("it fits");
+    other.insert(Slot(9_000), &memory).expect("it is new");
+    assert!(image_of(&other) != image_of(&flat));
+    assert!(other.remove(Slot(9_000)));
+    assert!(image_of(&other) == image_of(&flat), "a slot that is gone left a trace");
 }
 
 #[test]
@@ -100,4 +107,39 @@ fn an_image_that_is_too_short_or_too_long_is_told() {
     let foreign = b"something else that is long enough to have a header, but is none at all";
     let refused = indexes::open(foreign, &measure).map(drop).expect_err("no image");
     assert_eq!(refused.to_string(), "the image of the index is damaged at byte 0: magic");
+}
+
+#[test]
+fn a_header_that_cannot_be_is_told_even_if_its_sum_fits() {
+    let (flat, ..) = some(64, Metric::L2);
+    let whole = image_of(&flat);
+    let empty = image_of(&Flat::new(64, Metric::L2));
+    let opened = |image: &[u8], at: usize, number: u32| {
+        let mut image = image.to_vec();
+        image[at..at + 4].copy_from_slice(&number.to_le_bytes());
+        let mut sum = Xxh3::new();
+        sum.update(&image[..56]).update(&image[64..]);
+        image[56..64].copy_from_slice(&sum.sum().to_le_bytes());
+        Flat::decode(&image, &Measure::from(Metric::L2)).map(|flat| flat.dim())
+    };
+    assert_eq!(opened(&empty, 12, 65_536).expect("as many as codes can be of"), 65_536);
+    // Where a number stands, one that it cannot be, and what is said of it.
+    let cases = [
+        (&empty, 12, 65_537, "codes"),
+        (&whole, 12, 200, "codes"),
+        (&whole, 16, 2, "a length"),
+        (&empty, 16, 2, "a length"),
+        (&whole, 10, 65, "a length"),
+        (&empty, 20, u32::MAX, "a length"),
+        (&whole, 20, 1 << 26, "slot set"),
+        (&whole, 20, 1, "behind the slot set"),
+        (&whole, 24, 111, "slots"),
+        (&whole, 52, 1, "reserved"),
+    ];
+    for (image, at, number, expected) in cases {
+        match opened(image, at, number) {
+            Err(Error::BadImage { what, .. }) => assert_eq!(what, expected, "{number} at {at}"),
+            other => panic!("{number} at {at}: {other:?}"),
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! More vectors than a piece, a stretch or a thread's part has.
 
-use indexes::{Flat, Index, Memory, Metric, Nearest, Pool, Query, Slot, SlotSet};
+use indexes::{Flat, Incomplete, Index, Memory, Metric, Pool, Query, Slot, SlotSet};
 
 use crate::given::{Kind, Random};
 
@@ -32,14 +32,16 @@ fn threads_and_stretches_never_change_an_answer() {
         plain.insert_all(memory.slots(), &memory, &pool).expect("they fit");
         for vector in &vectors {
             assert!(!flat.remove(Slot(77)) || plain.remove(Slot(77)));
-            let queries = [Query::new(vector), Query::new(vector).k(900).filter(&some)];
-            for query in queries {
+            let queries = [
+                (Query::new(vector), memory.len() - 1),
+                (Query::new(vector).k(900).filter(&some), some.len()),
+            ];
+            for (query, admitted) in queries {
+                let admitted = admitted as u64;
                 let alone = plain.search(&query, &memory).expect("found").neighbours;
                 let coded = flat.search(&query, &memory).expect("found");
                 assert_eq!(coded.neighbours, alone);
-                let all: u64 =
-                    memory.slots().iter().filter(|slot| *slot != Slot(77)).count() as u64;
-                assert!(query_has_filter(&coded, all) || coded.work.looked_at == all);
+                assert_eq!(coded.work.looked_at, admitted);
                 // Fewer queries than threads: they share the vectors.
                 let shared = flat.search_many(&[query], &memory, &pool).expect("found");
                 assert!(shared.iter().all(|it| it.neighbours == alone));
@@ -54,8 +56,19 @@ fn threads_and_stretches_never_change_an_answer() {
     }
 }
 
-fn query_has_filter(found: &Nearest, all: u64) -> bool {
-    found.work.looked_at < all
+#[test]
+fn a_budget_means_the_same_however_many_threads_there_are() {
+    let (memory, vectors) = mixed(8, 40_000);
+    let pool = Pool::new(3.try_into().expect("not 0")).expect("threads");
+    let mut flat = Flat::new(8, Metric::L2);
+    flat.insert_all(memory.slots(), &memory, &pool).expect("they fit");
+    for vector in &vectors {
+        let query = Query::new(vector).budget(25_000);
+        let alone = flat.search(&query, &memory).expect("found");
+        let shared = flat.search_many(&[query], &memory, &pool).expect("found");
+        assert_eq!((alone.work.looked_at, alone.incomplete), (25_000, Some(Incomplete::Budget)));
+        assert_eq!(shared, [alone]);
+    }
 }
 
 #[test]
@@ -75,5 +88,32 @@ fn codes_are_of_use_where_they_should_be_and_left_alone_where_not() {
         let work = flat.search(&Query::new(vector), &memory).expect("found").work;
         assert_eq!(work.in_full, 10_000);
         assert!(work.by_code < 10_000, "{work:?}");
+        let queries = [Query::new(vector); 9];
+        for together in flat.search_many(&queries, &memory, &Pool::here()).expect("found") {
+            assert_eq!(together.work.in_full, 10_000);
+            assert!(together.work.by_code < 5_000, "{:?}", together.work);
+        }
     }
+}
+
+/// Of sums this long an `i32` of codes could overflow, and those in `f64` are off by more than bounds allow for.
+#[test]
+fn vectors_of_very_many_numbers_are_found_too() {
+    let found = |dim: usize, (vector, query): (f32, f32)| {
+        let (mut memory, mut flat) = (Memory::new(dim), Flat::new(dim, Metric::L2));
+        // The first number makes the others the upper end of a scale.
+        let mut numbers = vec![vector; dim];
+        if vector != query {
+            numbers[0] = 0.0;
+        }
+        memory.set(Slot(0), &numbers).expect("it fits");
+        flat.insert(Slot(0), &memory).expect("it is new");
+        let query = vec![query; dim];
+        let distance = Metric::L2.distance(&numbers, &query);
+        let found = flat.search(&Query::new(&query).within(distance), &memory).expect("found");
+        found.neighbours.len()
+    };
+    let uneven = 9_516_872.0 / (1 << 23) as f32;
+    assert_eq!(found(1 << 20, (uneven, uneven)), 1);
+    assert_eq!(found(1_200_000, (1.0, 0.999)), 1);
 }

@@ -46,6 +46,33 @@ fn it_decides_what_is_near() {
     }
 }
 
+/// Says that everything is at a negative zero.
+struct Nowhere;
+
+impl Distance for Nowhere {
+    fn name(&self) -> &str {
+        "nowhere"
+    }
+
+    fn distance(&self, _: &[f32], _: &[f32]) -> f32 {
+        -0.0
+    }
+}
+
+#[test]
+fn a_negative_zero_is_none_wherever_it_is_asked_for() {
+    let measure = Measure::own(Arc::new(Nowhere)).expect("a good name");
+    let (memory, vectors) = Kind::Gaussian.set(3, 1, 1, 4);
+    let mut flat = Flat::new(3, measure.clone());
+    flat.insert_all(memory.slots(), &memory, &Pool::here()).expect("they fit");
+    for vector in &vectors {
+        let found = flat.search(&Query::new(vector), &memory).expect("found").neighbours;
+        let bits: Vec<_> = found.iter().map(|it| it.distance.to_bits()).collect();
+        assert_eq!(bits, [0]);
+        assert_eq!(measure.distance(vector, vector).to_bits(), 0);
+    }
+}
+
 #[test]
 fn its_name_is_one_of_its_own() {
     let refused = |name| Measure::own(Arc::new(Manhattan(name))).expect_err("a bad name");
