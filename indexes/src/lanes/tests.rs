@@ -134,3 +134,33 @@ fn products_at_their_ends_are_not_cut_off() {
         }
     }
 }
+
+/// What is above, of one number and another.
+struct Above(f32, f32);
+
+impl Work for Above {
+    type Answer = u16;
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) -> u16 {
+        isa.above(isa.splat(self.0), isa.splat(self.1))
+    }
+}
+
+#[test]
+fn nothing_is_above_what_is_no_number_nor_the_other_way_round() {
+    let cases = [
+        ((f32::NAN, 1.0), 0),
+        ((1.0, f32::NAN), 0),
+        ((f32::NAN, f32::NAN), 0),
+        ((f32::INFINITY, f32::INFINITY), 0),
+        ((f32::INFINITY, f32::MAX), u16::MAX),
+        ((0.0, -0.0), 0),
+    ];
+    for instructions in Instructions::all() {
+        for ((one, other), expected) in cases {
+            let found = instructions.run(Above(one, other));
+            assert_eq!(found, expected, "{}: {one} above {other}", instructions.name());
+        }
+    }
+}

@@ -136,6 +136,23 @@ fn sums_of_squares_that_lack_digits_are_made_anew() {
     }
 }
 
+/// Promise 1 of `kernels::sums`, to the letter: bits would change with the order.
+#[test]
+fn sums_are_made_in_the_order_that_is_promised() {
+    let mut random = Random(8);
+    for dim in DIMS.into_iter().chain(1..70) {
+        let (one, other) = (random.vector(dim), random.vector(dim));
+        let mut lanes = vec![0.0_f32; 32];
+        for (at, (a, b)) in one.iter().zip(&other).enumerate() {
+            lanes[at % 32] = a.mul_add(*b, lanes[at % 32]);
+        }
+        for half in [16, 8, 4, 2, 1] {
+            lanes = (0..half).map(|at| lanes[at] + lanes[at + half]).collect();
+        }
+        assert_eq!(on_all(Metric::Dot, &one, &other), 0.0 - lanes[0], "{dim}");
+    }
+}
+
 #[test]
 fn only_what_both_have_is_compared() {
     for metric in Metric::ALL {

@@ -45,6 +45,11 @@ fn threads_and_stretches_never_change_an_answer() {
                 // Fewer queries than threads: they share the vectors.
                 let shared = flat.search_many(&[query], &memory, &pool).expect("found");
                 assert!(shared.iter().all(|it| it.neighbours == alone));
+                assert!(
+                    shared.iter().all(|it| it.work.looked_at == admitted),
+                    "{:?}",
+                    shared[0].work
+                );
             }
         }
         let queries: Vec<_> = vectors.iter().map(|vector| Query::new(vector).k(30)).collect();
