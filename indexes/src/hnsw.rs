@@ -142,6 +142,9 @@ impl Hnsw {
 
     /// One without codes.
     fn bare(dim: usize, measure: Measure, config: HnswConfig) -> Self {
+        // Fields may have been set to anything.
+        let config = config.m(config.m).ef_construction(config.ef_construction);
+        let config = config.ef_search(config.ef_search);
         let graph = Graph { ground: Ground::new(2 * config.m), levels: Vec::new(), entry: None };
         Hnsw {
             dim,

@@ -29,6 +29,12 @@ const USES: &[Use] = &[
     ("proptest", "snapshot", Kind::Tests, "random manifests and sections, and random bytes"),
     ("proptest", "wal", Kind::Tests, "random records, and random bytes in their place"),
     ("proptest", "segments", Kind::Tests, "random slots of random dimensions, and random bytes"),
+    (
+        "crossbeam-queue",
+        "indexes",
+        Kind::Code,
+        "what searches remember things in, handed from one to the next",
+    ),
     ("rayon", "indexes", Kind::Code, "threads that share work by taking it from each other"),
     ("proptest", "indexes", Kind::Tests, "random vectors and numbers against plain sums"),
     ("parking_lot", "engine", Kind::Code, "locks that do not poison, and let many read"),
