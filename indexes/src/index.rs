@@ -6,7 +6,8 @@ use crate::{Error, Flat, Hnsw, Measure, Nearest, Pool, Query, Vectors};
 
 /// A way of finding near neighbours among slots.
 ///
-/// It holds slots and what it needs to find them; the vectors stay where they are, and every call is given them.
+/// It holds slots and what it needs to find them; the vectors stay where they are, and every call is given them. Slots
+/// should lie close: there is room for all below the highest.
 ///
 /// Promises: it returns only slots that it has and that the query's filter admits, none twice, with distances that
 /// are exact; equally near ones in the order of their slots. An answer that may lack something says so. Never: opens
@@ -27,8 +28,8 @@ pub trait Index: Send + Sync {
     /// If the query cannot be a vector of the index; if a vector that was needed cannot be read.
     fn search(&self, query: &Query<'_>, vectors: &dyn Vectors) -> Result<Nearest, Error>;
 
-    /// Finds the nearest for many, on all threads of a pool: one answer for each query, in their order, the same
-    /// that [`search`](Index::search) gives.
+    /// Finds the nearest for many, on all threads of a pool: one answer for each query, in their order, with the
+    /// neighbours that [`search`](Index::search) finds.
     ///
     /// # Errors
     /// As [`search`](Index::search), for any of them.

@@ -38,7 +38,9 @@ pub(super) fn search(
     let Some(metric) = metric.filter(|_| queries.len() >= TOGETHER) else {
         return one_by_one(flat, queries, vectors, pool);
     };
-    let at_a_time = queries.len().div_ceil(pool.threads()).clamp(TOGETHER, AT_A_TIME);
+    // Every thread gets as many parts as the others, and all parts are about as large.
+    let parts = queries.len().div_ceil(AT_A_TIME).next_multiple_of(pool.threads());
+    let at_a_time = queries.len().div_ceil(parts).max(TOGETHER);
     let parts: Vec<_> = queries.chunks(at_a_time).collect();
     let found =
         pool.each(parts, |queries| flat.instructions.run(Many { flat, queries, vectors, metric }));

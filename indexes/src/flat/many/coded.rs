@@ -52,7 +52,7 @@ impl<'s, const QUERIES: usize> Coded<'s, QUERIES> {
         sixteen: Sixteen,
         all: &mut [Asked<'_>],
     ) -> Result<(), Error> {
-        let Some(coarse) = self.codes.coarse(sixteen.first) else { return Ok(()) };
+        let coarse = self.codes.coarse(sixteen.first);
         for row in 0..LANES {
             spread(&mut self.tile, row, self.codes.upper(sixteen.first + row, 1));
         }
@@ -62,8 +62,13 @@ impl<'s, const QUERIES: usize> Coded<'s, QUERIES> {
             for (asked, sums) in all.iter_mut().zip(sums) {
                 let admitted = sixteen.admitted(asked.query);
                 asked.work.looked_at += u64::from(admitted.count_ones());
-                let (Some(coded), Some(limit)) = (&asked.coded, asked.limit) else { continue };
-                let left = admitted & !beyond(isa, coded.coarse(), &coarse, sums, limit);
+                // Where there is nothing to go by, nothing is ruled out.
+                let left = match (&asked.coded, asked.limit, &coarse) {
+                    (Some(coded), Some(limit), Some(coarse)) => {
+                        admitted & !beyond(isa, coded.coarse(), coarse, sums, limit)
+                    }
+                    _ => admitted,
+                };
                 if left != 0 {
                     left_over += u64::from(left.count_ones());
                     closer(isa, (common, self.codes), asked, (sixteen.first, left))?;
@@ -86,8 +91,11 @@ fn closer<I: Isa>(
     for bit in bits(left) {
         let slot = first + bit;
         asked.work.by_code += 1;
-        let (Some(coded), Some(limit)) = (&asked.coded, asked.limit) else { continue };
-        if !codes.is_beyond(isa, coded, slot, limit) {
+        let beyond = match (&asked.coded, asked.limit) {
+            (Some(coded), Some(limit)) => codes.is_beyond(isa, coded, slot, limit),
+            _ => false,
+        };
+        if !beyond {
             common.compare(isa, asked, slot)?;
         }
     }
