@@ -16,6 +16,7 @@ mod search;
 mod select;
 mod visited;
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use base::Slot;
@@ -24,6 +25,7 @@ use crossbeam_queue::ArrayQueue;
 use self::beam::{Graph, Scratch};
 use self::links::{Ground, Level};
 use self::nodes::Nodes;
+use crate::codes::DIM_MAX;
 use crate::lanes::Instructions;
 use crate::query::check;
 use crate::{Error, Index, Measure, Nearest, Pool, Query, SlotSet, Statistics, Vectors};
@@ -112,8 +114,8 @@ impl HnswConfig {
 /// Its name.
 pub(crate) const KIND: &str = "hnsw";
 
-/// Vectors of fewer numbers are walked by in full: their codes would not be much shorter.
-const CODED_FROM: usize = 48;
+/// Vectors of fewer numbers are walked by in full: their codes would not be much shorter. Of more nothing is proved.
+const CODED: RangeInclusive<usize> = 48..=DIM_MAX;
 
 /// How many searches at a time find something to remember things in; others make their own.
 const SCRATCHES: usize = 64;
@@ -135,7 +137,7 @@ impl Hnsw {
     /// An empty graph of vectors of so many numbers.
     pub fn new(dim: usize, measure: impl Into<Measure>, config: HnswConfig) -> Self {
         let measure = measure.into();
-        let metric = measure.metric().filter(|_| dim >= CODED_FROM);
+        let metric = measure.metric().filter(|_| CODED.contains(&dim));
         let nodes = metric.map(|metric| Nodes::new(dim, metric));
         Hnsw { nodes, ..Hnsw::bare(dim, measure, config) }
     }

@@ -81,7 +81,10 @@ impl Hnsw {
     ) -> Result<(), Error> {
         let end = slots.words() * crate::slots::WORD;
         self.graph.ground.reserve(end);
-        let Some(nodes) = &mut self.nodes else { return Ok(()) };
+        let Some(nodes) = &mut self.nodes else {
+            let mut all = slots.iter();
+            return all.try_for_each(|slot| check(&vectors.vector(slot)?, self.dim));
+        };
         nodes.reserve(end);
         let (shape, plane) = (nodes.shape(), nodes.plane());
         let rows: Vec<_> = nodes.rows_mut().enumerate().collect();

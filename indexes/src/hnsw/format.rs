@@ -10,6 +10,7 @@ use super::beam::Graph;
 use super::links::{Ground, Level, NONE, Upper};
 use super::nodes::Nodes;
 use super::{Hnsw, HnswConfig};
+use crate::codes::DIM_MAX;
 use crate::measure::DISTANCE_NAME_BYTES_MAX;
 use crate::slots::WORD;
 use crate::{Error, Measure, SlotSet};
@@ -132,6 +133,7 @@ pub(super) fn decode(image: &[u8], measure: &Measure) -> Result<Hnsw, Error> {
     hnsw.graph.entry = entry;
     hnsw.nodes = match (coded, measure.metric()) {
         (0, _) => None,
+        (_, Some(_)) if dim > DIM_MAX => return bad("codes", 16),
         (_, Some(metric)) => Some(Nodes::decode(dim, metric, rows, &mut decoder)?),
         (_, None) => return bad("codes", 16),
     };

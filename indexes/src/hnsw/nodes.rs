@@ -4,13 +4,16 @@
 //! lies apart: it is asked only of the few that may be in the answer.
 
 use crate::codes::Limit;
-use crate::codes::{CodedQuery, Fine, Shape, encode, is_beyond, upper_products};
+use crate::codes::{CodedQuery, DIM_MAX, Fine, Shape, encode, is_beyond, upper_products};
 use crate::lanes::{Isa, STEP};
 use crate::rows::{Rows, rows_a_piece};
 use crate::slots::WORD;
 use crate::{Error, Metric, SlotSet};
 use base::Slot;
 use base::codec::{Decoder, Encoder};
+
+// A sum over both planes is a whole number.
+const _: () = assert!((16 + 1) * 15 * 127 * DIM_MAX <= i32::MAX as usize);
 
 /// Codes by slots.
 #[derive(Clone, Debug)]

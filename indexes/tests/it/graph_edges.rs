@@ -1,6 +1,9 @@
 //! Graphs of hardly anything, of the same thing many times, and of what is refused.
 
-use indexes::{Error, Hnsw, HnswConfig, Index, Memory, Metric, Pool, Query, Slot, SlotSet};
+use indexes::{
+    Error, Hnsw, HnswConfig, Index, Lent, Memory, Metric, Pool, Query, Slot, SlotSet, Unreadable,
+    Vectors,
+};
 
 use crate::given::{KINDS, Kind};
 use crate::graph::{graph_of, pool};
@@ -119,4 +122,31 @@ fn building_can_be_stopped() {
     for vector in &vectors {
         assert_eq!(graph.search(&Query::new(vector), &memory).expect("found").neighbours.len(), 10);
     }
+}
+
+/// One vector, whatever is asked for, and it is no vector.
+struct Broken(Vec<f32>);
+
+impl Vectors for Broken {
+    fn dim(&self) -> usize {
+        3
+    }
+
+    fn vector(&self, _: Slot) -> Result<Lent<'_>, Unreadable> {
+        Ok(self.0.as_slice().into())
+    }
+}
+
+#[test]
+fn what_is_no_vector_is_not_taken_up() {
+    let (broken, longer) = (Broken(vec![1.0, f32::NAN, 0.0]), Broken(vec![1.0; 4]));
+    let mut graph = Hnsw::new(3, Metric::L2, HnswConfig::default());
+    let one = SlotSet::from_iter([Slot(0)]);
+    assert!(matches!(graph.insert(Slot(0), &broken), Err(Error::NotFinite { at: 1 })));
+    assert!(matches!(graph.insert(Slot(0), &longer), Err(Error::Dimension { found: 4, .. })));
+    for (vectors, message) in [(&broken, "number 1 of"), (&longer, "the vector has 4")] {
+        let refused = graph.insert_all(&one, vectors, &Pool::here(), &mut |_| true);
+        assert!(refused.is_err_and(|it| it.to_string().starts_with(message)));
+    }
+    assert!(graph.is_empty());
 }
