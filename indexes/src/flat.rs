@@ -19,6 +19,7 @@ use base::Slot;
 use crate::codes::{Codes, DIM_MAX};
 use crate::lanes::Instructions;
 use crate::query::check;
+use crate::vectors::check_dim;
 use crate::{Error, Index, Measure, Metric, Nearest, Pool, Query, SlotSet, Statistics, Vectors};
 
 /// An index that looks at all vectors.
@@ -79,7 +80,7 @@ impl Flat {
         vectors: &dyn Vectors,
         pool: &Pool,
     ) -> Result<(), Error> {
-        self.check_vectors(vectors)?;
+        check_dim(vectors, self.dim)?;
         if let Some(slot) = slots.iter().find(|slot| self.live.contains(*slot)) {
             return Err(Error::There { slot });
         }
@@ -123,11 +124,6 @@ impl Flat {
         self.measure.metric()
     }
 
-    fn check_vectors(&self, vectors: &dyn Vectors) -> Result<(), Error> {
-        let (found, expected) = (vectors.dim(), self.dim);
-        if found == expected { Ok(()) } else { Err(Error::Dimension { found, expected }) }
-    }
-
     /// The slots of a word that a query may find.
     #[inline(always)]
     fn admitted(&self, query: &Query<'_>, word: usize) -> u64 {
@@ -138,7 +134,7 @@ impl Flat {
 
 impl Index for Flat {
     fn insert(&mut self, slot: Slot, vectors: &dyn Vectors) -> Result<(), Error> {
-        self.check_vectors(vectors)?;
+        check_dim(vectors, self.dim)?;
         if self.live.contains(slot) {
             return Err(Error::There { slot });
         }
@@ -157,7 +153,7 @@ impl Index for Flat {
 
     fn search(&self, query: &Query<'_>, vectors: &dyn Vectors) -> Result<Nearest, Error> {
         query.check(self.dim)?;
-        self.check_vectors(vectors)?;
+        check_dim(vectors, self.dim)?;
         one::search(self, query, vectors, &Pool::here())
     }
 
@@ -168,7 +164,7 @@ impl Index for Flat {
         pool: &Pool,
     ) -> Result<Vec<Nearest>, Error> {
         queries.iter().try_for_each(|query| query.check(self.dim))?;
-        self.check_vectors(vectors)?;
+        check_dim(vectors, self.dim)?;
         many::search(self, queries, vectors, pool)
     }
 

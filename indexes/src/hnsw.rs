@@ -28,6 +28,7 @@ use self::nodes::Nodes;
 use crate::codes::DIM_MAX;
 use crate::lanes::Instructions;
 use crate::query::check;
+use crate::vectors::check_dim;
 use crate::{Error, Index, Measure, Nearest, Pool, Query, SlotSet, Statistics, Vectors};
 
 /// How a graph is built and searched.
@@ -200,11 +201,6 @@ impl Hnsw {
         links as f64 / self.live.len().max(1) as f64
     }
 
-    fn check_vectors(&self, vectors: &dyn Vectors) -> Result<(), Error> {
-        let (found, expected) = (vectors.dim(), self.dim);
-        if found == expected { Ok(()) } else { Err(Error::Dimension { found, expected }) }
-    }
-
     /// Lends something to remember things in.
     fn with_scratch<A>(&self, work: impl FnOnce(&mut Scratch) -> A) -> A {
         let mut scratch = self.scratches.pop().unwrap_or_default();
@@ -218,7 +214,7 @@ impl Hnsw {
 
 impl Index for Hnsw {
     fn insert(&mut self, slot: Slot, vectors: &dyn Vectors) -> Result<(), Error> {
-        self.check_vectors(vectors)?;
+        check_dim(vectors, self.dim)?;
         if self.live.contains(slot) {
             return Err(Error::There { slot });
         }

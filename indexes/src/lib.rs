@@ -16,6 +16,7 @@ mod given;
 mod codes;
 mod error;
 mod flat;
+mod format;
 mod hnsw;
 mod index;
 mod kernels;

@@ -5,6 +5,8 @@ use std::ops::Deref;
 
 use base::Slot;
 
+use crate::Error;
+
 /// Lends vectors by their slots. An index holds slots, never vectors.
 pub trait Vectors: Send + Sync {
     /// How many numbers each has.
@@ -15,6 +17,12 @@ pub trait Vectors: Send + Sync {
     /// # Errors
     /// If it cannot be read, or is not what was written there.
     fn vector(&self, slot: Slot) -> Result<Lent<'_>, Unreadable>;
+}
+
+/// Looks whether vectors have as many numbers as an index has.
+pub(crate) fn check_dim(vectors: &dyn Vectors, expected: usize) -> Result<(), Error> {
+    let found = vectors.dim();
+    if found == expected { Ok(()) } else { Err(Error::Dimension { found, expected }) }
 }
 
 /// A vector, lent.

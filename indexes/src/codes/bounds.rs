@@ -49,7 +49,7 @@ impl Limit {
 }
 
 /// A bit for each of 16 slots whose upper planes prove that they are beyond the limit. `sums` are those of
-/// [`Codes::upper_sum`].
+/// [`upper_products`].
 #[inline(always)]
 pub(crate) fn beyond<I: Isa>(
     isa: I,
@@ -80,12 +80,6 @@ pub(crate) fn beyond<I: Isa>(
 }
 
 impl Codes {
-    /// The sum of the products of upper nibbles and the bytes of a query.
-    #[inline(always)]
-    pub(crate) fn upper_sum<I: Isa>(isa: I, query: &CodedQuery, plane: &[[u8; 64]]) -> i32 {
-        upper_products(isa, plane, query)
-    }
-
     /// Whether both planes of a slot prove that it is beyond the limit.
     #[inline(always)]
     pub(crate) fn is_beyond<I: Isa>(

@@ -26,7 +26,7 @@ impl Work for Beyond<'_> {
         let coarse = codes.coarse(0).expect("16 slots");
         let mut sums: Sums = [0; LANES];
         for (slot, sum) in sums.iter_mut().enumerate() {
-            *sum = Codes::upper_sum(isa, query, codes.upper(slot, 1));
+            *sum = upper_products(isa, codes.upper(slot, 1), query);
         }
         let off = metric.error(codes.dim());
         let (mut by_upper, mut by_both) = (0, 0);

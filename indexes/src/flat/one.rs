@@ -6,7 +6,7 @@ use base::Slot;
 
 use super::Flat;
 use super::pays::Pays;
-use crate::codes::{CodedQuery, Codes, Limit, Sums, beyond};
+use crate::codes::{CodedQuery, Codes, Limit, Sums, beyond, upper_products};
 use crate::lanes::{Isa, LANES, Work};
 use crate::measure::Compared;
 use crate::metric::Off;
@@ -215,12 +215,12 @@ impl ByCode<'_> {
         let mut sums: Sums = [0; LANES];
         if wanted == u16::MAX {
             for (sum, plane) in sums.iter_mut().zip(rows) {
-                *sum = Codes::upper_sum(isa, self.query, plane);
+                *sum = upper_products(isa, plane, self.query);
             }
         } else {
             for (lane, (sum, plane)) in sums.iter_mut().zip(rows).enumerate() {
                 if wanted >> lane & 1 != 0 {
-                    *sum = Codes::upper_sum(isa, self.query, plane);
+                    *sum = upper_products(isa, plane, self.query);
                 }
             }
         }

@@ -197,7 +197,7 @@ pub(super) fn nearest_of<I: Isa>(
 pub(super) fn walk<I: Isa, L: Level>(
     isa: I,
     level: &L,
-    entries: &[u32],
+    entry: u32,
     scorer: &impl Scorer,
     (scratch, room): (&mut Scratch, usize),
 ) {
@@ -205,12 +205,10 @@ pub(super) fn walk<I: Isa, L: Level>(
     visited.begin(level.end());
     near.begin(room);
     let mut least = scorer.least(f32::INFINITY);
-    for entry in entries {
-        if visited.is_new(*entry) {
-            *scored += 1;
-            if let Some(score) = scorer.score(isa, level.slot(*entry), least) {
-                near.put(score, *entry);
-            }
+    if visited.is_new(entry) {
+        *scored += 1;
+        if let Some(score) = scorer.score(isa, level.slot(entry), least) {
+            near.put(score, entry);
         }
     }
     while let Some(at) = near.next().filter(|_| *scored < *budget) {

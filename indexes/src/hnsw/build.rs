@@ -11,12 +11,12 @@ use base::Slot;
 
 use super::beam::{ByCode, Graph, InFull, Scorer, Scratch, descend, nearest_of, walk};
 use super::links::{Level, NONE, Upper, counted};
-use super::nodes::encode_node;
 use super::select::{Candidate, select};
 use super::{Hnsw, HnswConfig};
 use crate::codes::CodedQuery;
 use crate::lanes::{Isa, Work};
 use crate::query::check;
+use crate::vectors::check_dim;
 use crate::{Error, Measure, Pool, SlotSet, Vectors};
 
 /// A batch is one of so many slots that are there.
@@ -52,7 +52,7 @@ impl Hnsw {
         pool: &Pool,
         progress: &mut dyn FnMut(usize) -> bool,
     ) -> Result<(), Error> {
-        self.check_vectors(vectors)?;
+        check_dim(vectors, self.dim)?;
         if let Some(slot) = slots.iter().find(|slot| self.live.contains(*slot)) {
             return Err(Error::There { slot });
         }
@@ -85,32 +85,7 @@ impl Hnsw {
             let mut all = slots.iter();
             return all.try_for_each(|slot| check(&vectors.vector(slot)?, self.dim));
         };
-        nodes.reserve(end);
-        let (shape, plane) = (nodes.shape(), nodes.plane());
-        let rows: Vec<_> = nodes.rows_mut().enumerate().collect();
-        let mut parts: Vec<Vec<_>> = Vec::new();
-        for (at, row) in rows {
-            if at % 4_096 == 0 {
-                parts.push(Vec::with_capacity(4_096));
-            }
-            if let Some(part) = parts.last_mut() {
-                part.push((at, row));
-            }
-        }
-        let done = pool.each(parts, |part| {
-            for (at, (row, lower)) in part {
-                let slot = Slot(at as u32);
-                if !slots.contains(slot) {
-                    continue;
-                }
-                let vector = vectors.vector(slot)?;
-                check(&vector, vectors.dim())?;
-                let Some((upper, beside)) = row.split_at_mut_checked(plane) else { continue };
-                encode_node(shape, &vector, (upper, lower), beside);
-            }
-            Ok(())
-        });
-        done.into_iter().collect()
+        nodes.set_all(slots, vectors, pool)
     }
 
     /// Takes up slots whose codes are there.
@@ -289,11 +264,11 @@ impl Look<'_> {
         let room = hnsw.config.ef_construction;
         let (measure, most) = (&hnsw.measure, hnsw.config.m);
         for (upper, links) in below.iter().zip(links.iter_mut().skip(1)).rev() {
-            walk(isa, upper, &[entry], scorer, (scratch, room));
+            walk(isa, upper, entry, scorer, (scratch, room));
             *links = choose(isa, (measure, vectors), vector, (upper, scratch), most)?;
             entry = scratch.near.sorted().first().map_or(NONE, |it| upper.below(it.node));
         }
-        walk(isa, ground, &[entry], scorer, (scratch, room));
+        walk(isa, ground, entry, scorer, (scratch, room));
         if let Some(links) = links.first_mut() {
             *links = choose(isa, (measure, vectors), vector, (ground, scratch), ground.degree())?;
         }

@@ -6,9 +6,10 @@
 use crate::codes::Limit;
 use crate::codes::{CodedQuery, DIM_MAX, Fine, Shape, encode, is_beyond, upper_products};
 use crate::lanes::{Isa, STEP};
+use crate::query::check;
 use crate::rows::{Rows, rows_a_piece};
 use crate::slots::WORD;
-use crate::{Error, Metric, SlotSet};
+use crate::{Error, Metric, Pool, SlotSet, Vectors};
 use base::Slot;
 use base::codec::{Decoder, Encoder};
 
@@ -82,7 +83,7 @@ impl Nodes {
         self.rows.bytes() + self.lower.bytes()
     }
 
-    pub(super) fn reserve(&mut self, end: usize) {
+    fn reserve(&mut self, end: usize) {
         self.rows.reserve(end);
         self.lower.reserve(end);
     }
@@ -97,16 +98,32 @@ impl Nodes {
         encode_node(self.shape, vector, (upper, self.lower.row_mut(at)), beside);
     }
 
-    /// Each row there is room for, by its slot, for several to write at the same time.
-    pub(super) fn rows_mut(&mut self) -> impl Iterator<Item = (&mut [u8], &mut [u8])> {
-        let (width, plane) = (self.rows.width(), self.plane);
-        let rows = self.rows.pieces_mut().flat_map(move |it| it.chunks_exact_mut(width));
-        let lower = self.lower.pieces_mut().flat_map(move |it| it.chunks_exact_mut(plane));
-        rows.zip(lower)
-    }
-
-    pub(super) fn plane(&self) -> usize {
-        self.plane
+    /// Makes the codes of the vectors in these slots, on all threads.
+    pub(super) fn set_all(
+        &mut self,
+        slots: &SlotSet,
+        vectors: &dyn Vectors,
+        pool: &Pool,
+    ) -> Result<(), Error> {
+        self.reserve(slots.words() * WORD);
+        let (shape, plane, width) = (self.shape, self.plane, self.rows.width());
+        let slots_a_piece = rows_a_piece(width);
+        let pieces = self.rows.pieces_mut().zip(self.lower.pieces_mut()).enumerate();
+        let done = pool.each(pieces.collect(), |(piece, (rows, lower))| {
+            let rows = rows.chunks_exact_mut(width).zip(lower.chunks_exact_mut(plane));
+            for (at, (row, lower)) in rows.enumerate() {
+                let slot = Slot((piece * slots_a_piece + at) as u32);
+                if !slots.contains(slot) {
+                    continue;
+                }
+                let vector = vectors.vector(slot)?;
+                check(&vector, vectors.dim())?;
+                let Some((upper, beside)) = row.split_at_mut_checked(plane) else { continue };
+                encode_node(shape, &vector, (upper, lower), beside);
+            }
+            Ok(())
+        });
+        done.into_iter().collect()
     }
 
     /// A vector as both its planes say it is.
@@ -201,12 +218,7 @@ impl Nodes {
 }
 
 /// Makes the code of a vector.
-pub(super) fn encode_node(
-    shape: Shape,
-    vector: &[f32],
-    planes: (&mut [u8], &mut [u8]),
-    beside: &mut [u8],
-) {
+fn encode_node(shape: Shape, vector: &[f32], planes: (&mut [u8], &mut [u8]), beside: &mut [u8]) {
     let made = encode::encode(shape, vector, planes);
     let [base, step, error, size] = made.coarse;
     let [fine_base, fine_error, fine_size, _] = made.fine;

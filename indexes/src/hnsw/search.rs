@@ -17,6 +17,7 @@ use crate::metric::Off;
 use crate::query::Effort;
 use crate::slots::slots_of;
 use crate::top::Top;
+use crate::vectors::check_dim;
 use crate::{Error, Incomplete, Nearest, Neighbour, Query, Vectors};
 
 /// A filter that admits fewer is no reason to walk.
@@ -37,7 +38,7 @@ impl Hnsw {
         vectors: &dyn Vectors,
     ) -> Result<Nearest, Error> {
         query.check(self.dim)?;
-        self.check_vectors(vectors)?;
+        check_dim(vectors, self.dim)?;
         let admitted = query.filter.map_or(self.live.len(), |it| it.len().min(self.live.len()));
         if query.k == 0 || admitted == 0 {
             return Ok(Nearest::default());
@@ -232,5 +233,5 @@ fn find<I: Isa>(isa: I, hnsw: &Hnsw, scorer: &impl Scorer, (scratch, ef): (&mut 
         return;
     };
     let entry = descend(isa, &graph.levels, entry, scorer, &mut scratch.scored);
-    walk(isa, &graph.ground, &[entry], scorer, (scratch, ef));
+    walk(isa, &graph.ground, entry, scorer, (scratch, ef));
 }

@@ -1,0 +1,159 @@
+//! Lays out what the images of all index kinds share: how they begin, their sum, the name of the distance and the slots.
+//! FORMAT.md section 9.1 says it of the flat index, and section 9.3 that a graph does the same.
+//!
+//! Promises: whatever the bytes, decoding answers with a value or with what is wrong, and allocates no more than a small
+//! multiple of them. Never: knows what a kind puts behind.
+
+use base::checksum::Xxh3;
+use base::codec::{Decoder, Encoder, Malformed};
+
+use crate::measure::DISTANCE_NAME_BYTES_MAX;
+use crate::slots::WORD;
+use crate::{Error, Measure, SlotSet};
+
+/// The format that this code writes, and the newest that it reads.
+const VERSION: u16 = 0;
+
+/// Everything begins at a multiple of this.
+pub(crate) const ALIGNMENT: usize = 64;
+
+/// How many bytes the sum takes, at the end of a header.
+const SUM: usize = size_of::<u64>();
+
+/// The greatest number of words: those of all slots there can be.
+const WORDS_MAX: u32 = u32::MAX / WORD as u32 + 1;
+
+impl From<Malformed> for Error {
+    fn from(malformed: Malformed) -> Self {
+        Error::BadImage { what: malformed.field, offset: malformed.offset }
+    }
+}
+
+/// What an image begins with, behind its magic.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Head {
+    name_bytes: u16,
+    pub(crate) dim: usize,
+    coded: u32,
+    words: u32,
+    slots: u64,
+}
+
+impl Head {
+    /// The head of an index over this distance: with codes or without, and so many words of this many slots.
+    pub(crate) fn new(
+        measure: &Measure,
+        (dim, codes): (usize, Option<&impl Sized>),
+        (words, slots): (usize, usize),
+    ) -> Self {
+        Head {
+            name_bytes: measure.name().len() as u16,
+            dim,
+            coded: codes.is_some().into(),
+            words: words as u32,
+            slots: slots as u64,
+        }
+    }
+
+    pub(crate) fn encode(self, magic: [u8; 8], encoder: &mut Encoder<'_>) {
+        encoder.bytes(&magic).u16(VERSION).u16(self.name_bytes).u32(self.dim as u32);
+        encoder.u32(self.coded).u32(self.words).u64(self.slots);
+    }
+
+    /// Reads it; whether it can be true is looked at when the sum is known to fit ([`Head::body`]).
+    pub(crate) fn decode(magic: [u8; 8], decoder: &mut Decoder<'_>) -> Result<Self, Error> {
+        if decoder.array("magic")? != magic {
+            return Err(Error::BadImage { what: "magic", offset: 0 });
+        }
+        let version = decoder.u16("version")?;
+        if version > VERSION {
+            return Err(Error::NewerImage { found: version, known: VERSION });
+        }
+        Ok(Head {
+            name_bytes: decoder.u16("name length")?,
+            dim: decoder.u32("dim")? as usize,
+            coded: decoder.u32("codes")?,
+            words: decoder.u32("words")?,
+            slots: decoder.u64("slots")?,
+        })
+    }
+
+    /// Reads what stands behind the header: the name, which must be that of the distance, and the slots.
+    pub(crate) fn body(
+        self,
+        measure: &Measure,
+        decoder: &mut Decoder<'_>,
+    ) -> Result<SlotSet, Error> {
+        let bad = |what, offset| Err(Error::BadImage { what, offset });
+        let name_bytes = usize::from(self.name_bytes);
+        if name_bytes > DISTANCE_NAME_BYTES_MAX || self.coded > 1 || self.words > WORDS_MAX {
+            return bad("a length", 0);
+        }
+        let name = decoder.bytes(name_bytes, "name")?;
+        if name != measure.name().as_bytes() {
+            let built = String::from_utf8_lossy(name).into_owned();
+            return Err(Error::Measure { built, given: measure.name().to_owned() });
+        }
+        decoder.align(ALIGNMENT, "behind the name")?;
+        let live = SlotSet::decode(decoder, self.words as usize)?;
+        if live.len() as u64 == self.slots { Ok(live) } else { bad("slots", 24) }
+    }
+
+    /// For how many slots there are rows.
+    pub(crate) fn rows(self) -> usize {
+        self.words as usize * WORD
+    }
+
+    /// The metric of the codes, if there are codes.
+    pub(crate) fn coded(self, measure: &Measure) -> Result<Option<crate::Metric>, Error> {
+        match (self.coded, measure.metric()) {
+            (0, _) => Ok(None),
+            (_, Some(metric)) if self.dim <= crate::codes::DIM_MAX => Ok(Some(metric)),
+            _ => Err(Error::BadImage { what: "codes", offset: 16 }),
+        }
+    }
+}
+
+/// Fills a header of so many bytes up with zeros, its sum being put in later, and writes the name and the slots behind.
+pub(crate) fn encode_body(
+    header: usize,
+    measure: &Measure,
+    (live, words): (&SlotSet, usize),
+    encoder: &mut Encoder<'_>,
+) {
+    encoder.zeros(header - encoder.offset());
+    encoder.bytes(measure.name().as_bytes()).align(ALIGNMENT);
+    (0..words).for_each(|at| {
+        encoder.u64(live.word(at));
+    });
+    encoder.align(ALIGNMENT);
+}
+
+/// The sum of all bytes but those it stands in, the last of the header.
+fn sum_of(header: usize, image: &[u8]) -> u64 {
+    let (before, behind) = (image.get(..header - SUM), image.get(header..));
+    let mut sum = Xxh3::new();
+    sum.update(before.unwrap_or_default()).update(behind.unwrap_or_default());
+    sum.sum()
+}
+
+/// Puts the sum into its place.
+pub(crate) fn seal(header: usize, image: &mut [u8]) {
+    let sum = sum_of(header, image).to_le_bytes();
+    if let Some(place) = image.get_mut(header - SUM..header) {
+        place.copy_from_slice(&sum);
+    }
+}
+
+/// Reads the rest of a header, and whether the sum fits.
+pub(crate) fn check_sum(
+    header: usize,
+    image: &[u8],
+    decoder: &mut Decoder<'_>,
+) -> Result<(), Error> {
+    decoder.zeros(header - SUM - decoder.offset(), "reserved")?;
+    if decoder.u64("sum")? == sum_of(header, image) {
+        return Ok(());
+    }
+    Err(Error::BadImage { what: "sum", offset: header - SUM })
+}
