@@ -18,7 +18,7 @@ mod query;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use bounds::{Limit, Sums, beyond, is_beyond, upper_products};
+pub(crate) use bounds::{Limit, Sums, beyond, is_beyond, nibble_products, upper_products};
 pub(crate) use encode::{down, up};
 pub(crate) use query::CodedQuery;
 

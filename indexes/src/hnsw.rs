@@ -6,6 +6,7 @@
 //! nothing else: not on threads, nor on the processor.
 
 mod beam;
+mod between;
 mod build;
 pub(crate) mod format;
 mod links;

@@ -106,7 +106,7 @@ impl Codes {
 /// The sum of the products of upper nibbles and the bytes of a query.
 #[inline(always)]
 pub(crate) fn upper_products<I: Isa>(isa: I, plane: &[[u8; 64]], query: &CodedQuery) -> i32 {
-    products(isa, plane, &query.bytes)
+    nibble_products(isa, plane, &query.bytes)
 }
 
 /// Whether both planes of a vector prove that it is beyond the limit.
@@ -119,10 +119,10 @@ pub(crate) fn is_beyond<I: Isa>(
     limit: Limit,
 ) -> bool {
     let Fine { base, step, error, size } = fine;
-    let of_upper = 128 * i64::from(products(isa, upper, &query.high))
-        + i64::from(products(isa, upper, &query.low));
-    let of_lower = 128 * i64::from(products(isa, lower, &query.high))
-        + i64::from(products(isa, lower, &query.low));
+    let of_upper = 128 * i64::from(nibble_products(isa, upper, &query.high))
+        + i64::from(nibble_products(isa, upper, &query.low));
+    let of_lower = 128 * i64::from(nibble_products(isa, lower, &query.high))
+        + i64::from(nibble_products(isa, lower, &query.low));
     let codes = (16 * of_upper + of_lower) as f64;
     let asked = &query.fine;
     let product = asked.step * (f64::from(base) * asked.total + f64::from(step) * codes);
@@ -138,7 +138,7 @@ pub(crate) fn is_beyond<I: Isa>(
 
 /// The sum of the products of nibbles and numbers.
 #[inline(always)]
-fn products<I: Isa>(isa: I, plane: &[[u8; 64]], query: &[[[i8; 64]; 2]]) -> i32 {
+pub(crate) fn nibble_products<I: Isa>(isa: I, plane: &[[u8; 64]], query: &[[[i8; 64]; 2]]) -> i32 {
     let mut sum = isa.no_wholes();
     for (plane, query) in plane.iter().zip(query) {
         sum = isa.nibbles(sum, plane, query);

@@ -125,6 +125,16 @@ impl CodedQuery {
         }
     }
 
+    /// Half of the square of how far it is from a vector of which half the square, less the product, is this; of what has
+    /// no distance, the product, negated.
+    #[inline(always)]
+    pub(crate) fn half_square(&self, score: f32) -> f32 {
+        match self.shape {
+            Shape::Apart | Shape::Directions => score + self.coarse.size / 2.0,
+            Shape::Product => score,
+        }
+    }
+
     /// Its bytes, by fours, as tiles take them; how many fours there are is as many as the dimension needs.
     pub(crate) fn fours(&self, dim: usize) -> impl Iterator<Item = [i8; 4]> + '_ {
         let bytes = self.bytes.as_flattened().as_flattened();

@@ -11,13 +11,14 @@ use base::Slot;
 
 use super::beam::{ByCode, Graph, InFull, Scorer, Scratch, descend, nearest_of, walk};
 use super::links::{Level, NONE, Upper, counted};
-use super::select::{Candidate, select};
+use super::nodes::Nodes;
+use super::select::{Candidate, ChosenByCode, ChosenInFull, Full, select};
 use super::{Hnsw, HnswConfig};
 use crate::codes::CodedQuery;
 use crate::lanes::{Isa, Work};
 use crate::query::check;
 use crate::vectors::check_dim;
-use crate::{Error, Measure, Pool, SlotSet, Vectors};
+use crate::{Error, Pool, SlotSet, Vectors};
 
 /// A batch is one of so many slots that are there.
 const BATCH: usize = 50;
@@ -146,7 +147,7 @@ impl Hnsw {
         let coded = nodes.and_then(|nodes| CodedQuery::new(nodes.shape(), &vector));
         let links = self.with_scratch(|scratch| {
             let (hnsw, coded, vector) = (self, coded.as_ref(), &vector);
-            self.instructions.run(Look { hnsw, level, vector, coded, vectors, scratch })
+            self.instructions.run(Look { hnsw, slot, level, vector, coded, vectors, scratch })
         })?;
         Ok(Plan { slot, level, links })
     }
@@ -183,6 +184,10 @@ impl Hnsw {
         returns
     }
 
+    fn full<'s>(&'s self, vectors: &'s dyn Vectors) -> Full<'s> {
+        Full { measure: &self.measure, vectors }
+    }
+
     /// The links of a node when those are there that are wanted in return.
     fn return_links(
         &self,
@@ -193,18 +198,20 @@ impl Hnsw {
             return Ok((0, NONE, Vec::new()));
         };
         let wanted = group.iter().map(|it| it.2);
-        let (measure, instructions) = (&self.measure, self.instructions);
+        let instructions = self.instructions;
+        let full = self.full(vectors);
+        let nodes = self.nodes.as_ref();
         let links = match level.checked_sub(1).and_then(|at| self.graph.levels.get(at)) {
             Some(upper) => {
                 let links: Vec<u32> = counted(upper.links(node)).chain(wanted).collect();
                 let most = upper.degree();
-                instructions.run(Shrink { level: upper, node, links, most, measure, vectors })
+                instructions.run(Shrink { level: upper, node, links, most, full, nodes })
             }
             None => {
                 let ground = &self.graph.ground;
                 let links: Vec<u32> = counted(ground.links(node)).chain(wanted).collect();
                 let most = ground.degree();
-                instructions.run(Shrink { level: ground, node, links, most, measure, vectors })
+                instructions.run(Shrink { level: ground, node, links, most, full, nodes })
             }
         }?;
         Ok((level, node, links))
@@ -217,9 +224,10 @@ fn shuffle(slots: &mut [u32], seed: u64) {
     slots.sort_by_cached_key(|slot| (config.mixed(*slot), *slot));
 }
 
-/// Looks where the links of a vector should lead.
+/// Looks where the links of a slot should lead.
 struct Look<'s> {
     hnsw: &'s Hnsw,
+    slot: u32,
     level: usize,
     vector: &'s [f32],
     coded: Option<&'s CodedQuery>,
@@ -251,48 +259,59 @@ impl Work for Look<'_> {
 impl Look<'_> {
     #[inline(always)]
     fn look<I: Isa>(self, isa: I, scorer: &impl Scorer) -> Result<Vec<Vec<u32>>, Error> {
-        let Look { hnsw, level, vector, vectors, scratch, .. } = self;
+        let hnsw = self.hnsw;
         let Graph { ground, levels, entry } = &hnsw.graph;
         let Some(entry) = *entry else { return Ok(Vec::new()) };
-        let reached = level.min(levels.len());
+        let reached = self.level.min(levels.len());
         let (below, above) = levels.split_at_checked(reached).unwrap_or_default();
+        let scored = &mut self.scratch.scored;
         let mut entry = match (above, below.last()) {
-            ([], Some(top)) => nearest_of(isa, top, entry, scorer, &mut scratch.scored),
-            _ => descend(isa, above, entry, scorer, &mut scratch.scored),
+            ([], Some(top)) => nearest_of(isa, top, entry, scorer, scored),
+            _ => descend(isa, above, entry, scorer, scored),
         };
         let mut links = vec![Vec::new(); reached + 1];
         let room = hnsw.config.ef_construction;
-        let (measure, most) = (&hnsw.measure, hnsw.config.m);
         for (upper, links) in below.iter().zip(links.iter_mut().skip(1)).rev() {
-            walk(isa, upper, entry, scorer, (scratch, room));
-            *links = choose(isa, (measure, vectors), vector, (upper, scratch), most)?;
-            entry = scratch.near.sorted().first().map_or(NONE, |it| upper.below(it.node));
+            walk(isa, upper, entry, scorer, (self.scratch, room));
+            *links = self.choose(isa, upper, hnsw.config.m)?;
+            let nearest = self.scratch.near.sorted().first();
+            entry = nearest.map_or(NONE, |it| upper.below(it.node));
         }
-        walk(isa, ground, entry, scorer, (scratch, room));
+        walk(isa, ground, entry, scorer, (self.scratch, room));
         if let Some(links) = links.first_mut() {
-            *links = choose(isa, (measure, vectors), vector, (ground, scratch), ground.degree())?;
+            *links = self.choose(isa, ground, ground.degree())?;
         }
         Ok(links)
     }
-}
 
-/// Chooses links among what a walk left.
-#[inline(always)]
-fn choose<I: Isa>(
-    isa: I,
-    (measure, vectors): (&Measure, &dyn Vectors),
-    vector: &[f32],
-    (level, scratch): (&impl Level, &Scratch),
-    most: usize,
-) -> Result<Vec<u32>, Error> {
-    let target = measure.target(isa, vector);
-    let mut candidates = Vec::with_capacity(scratch.near.sorted().len());
-    for found in scratch.near.sorted() {
-        let slot = level.slot(found.node);
-        let distance = target.distance(isa, &vectors.vector(Slot(slot))?);
-        candidates.push(Candidate { distance, node: found.node, slot });
+    /// Chooses links among what a walk left.
+    #[inline(always)]
+    fn choose<I: Isa>(&self, isa: I, level: &impl Level, most: usize) -> Result<Vec<u32>, Error> {
+        let full = self.hnsw.full(self.vectors);
+        let mut candidates = Vec::with_capacity(self.scratch.near.sorted().len());
+        match (&self.hnsw.nodes, self.coded) {
+            (Some(nodes), Some(query)) => {
+                for found in self.scratch.near.sorted() {
+                    let far = query.half_square(found.score);
+                    candidates.push(Candidate {
+                        far,
+                        node: found.node,
+                        slot: level.slot(found.node),
+                    });
+                }
+                select(isa, ChosenByCode::new(nodes, full, self.slot), &mut candidates, most)
+            }
+            _ => {
+                let target = full.measure.target(isa, self.vector);
+                for found in self.scratch.near.sorted() {
+                    let slot = level.slot(found.node);
+                    let far = target.distance(isa, &full.vectors.vector(Slot(slot))?);
+                    candidates.push(Candidate { far, node: found.node, slot });
+                }
+                select(isa, ChosenInFull::new(full), &mut candidates, most)
+            }
+        }
     }
-    select(isa, (measure, vectors), &mut candidates, most)
 }
 
 /// Chooses among too many links.
@@ -301,8 +320,8 @@ struct Shrink<'s, L> {
     node: u32,
     links: Vec<u32>,
     most: usize,
-    measure: &'s Measure,
-    vectors: &'s dyn Vectors,
+    full: Full<'s>,
+    nodes: Option<&'s Nodes>,
 }
 
 impl<L: Level> Work for Shrink<'_, L> {
@@ -310,18 +329,32 @@ impl<L: Level> Work for Shrink<'_, L> {
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) -> Self::Answer {
-        let Shrink { level, node, links, most, measure, vectors } = self;
+        let Shrink { level, node, links, most, full, nodes } = self;
         if links.len() <= most {
             return Ok(links);
         }
-        let vector = vectors.vector(Slot(level.slot(node)))?;
-        let target = measure.target(isa, &vector);
+        let looks = level.slot(node);
         let mut candidates = Vec::with_capacity(links.len());
-        for node in links {
-            let slot = level.slot(node);
-            let distance = target.distance(isa, &vectors.vector(Slot(slot))?);
-            candidates.push(Candidate { distance, node, slot });
+        match nodes {
+            Some(nodes) => {
+                let Some(planes) = nodes.planes(isa, looks) else { return Ok(links) };
+                let one = planes.unpacked(nodes.dim());
+                for node in links {
+                    let slot = level.slot(node);
+                    let Some(planes) = nodes.planes(isa, slot) else { continue };
+                    let far = nodes.between(isa, &one, &planes);
+                    candidates.push(Candidate { far, node, slot });
+                }
+                select(isa, ChosenByCode::new(nodes, full, looks), &mut candidates, most)
+            }
+            None => {
+                for node in links {
+                    let slot = level.slot(node);
+                    let far = full.distance(isa, looks, slot)?;
+                    candidates.push(Candidate { far, node, slot });
+                }
+                select(isa, ChosenInFull::new(full), &mut candidates, most)
+            }
         }
-        select(isa, (measure, vectors), &mut candidates, most)
     }
 }

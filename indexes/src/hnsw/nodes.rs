@@ -3,6 +3,7 @@
 //! A row is the upper plane of a vector (`codes.rs`) and, in the cache line behind it, what it means. The lower plane
 //! lies apart: it is asked only of the few that may be in the answer.
 
+use super::between::{Meaning, Planes};
 use crate::codes::Limit;
 use crate::codes::{CodedQuery, DIM_MAX, Fine, Shape, encode, is_beyond, upper_products};
 use crate::lanes::{Isa, STEP};
@@ -79,6 +80,10 @@ impl Nodes {
         self.shape
     }
 
+    pub(super) fn dim(&self) -> usize {
+        self.dim
+    }
+
     pub(super) fn bytes(&self) -> usize {
         self.rows.bytes() + self.lower.bytes()
     }
@@ -147,6 +152,20 @@ impl Nodes {
     fn row(&self, slot: u32) -> Option<(&[[u8; 64]], Beside)> {
         let (upper, beside) = self.rows.row(slot as usize).split_at_checked(self.plane)?;
         Some((upper.as_chunks().0, Beside::read(beside)?))
+    }
+
+    /// The code of a slot, to be compared with those of others.
+    #[inline(always)]
+    pub(super) fn planes<I: Isa>(&self, isa: I, slot: u32) -> Option<Planes<'_>> {
+        let (upper, beside) = self.row(slot)?;
+        let lower = self.lower.row(slot as usize).as_chunks().0;
+        let Beside { base, step, half, error, fine_base, fine_error, fine_size, fine_half } =
+            beside;
+        let coarse = Meaning { base, step, half, error, length: fine_size };
+        let step = encode::fine_step(step);
+        let (half, error) = (fine_half, fine_error);
+        let fine = Meaning { base: fine_base, step, half, error, length: fine_size };
+        Some(Planes::new(isa, (upper, lower), (coarse, fine)))
     }
 
     /// Something that grows with how far a vector is from a query, by its upper plane alone.

@@ -1,0 +1,177 @@
+//! How far two vectors of a graph are from each other, by their codes: enough to say which of two distances is the shorter
+//! where they are not about equal.
+//!
+//! Nothing is proved by it: what it says is off by more than it allows for in a few of a hundred cases.
+
+use super::nodes::Nodes;
+use crate::codes::{Shape, nibble_products};
+use crate::lanes::Isa;
+
+/// What codes say may be off by so many times what is to be expected.
+const DEVIATIONS: f32 = 2.0;
+
+/// Beyond this nothing is said.
+const FARTHEST: f32 = 1e18;
+
+/// What numbers in place of those of a vector mean, nibbles or bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Meaning {
+    pub(super) base: f32,
+    pub(super) step: f32,
+    /// Two of these, less the product, are half of the square of the distance (or the product, negated).
+    pub(super) half: f32,
+    pub(super) error: f32,
+    /// The length, where the product is asked.
+    pub(super) length: f32,
+}
+
+/// A vector by both planes, in bytes as a query has them.
+#[derive(Debug)]
+pub(super) struct Unpacked {
+    bytes: Vec<[[i8; 64]; 2]>,
+    meaning: Meaning,
+    /// The sum of its numbers.
+    total: f32,
+}
+
+/// A vector that is compared with such.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Planes<'p> {
+    pub(super) upper: &'p [[u8; 64]],
+    pub(super) lower: &'p [[u8; 64]],
+    /// What the nibbles of the upper plane mean, and the numbers of both.
+    pub(super) coarse: Meaning,
+    pub(super) fine: Meaning,
+    /// The sums of its nibbles.
+    sums: [i32; 2],
+}
+
+/// What is to be seen at a glance of whether a vector is nearer than something else.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Glance {
+    Nearer,
+    Farther,
+    /// It is about as near.
+    Doubtful,
+}
+
+/// Bytes that sum up the nibbles they are multiplied with.
+const ONES: [[i8; 64]; 2] = [[1; 64]; 2];
+
+/// What is taken from a number to make it a byte.
+const MIDDLE: u8 = 128;
+
+impl<'p> Planes<'p> {
+    #[inline(always)]
+    pub(super) fn new<I: Isa>(
+        isa: I,
+        (upper, lower): (&'p [[u8; 64]], &'p [[u8; 64]]),
+        (coarse, fine): (Meaning, Meaning),
+    ) -> Self {
+        let sums = [sum_of(isa, upper), sum_of(isa, lower)];
+        Planes { upper, lower, coarse, fine, sums }
+    }
+
+    /// It as one that others are compared with.
+    pub(super) fn unpacked(&self, dim: usize) -> Unpacked {
+        let code = |upper: u8, lower: u8| (16 * upper + lower).wrapping_sub(MIDDLE).cast_signed();
+        let bytes = self.upper.iter().zip(self.lower).map(|(upper, lower)| {
+            let mut halves = [[0; 64]; 2];
+            let [low, high] = &mut halves;
+            for ((low, high), (upper, lower)) in
+                low.iter_mut().zip(high).zip(upper.iter().zip(lower))
+            {
+                *low = code(upper & 15, lower & 15);
+                *high = code(upper >> 4, lower >> 4);
+            }
+            halves
+        });
+        let Meaning { base, step, .. } = self.fine;
+        let [upper, lower] = self.sums;
+        Unpacked {
+            bytes: bytes.collect(),
+            meaning: Meaning { base: base + f32::from(MIDDLE) * step, ..self.fine },
+            total: base * dim as f32 + step * (16 * upper + lower) as f32,
+        }
+    }
+}
+
+#[inline(always)]
+fn sum_of<I: Isa>(isa: I, plane: &[[u8; 64]]) -> i32 {
+    let mut sums = isa.no_wholes();
+    for plane in plane {
+        sums = isa.nibbles(sums, plane, &ONES);
+    }
+    isa.sum_wholes(sums)
+}
+
+impl Nodes {
+    /// Whether one vector is nearer to another than this: by both planes of the one, and the upper plane of the other.
+    #[inline(always)]
+    pub(super) fn glance<I: Isa>(
+        &self,
+        isa: I,
+        one: &Unpacked,
+        other: &Planes<'_>,
+        third: f32,
+    ) -> Glance {
+        let [sum, _] = other.sums;
+        let products = nibble_products(isa, other.upper, &one.bytes);
+        self.compare(one, other.coarse, (sum, products), third)
+    }
+
+    /// The same by both planes of both.
+    #[inline(always)]
+    pub(super) fn look<I: Isa>(
+        &self,
+        isa: I,
+        one: &Unpacked,
+        other: &Planes<'_>,
+        third: f32,
+    ) -> Glance {
+        let [upper, lower] = other.sums;
+        let products = 16 * nibble_products(isa, other.upper, &one.bytes)
+            + nibble_products(isa, other.lower, &one.bytes);
+        self.compare(one, other.fine, (16 * upper + lower, products), third)
+    }
+
+    /// Half of the square of how far two vectors are from each other; of what has no square, that.
+    #[inline(always)]
+    pub(super) fn between<I: Isa>(&self, isa: I, one: &Unpacked, other: &Planes<'_>) -> f32 {
+        let [upper, lower] = other.sums;
+        let products = 16 * nibble_products(isa, other.upper, &one.bytes)
+            + nibble_products(isa, other.lower, &one.bytes);
+        far(one, other.fine, (16 * upper + lower, products))
+    }
+
+    #[inline(always)]
+    fn compare(&self, one: &Unpacked, that: Meaning, sums: (i32, i32), third: f32) -> Glance {
+        let this = one.meaning;
+        let found = far(one, that, sums);
+        let errors = this.error * that.error;
+        let reach = match self.shape() {
+            Shape::Apart | Shape::Directions => {
+                let both = this.error * this.error + that.error * that.error;
+                ((2.0 * found).max(0.0) * both).sqrt() + errors
+            }
+            Shape::Product => this.length * that.error + that.length * this.error + errors,
+        };
+        let reach = reach * DEVIATIONS / (self.dim() as f32).sqrt();
+        if found + reach < third {
+            Glance::Nearer
+        } else if found - reach > third && found < FARTHEST {
+            Glance::Farther
+        } else {
+            Glance::Doubtful
+        }
+    }
+}
+
+/// How far two vectors are from each other, by the sums of the numbers of one and of their products with those of the
+/// other.
+#[inline(always)]
+fn far(one: &Unpacked, that: Meaning, (sum, products): (i32, i32)) -> f32 {
+    let this = one.meaning;
+    let inner = this.base * sum as f32 + this.step * products as f32;
+    this.half + that.half - (that.base * one.total + that.step * inner)
+}
