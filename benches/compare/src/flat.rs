@@ -2,29 +2,27 @@
 //!
 //! All contestants are loaded and warmed up first and take turns in several rounds; in each of them each answers 100
 //! queries one by one and 1,000 at once (hnswlib 100: it takes them one after the other in any case). Every
-//! answer is held against the truth. The peers run in a process of their own (`flat/peers.rs`), without the settings
-//! of OpenBLAS that would slow them down. Only ratios within one run mean anything.
+//! answer is held against the truth. The peers run in a process of their own (`script.rs`), without the settings of
+//! OpenBLAS that would slow them down. Only ratios within one run mean anything.
 
 mod ours;
 mod peers;
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Instant;
 
 use benches::dataset::Dataset;
 use benches::rounds::Rounds;
 
 use crate::Failure;
+use crate::script::python;
+use crate::vectors::Vectors;
 use peers::Peers;
 
 const K: usize = 10;
 const SINGLY: usize = 100;
 const BATCH: usize = 1_000;
 const ROUNDS: usize = 5;
-/// What is made up where no directory is given.
-const COUNT: usize = 200_000;
-const DIM: usize = 384;
 /// An exact search may take another of two vectors at the same distance, but for rounding.
 const RECALL_LEAST: f64 = 0.999;
 
@@ -54,20 +52,15 @@ struct Given {
 /// If the vectors cannot be used, or no interpreter can be started.
 pub fn run(arguments: &[String]) -> Result<(), Failure> {
     let given = parsed(arguments)?;
-    let temporary = tempfile::tempdir()?;
-    let dir = given.dir.as_deref().unwrap_or(temporary.path());
-    if given.dir.is_none() {
-        println!("making up {COUNT} vectors, and finding the truth about {BATCH} queries");
-        Dataset::clustered(COUNT, DIM, BATCH).write(dir)?;
-    }
-    let data = Dataset::read(dir)?;
+    let vectors = Vectors::of(given.dir, K)?;
+    let (dir, data) = (vectors.dir(), &vectors.data);
     let mut figures = Figures::default();
     figures.contestants.push(OURS.to_owned());
     let mut peers = Peers::start(dir, [K, SINGLY, BATCH], &mut figures)?;
-    let ours = ours::Ours::build(&data)?;
+    let ours = ours::Ours::build(data)?;
     ours.search(data.queries.get(..data.dim).unwrap_or_default(), K)?;
     for _ in 0..given.rounds {
-        round_of_ours(&data, &ours, &mut figures)?;
+        round_of_ours(data, &ours, &mut figures)?;
         peers.round(&mut figures)?;
     }
     peers.end()?;
@@ -176,7 +169,7 @@ fn check(figures: &Figures) -> Result<(), Failure> {
 /// Runs the flat search of another script as its own authors would, and prints what it says.
 fn other_script(script: &Path, dir: &Path) -> Result<(), Failure> {
     println!("\n{}, not in turns with ours:", script.display());
-    let mut command: Command = peers::python();
+    let mut command = python();
     let files = ["base.npy", "query.npy", "truth.npy"].map(|name| dir.join(name));
     let status = command.arg(script).args(files).args(["--peers", "faiss-flat"]).status()?;
     if status.success() { Ok(()) } else { Err(format!("{}: {status}", script.display()).into()) }

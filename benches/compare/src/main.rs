@@ -7,13 +7,19 @@
 //! `generate` of `benches` filled, and is made up without one. `ARRWDB_PYTHON` names an interpreter that has numpy,
 //! faiss-cpu, hnswlib and scalable-vs.
 //!
+//! `... -- hnsw [directory] [--metric l2] [--rounds 3] [--build-threads 2] [--only arrwdb,usearch]`: graphs beside what
+//! pip and other crates have, each over the same range of `ef`.
+//!
 //! Promises: every peer does the same work to the same durability; a figure of ours never stands without
 //! theirs of the same run.
 
 #![forbid(unsafe_code)]
 
 mod flat;
+mod hnsw;
 mod log;
+mod script;
+mod vectors;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -24,13 +30,16 @@ pub type Failure = Box<dyn Error + Send + Sync>;
 const USAGE: &str = "\
 usage: compare log [directory]      durable commits by 1, 16 and 64 threads
        compare flat [directory] [--peers script] [--rounds 5]
-                                    exact search, one by one and in a batch";
+                                    exact search, one by one and in a batch
+       compare hnsw [directory] [--metric l2|cosine] [--rounds 3] [--build-threads 2] [--only a,b,c]
+                                    graphs: queries a second at the same recall";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match arguments.split_first() {
         Some((what, rest)) if what == "log" => log::run(rest.first().map(String::as_str)),
         Some((what, rest)) if what == "flat" => flat::run(rest),
+        Some((what, rest)) if what == "hnsw" => hnsw::run(rest),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
