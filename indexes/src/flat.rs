@@ -147,8 +147,8 @@ impl Index for Flat {
         Ok(())
     }
 
-    fn remove(&mut self, slot: Slot) -> bool {
-        self.live.remove(slot)
+    fn remove(&mut self, slot: Slot) -> Result<bool, Error> {
+        Ok(self.live.remove(slot))
     }
 
     fn search(&self, query: &Query<'_>, vectors: &dyn Vectors) -> Result<Nearest, Error> {

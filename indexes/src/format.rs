@@ -78,25 +78,42 @@ impl Head {
         })
     }
 
+    /// Looks whether it can be true, and whether this, but for zeros behind it, is the name of the distance.
+    pub(crate) fn check(self, measure: &Measure, name: &[u8]) -> Result<(), Error> {
+        let name_bytes = usize::from(self.name_bytes);
+        if name_bytes > DISTANCE_NAME_BYTES_MAX || self.coded > 1 || self.words > WORDS_MAX {
+            return Err(Error::BadImage { what: "a length", offset: 0 });
+        }
+        let (name, zeros) = name.split_at_checked(name_bytes).unwrap_or((name, &[]));
+        if name != measure.name().as_bytes() {
+            let built = String::from_utf8_lossy(name).into_owned();
+            return Err(Error::Measure { built, given: measure.name().to_owned() });
+        }
+        match zeros.iter().all(|zero| *zero == 0) {
+            true => Ok(()),
+            false => Err(Error::BadImage { what: "behind the name", offset: 0 }),
+        }
+    }
+
     /// Reads what stands behind the header: the name, which must be that of the distance, and the slots.
     pub(crate) fn body(
         self,
         measure: &Measure,
         decoder: &mut Decoder<'_>,
     ) -> Result<SlotSet, Error> {
-        let bad = |what, offset| Err(Error::BadImage { what, offset });
-        let name_bytes = usize::from(self.name_bytes);
-        if name_bytes > DISTANCE_NAME_BYTES_MAX || self.coded > 1 || self.words > WORDS_MAX {
-            return bad("a length", 0);
-        }
-        let name = decoder.bytes(name_bytes, "name")?;
-        if name != measure.name().as_bytes() {
-            let built = String::from_utf8_lossy(name).into_owned();
-            return Err(Error::Measure { built, given: measure.name().to_owned() });
-        }
+        let name = decoder.bytes(usize::from(self.name_bytes), "name")?;
+        self.check(measure, name)?;
         decoder.align(ALIGNMENT, "behind the name")?;
         let live = SlotSet::decode(decoder, self.words as usize)?;
-        if live.len() as u64 == self.slots { Ok(live) } else { bad("slots", 24) }
+        match live.len() == self.slots() {
+            true => Ok(live),
+            false => Err(Error::BadImage { what: "slots", offset: 24 }),
+        }
+    }
+
+    /// How many slots there are.
+    pub(crate) fn slots(self) -> usize {
+        usize::try_from(self.slots).unwrap_or(usize::MAX)
     }
 
     /// For how many slots there are rows.

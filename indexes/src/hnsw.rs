@@ -10,6 +10,8 @@ mod between;
 mod build;
 pub(crate) mod format;
 mod links;
+mod live;
+mod many;
 mod near;
 mod nodes;
 mod remove;
@@ -21,16 +23,19 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use base::Slot;
+use bytes::Bytes;
 use crossbeam_queue::ArrayQueue;
 
 use self::beam::{Graph, Scratch};
-use self::links::{Ground, Level};
+use self::links::Level;
+use self::live::Live;
 use self::nodes::Nodes;
 use crate::codes::DIM_MAX;
+use crate::image::Image;
 use crate::lanes::Instructions;
 use crate::query::check;
 use crate::vectors::check_dim;
-use crate::{Error, Index, Measure, Nearest, Pool, Query, SlotSet, Statistics, Vectors};
+use crate::{Error, Index, Measure, Nearest, Pool, Query, Statistics, Vectors};
 
 /// How a graph is built and searched.
 ///
@@ -128,9 +133,11 @@ pub struct Hnsw {
     dim: usize,
     measure: Measure,
     config: HnswConfig,
-    live: SlotSet,
+    live: Live,
     graph: Graph,
     nodes: Option<Nodes>,
+    /// Where what is lent lies; nothing, once all is our own.
+    image: Option<Arc<Image>>,
     instructions: Instructions,
     scratches: Arc<ArrayQueue<Scratch>>,
 }
@@ -149,25 +156,61 @@ impl Hnsw {
         // Fields may have been set to anything.
         let config = config.m(config.m).ef_construction(config.ef_construction);
         let config = config.ef_search(config.ef_search);
-        let graph = Graph { ground: Ground::new(2 * config.m), levels: Vec::new(), entry: None };
+        let graph = Graph { ground: Level::ground(2 * config.m), levels: Vec::new(), entry: None };
         Hnsw {
             dim,
             nodes: None,
             measure,
             config,
-            live: SlotSet::new(),
+            live: Live::new(),
             graph,
+            image: None,
             instructions: Instructions::best(),
             scratches: Arc::new(ArrayQueue::new(SCRATCHES)),
         }
     }
 
-    /// The index whose image this is.
+    /// Opens an image. It is searched where it lies, and looked at only where it is touched: opening takes as long as
+    /// reading a page of it, whatever its size. The first change copies all of it.
     ///
     /// # Errors
-    /// As [`open`](crate::open).
-    pub fn decode(image: &[u8], measure: &Measure) -> Result<Self, Error> {
-        format::decode(image, measure)
+    /// As [`open`](crate::open). What is wrong with other parts of the image is said by searches that touch them.
+    pub fn open(image: impl Into<Bytes>, measure: &Measure) -> Result<Self, Error> {
+        format::open(image.into(), measure)
+    }
+
+    /// Verifies all of the image that the graph lies in, so that no search has to. `progress` is told how many bytes are
+    /// done, and says whether to go on; answers with whether all is verified. There is nothing to do for a graph that
+    /// lies in none.
+    ///
+    /// # Errors
+    /// [`Error::BadImage`], also of every search from then on.
+    pub fn verify(&self, progress: &mut dyn FnMut(usize) -> bool) -> Result<bool, Error> {
+        self.image.as_ref().map_or(Ok(true), |image| image.verify_all(progress))
+    }
+
+    /// Whether nothing of it lies in an image that was not verified.
+    pub(crate) fn is_sure(&self) -> bool {
+        self.image.as_ref().is_none_or(|image| image.is_sure())
+    }
+
+    /// Whether damage was seen.
+    fn check_image(&self) -> Result<(), Error> {
+        self.image.as_ref().map_or(Ok(()), |image| image.check())
+    }
+
+    /// Verifies the image before anything is changed; whatever is changed is copied then.
+    fn make_own(&mut self) -> Result<(), Error> {
+        let Some(image) = &self.image else { return Ok(()) };
+        image.verify_all(&mut |_| true)?;
+        self.live.own();
+        let Graph { ground, levels, .. } = &mut self.graph;
+        levels.iter_mut().chain([ground]).for_each(Level::make_own);
+        if let Some(nodes) = &mut self.nodes {
+            nodes.make_own();
+        }
+        self.image = None;
+        Ok(())
     }
 
     /// How it was built, and is searched.
@@ -181,8 +224,13 @@ impl Hnsw {
     }
 
     /// Whether it has this slot.
-    pub fn contains(&self, slot: Slot) -> bool {
-        self.live.contains(slot)
+    ///
+    /// # Errors
+    /// [`Error::BadImage`].
+    pub fn contains(&self, slot: Slot) -> Result<bool, Error> {
+        let there = self.live.contains::<true>(slot);
+        self.check_image()?;
+        Ok(there)
     }
 
     /// How many slots it has.
@@ -192,23 +240,36 @@ impl Hnsw {
 
     /// Whether it has none.
     pub fn is_empty(&self) -> bool {
-        self.live.is_empty()
+        self.live.len() == 0
     }
 
     /// How many links lead away from a slot on the ground, on average.
-    pub fn degree(&self) -> f64 {
-        let count = |slot: Slot| links::counted(self.graph.ground.links(slot.0)).count();
+    ///
+    /// # Errors
+    /// [`Error::BadImage`].
+    pub fn degree(&self) -> Result<f64, Error> {
+        self.verify(&mut |_| true)?;
+        let count = |slot: Slot| self.graph.ground.links::<false>(slot.0).count();
         let links: usize = self.live.iter().map(count).sum();
-        links as f64 / self.live.len().max(1) as f64
+        Ok(links as f64 / self.live.len().max(1) as f64)
     }
 
-    /// Lends something to remember things in.
-    fn with_scratch<A>(&self, work: impl FnOnce(&mut Scratch) -> A) -> A {
+    /// Something to remember things in.
+    fn lend_scratch(&self) -> Scratch {
         let mut scratch = self.scratches.pop().unwrap_or_default();
-        (scratch.scored, scratch.budget) = (0, u64::MAX);
-        let answer = work(&mut scratch);
-        // Where there are enough already, this one goes.
+        scratch.begin(u64::MAX);
+        scratch
+    }
+
+    /// Where there are enough already, it goes.
+    fn take_back(&self, scratch: Scratch) {
         self.scratches.push(scratch).unwrap_or_default();
+    }
+
+    fn with_scratch<A>(&self, work: impl FnOnce(&mut Scratch) -> A) -> A {
+        let mut scratch = self.lend_scratch();
+        let answer = work(&mut scratch);
+        self.take_back(scratch);
         answer
     }
 }
@@ -216,7 +277,8 @@ impl Hnsw {
 impl Index for Hnsw {
     fn insert(&mut self, slot: Slot, vectors: &dyn Vectors) -> Result<(), Error> {
         check_dim(vectors, self.dim)?;
-        if self.live.contains(slot) {
+        self.make_own()?;
+        if self.live.contains::<false>(slot) {
             return Err(Error::There { slot });
         }
         let vector = vectors.vector(slot)?;
@@ -228,12 +290,13 @@ impl Index for Hnsw {
         self.take_up(&[slot.0], vectors, &Pool::here())
     }
 
-    fn remove(&mut self, slot: Slot) -> bool {
-        let there = self.live.remove(slot);
+    fn remove(&mut self, slot: Slot) -> Result<bool, Error> {
+        self.make_own()?;
+        let there = self.live.own().remove(slot);
         if there {
             self.detach(slot.0);
         }
-        there
+        Ok(there)
     }
 
     fn search(&self, query: &Query<'_>, vectors: &dyn Vectors) -> Result<Nearest, Error> {
@@ -246,8 +309,7 @@ impl Index for Hnsw {
         vectors: &dyn Vectors,
         pool: &Pool,
     ) -> Result<Vec<Nearest>, Error> {
-        let search = |query| self.search(query, vectors);
-        pool.each(queries.iter().collect(), search).into_iter().collect()
+        self.search_many_with(queries, self.config.ef_search, vectors, pool)
     }
 
     fn encode(&self, into: &mut Vec<u8>) {
@@ -256,7 +318,7 @@ impl Index for Hnsw {
 
     fn statistics(&self) -> Statistics {
         let nodes = self.nodes.as_ref().map_or(0, Nodes::bytes);
-        let live = self.live.words() * size_of::<u64>();
+        let live = self.live.bytes();
         Statistics {
             bytes: nodes + self.graph.bytes() + live,
             ..Statistics::new(KIND, self.live.len(), self.dim, &self.measure)

@@ -1,6 +1,7 @@
 //! The trait: what every index kind can do, and how its image is opened.
 
 use base::Slot;
+use bytes::Bytes;
 
 use crate::{Error, Flat, Hnsw, Measure, Nearest, Pool, Query, Vectors};
 
@@ -20,7 +21,10 @@ pub trait Index: Send + Sync {
     fn insert(&mut self, slot: Slot, vectors: &dyn Vectors) -> Result<(), Error>;
 
     /// Gives up a slot: nothing in the index refers to it when this returns. Says whether it was there.
-    fn remove(&mut self, slot: Slot) -> bool;
+    ///
+    /// # Errors
+    /// [`Error::BadImage`], if the image that the index lies in is damaged. Nothing has changed then.
+    fn remove(&mut self, slot: Slot) -> Result<bool, Error>;
 
     /// Finds the nearest.
     ///
@@ -47,14 +51,15 @@ pub trait Index: Send + Sync {
     fn statistics(&self) -> Statistics;
 }
 
-/// Opens the image of an index, of whatever kind.
+/// Opens the image of an index, of whatever kind. One that can be searched where it lies (a graph) keeps it, be it a
+/// mapped file (`Bytes::from_owner`): it is verified where it is touched, and copied at the first change.
 ///
 /// ```
 /// use indexes::{Flat, Index, Measure, Metric};
 ///
 /// let mut image = Vec::new();
 /// Flat::new(384, Metric::Cosine).encode(&mut image);
-/// let index = indexes::open(&image, &Measure::from(Metric::Cosine))?;
+/// let index = indexes::open(image, &Measure::from(Metric::Cosine))?;
 /// assert_eq!(index.statistics().kind, "flat");
 /// # Ok::<(), indexes::Error>(())
 /// ```
@@ -62,13 +67,14 @@ pub trait Index: Send + Sync {
 /// # Errors
 /// [`Error::BadImage`], for bytes that are no image, or not what was written; [`Error::NewerImage`];
 /// [`Error::Measure`], if it was built by another distance.
-pub fn open(image: &[u8], measure: &Measure) -> Result<Box<dyn Index>, Error> {
+pub fn open(image: impl Into<Bytes>, measure: &Measure) -> Result<Box<dyn Index>, Error> {
+    let image = image.into();
     match image.first_chunk() {
         Some(magic) if *magic == crate::flat::format::MAGIC => {
-            Ok(Box::new(Flat::decode(image, measure)?))
+            Ok(Box::new(Flat::decode(&image, measure)?))
         }
         Some(magic) if *magic == crate::hnsw::format::MAGIC => {
-            Ok(Box::new(Hnsw::decode(image, measure)?))
+            Ok(Box::new(Hnsw::open(image, measure)?))
         }
         _ => Err(Error::BadImage { what: "magic", offset: 0 }),
     }

@@ -1,4 +1,4 @@
-//! Finds near vectors: the metrics and kernels, and the index kinds, of which flat is there.
+//! Finds near vectors: the metrics and kernels, and the index kinds, of which flat and HNSW are there.
 //!
 //! Owns: how near neighbours are found among slots. Promises: returned distances are exact, and an answer that is
 //! not whole says so. Never: opens a file; bytes come in and go out.
@@ -18,6 +18,7 @@ mod error;
 mod flat;
 mod format;
 mod hnsw;
+mod image;
 mod index;
 mod kernels;
 mod lanes;
@@ -29,10 +30,12 @@ mod query;
 mod rows;
 mod slots;
 mod standalone;
+mod table;
 mod top;
 mod vectors;
 
 pub use base::Slot;
+pub use bytes::Bytes;
 pub use error::Error;
 pub use flat::Flat;
 pub use hnsw::{Hnsw, HnswConfig};

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use base::Slot;
 
 use crate::{
-    Error, Flat, Index, Measure, Memory, Neighbour, Pool, Query, SlotSet, Statistics, Vectors,
+    Error, Flat, Hnsw, HnswConfig, Index, Measure, Memory, Neighbour, Pool, Query, SlotSet,
+    Statistics, Vectors,
 };
 
 /// An index and its vectors, in memory.
@@ -19,7 +20,7 @@ use crate::{
 /// let nearest = index.search(&[0.1, 1.0], 10, None)?;
 /// assert_eq!([nearest[0].slot, nearest[1].slot], [north, east]);
 /// assert_eq!(index.search(&[0.1, 1.0], 10, Some(0.5))?.len(), 1);
-/// assert!(index.remove(east));
+/// assert!(index.remove(east)?);
 /// assert_eq!(index.size(), 1);
 /// # Ok::<(), indexes::Error>(())
 /// ```
@@ -37,9 +38,18 @@ pub struct Standalone {
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Flat,
+    Hnsw(HnswConfig),
 }
 
 impl Kind {
+    /// An index of none.
+    fn empty(self, dim: usize, measure: &Measure) -> Box<dyn Index> {
+        match self {
+            Kind::Flat => Box::new(Flat::new(dim, measure.clone())),
+            Kind::Hnsw(config) => Box::new(Hnsw::new(dim, measure.clone(), config)),
+        }
+    }
+
     /// An index of all these.
     fn build(
         self,
@@ -54,6 +64,11 @@ impl Kind {
                 flat.insert_all(slots, vectors, pool)?;
                 Ok(Box::new(flat))
             }
+            Kind::Hnsw(config) => {
+                let mut hnsw = Hnsw::new(vectors.dim(), measure.clone(), config);
+                hnsw.insert_all(slots, vectors, pool, &mut |_| true)?;
+                Ok(Box::new(hnsw))
+            }
         }
     }
 }
@@ -67,10 +82,29 @@ impl std::fmt::Debug for Standalone {
 impl Standalone {
     /// An empty flat index of vectors of so many numbers.
     pub fn flat(dim: usize, measure: impl Into<Measure>) -> Self {
-        let measure = measure.into();
-        let index = Box::new(Flat::new(dim, measure.clone()));
+        Standalone::empty(Kind::Flat, dim, measure.into())
+    }
+
+    /// An empty graph of vectors of so many numbers.
+    ///
+    /// ```
+    /// use indexes::{HnswConfig, Metric, Pool, Slot, Standalone};
+    ///
+    /// let mut index = Standalone::hnsw(2, Metric::L2, HnswConfig::default());
+    /// for number in 0..1_000_u16 {
+    ///     index.add(&[f32::from(number), 1.0])?;
+    /// }
+    /// assert_eq!(index.search(&[700.2, 1.0], 1, None)?[0].slot, Slot(700));
+    /// # Ok::<(), indexes::Error>(())
+    /// ```
+    pub fn hnsw(dim: usize, measure: impl Into<Measure>, config: HnswConfig) -> Self {
+        Standalone::empty(Kind::Hnsw(config), dim, measure.into())
+    }
+
+    fn empty(kind: Kind, dim: usize, measure: Measure) -> Self {
+        let index = kind.empty(dim, &measure);
         let (vectors, free) = (Memory::new(dim), BTreeSet::new());
-        Standalone { kind: Kind::Flat, dim, measure, index, vectors, free }
+        Standalone { kind, dim, measure, index, vectors, free }
     }
 
     /// Adds a vector; answers with the slot it has from now on: the lowest free one.
@@ -89,12 +123,15 @@ impl Standalone {
     }
 
     /// Removes a vector; says whether it was there.
-    pub fn remove(&mut self, slot: Slot) -> bool {
-        let there = self.index.remove(slot) && self.vectors.unset(slot);
+    ///
+    /// # Errors
+    /// None that is expected: nothing of it lies in an image.
+    pub fn remove(&mut self, slot: Slot) -> Result<bool, Error> {
+        let there = self.index.remove(slot)? && self.vectors.unset(slot);
         if there {
             self.free.insert(slot);
         }
-        there
+        Ok(there)
     }
 
     /// The vector in a slot, if there is one.
@@ -124,8 +161,7 @@ impl Standalone {
 
     /// Removes all.
     pub fn clear(&mut self) {
-        let Kind::Flat = self.kind;
-        *self = Standalone::flat(self.dim, self.measure.clone());
+        *self = Standalone::empty(self.kind, self.dim, self.measure.clone());
     }
 
     /// Builds the index anew, on all threads of a pool. What it finds stays the same where it is exact.

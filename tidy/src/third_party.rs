@@ -35,6 +35,12 @@ const USES: &[Use] = &[
         Kind::Code,
         "what searches remember things in, handed from one to the next",
     ),
+    (
+        "bytes",
+        "indexes",
+        Kind::Code,
+        "images that lie in whatever owns them, a mapped file or memory",
+    ),
     ("rayon", "indexes", Kind::Code, "threads that share work by taking it from each other"),
     ("proptest", "indexes", Kind::Tests, "random vectors and numbers against plain sums"),
     ("parking_lot", "engine", Kind::Code, "locks that do not poison, and let many read"),

@@ -15,6 +15,7 @@ mod ours;
 mod peer_hnsw_rs;
 mod peer_instant;
 mod peer_python;
+#[cfg(feature = "usearch")]
 mod peer_usearch;
 mod report;
 
@@ -59,8 +60,9 @@ struct Setting {
 type Build = fn(&str, &Setting) -> Result<Built, Failure>;
 
 /// All there are, ours first.
-const CONTESTANTS: [(&str, Build); 10] = [
+const CONTESTANTS: &[(&str, Build)] = &[
     (OURS, ours::build),
+    #[cfg(feature = "usearch")]
     ("usearch", peer_usearch::build),
     ("hnsw_rs", peer_hnsw_rs::build),
     ("instant-distance", peer_instant::build),
@@ -119,7 +121,7 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
 /// Builds those that were asked for, one after the other.
 fn built(only: &[String], setting: &Setting) -> Result<Vec<Entry>, Failure> {
     let mut entries = Vec::new();
-    for (name, build) in CONTESTANTS {
+    for (name, build) in CONTESTANTS.iter().copied() {
         if !only.is_empty() && !only.iter().any(|it| it == name) {
             continue;
         }

@@ -4,12 +4,12 @@ use std::cell::RefCell;
 
 use base::Slot;
 
-use super::links::{Ground, Level, NONE, Upper};
+use super::links::{Level, NONE};
 use super::near::Near;
 use super::nodes::Nodes;
 use super::visited::Visited;
 use crate::codes::CodedQuery;
-use crate::lanes::Isa;
+use crate::lanes::{Isa, Work};
 use crate::measure::Compared;
 use crate::{Unreadable, Vectors};
 
@@ -35,8 +35,9 @@ pub(super) struct Least {
     reach: f32,
 }
 
-/// By codes.
-pub(super) struct ByCode<'s> {
+/// By codes, which are to be checked or not.
+#[derive(Clone, Copy)]
+pub(super) struct ByCode<'s, const CHECK: bool> {
     pub(super) nodes: &'s Nodes,
     pub(super) query: &'s CodedQuery,
     pub(super) dim: usize,
@@ -45,15 +46,15 @@ pub(super) struct ByCode<'s> {
 /// A glance may be off by so many times what is to be expected: few are more.
 const DEVIATIONS: f32 = 2.0;
 
-impl Scorer for ByCode<'_> {
+impl<const CHECK: bool> Scorer for ByCode<'_, CHECK> {
     #[inline(always)]
     fn guess<I: Isa>(&self, isa: I, slot: u32) -> f32 {
-        self.nodes.guess(isa, self.query, slot)
+        self.nodes.guess::<I, CHECK>(isa, self.query, slot)
     }
 
     #[inline(always)]
     fn score<I: Isa>(&self, isa: I, slot: u32, least: Least) -> Option<f32> {
-        self.nodes.score(isa, self.query, slot, (least.score, least.reach))
+        self.nodes.score::<I, CHECK>(isa, self.query, slot, (least.score, least.reach))
     }
 
     /// The upper plane is off by a vector that points anywhere: of its product with another one a part of the root of the
@@ -116,61 +117,69 @@ pub(super) struct Scratch {
     pub(super) budget: u64,
 }
 
+impl Scratch {
+    /// Begins to count anew.
+    pub(super) fn begin(&mut self, budget: u64) {
+        (self.scored, self.budget) = (0, budget);
+    }
+}
+
 /// A level of no more nodes is gone through as a whole: greedy walks do not get from one cluster to another where the
 /// links are few.
 const GONE_THROUGH: usize = 512;
 
-/// Where a search of what is below these levels begins: at the nearest node of each, from one that is small on. `entry`
-/// is where it begins if there is none.
-#[inline(always)]
-pub(super) fn descend<I: Isa>(
-    isa: I,
-    levels: &[Upper],
-    entry: u32,
-    scorer: &impl Scorer,
-    scored: &mut u64,
-) -> u32 {
-    let small = levels.iter().position(|level| level.end() <= GONE_THROUGH);
-    let (mut node, mut left) = (entry, levels);
-    if let Some((level, rest)) = small.and_then(|at| levels.get(..=at)?.split_last()) {
-        node = level.below(nearest_of(isa, level, entry, scorer, scored));
-        left = rest;
-    }
-    for level in left.iter().rev() {
-        let mut score = scorer.guess(isa, level.slot(node));
-        *scored += 1;
-        loop {
-            let before = node;
-            for link in level.links(before) {
-                if *link == NONE {
-                    break;
-                }
-                scorer.fetch(isa, level.slot(*link));
-            }
-            for link in level.links(before) {
-                if *link == NONE {
-                    break;
-                }
-                let found = scorer.guess(isa, level.slot(*link));
-                *scored += 1;
-                if found < score {
-                    (score, node) = (found, *link);
-                }
-            }
-            if node == before {
-                break;
-            }
+/// Finds out where a search of what is below these levels begins: at the nearest node of each, from one that is small on.
+/// What it answers with is a node of the level below them; `entry` is where it begins if none is small, and the answer if
+/// there are none.
+pub(super) struct Descend<'s, S, const CHECK: bool> {
+    pub(super) levels: &'s [Level],
+    pub(super) entry: u32,
+    pub(super) scorer: &'s S,
+    pub(super) scored: &'s mut u64,
+}
+
+impl<S: Scorer, const CHECK: bool> Work for Descend<'_, S, CHECK> {
+    type Answer = u32;
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) -> u32 {
+        let Descend { levels, entry, scorer, scored } = self;
+        let small = levels.iter().position(|level| level.end() <= GONE_THROUGH);
+        let (mut node, mut left) = (entry, levels);
+        if let Some((level, rest)) = small.and_then(|at| levels.get(..=at)?.split_last()) {
+            node = level.below::<CHECK>(nearest_of::<I, CHECK>(isa, level, entry, scorer, scored));
+            left = rest;
         }
-        node = level.below(node);
+        for level in left.iter().rev() {
+            let mut score = scorer.guess(isa, level.slot::<CHECK>(node));
+            *scored += 1;
+            loop {
+                let before = node;
+                for link in level.links::<CHECK>(before) {
+                    scorer.fetch(isa, level.slot::<CHECK>(link));
+                }
+                for link in level.links::<CHECK>(before) {
+                    let found = scorer.guess(isa, level.slot::<CHECK>(link));
+                    *scored += 1;
+                    if found < score {
+                        (score, node) = (found, link);
+                    }
+                }
+                if node == before {
+                    break;
+                }
+            }
+            node = level.below::<CHECK>(node);
+        }
+        node
     }
-    node
 }
 
 /// Where a walk of a level begins that nothing is above: at its nearest node if it is small, or at `entry`.
 #[inline(always)]
-pub(super) fn nearest_of<I: Isa>(
+pub(super) fn nearest_of<I: Isa, const CHECK: bool>(
     isa: I,
-    level: &Upper,
+    level: &Level,
     entry: u32,
     scorer: &impl Scorer,
     scored: &mut u64,
@@ -180,7 +189,7 @@ pub(super) fn nearest_of<I: Isa>(
     }
     let (mut nearest, mut least) = (entry, f32::INFINITY);
     for node in 0..level.end() as u32 {
-        let slot = level.slot(node);
+        let slot = level.slot::<CHECK>(node);
         if slot != NONE {
             let score = scorer.guess(isa, slot);
             *scored += 1;
@@ -192,51 +201,89 @@ pub(super) fn nearest_of<I: Isa>(
     nearest
 }
 
-/// Finds the nearest nodes of a level, as many as `room` says, and leaves them in `scratch.near`.
-#[inline(always)]
-pub(super) fn walk<I: Isa, L: Level>(
-    isa: I,
-    level: &L,
-    entry: u32,
-    scorer: &impl Scorer,
-    (scratch, room): (&mut Scratch, usize),
-) {
-    let Scratch { visited, near, fresh, scored, budget } = scratch;
-    visited.begin(level.end());
-    near.begin(room);
-    let mut least = scorer.least(f32::INFINITY);
-    if visited.is_new(entry) {
-        *scored += 1;
-        if let Some(score) = scorer.score(isa, level.slot(entry), least) {
-            near.put(score, entry);
+/// A walk that finds the nearest nodes of a level, and leaves them in its scratch.
+///
+/// It goes step by step, so that several can take turns: what one will need is fetched while the others go on.
+pub(super) struct Walk<'s, S, const CHECK: bool> {
+    level: &'s Level,
+    scorer: &'s S,
+    scratch: &'s mut Scratch,
+    least: Least,
+}
+
+impl<'s, S: Scorer, const CHECK: bool> Walk<'s, S, CHECK> {
+    /// Begins at a node, with room for so many.
+    pub(super) fn new(
+        level: &'s Level,
+        entry: u32,
+        scorer: &'s S,
+        (scratch, room): (&'s mut Scratch, usize),
+    ) -> Self {
+        scratch.visited.begin(level.end());
+        scratch.near.begin(room);
+        scratch.fresh.clear();
+        if scratch.visited.is_new(entry) {
+            scratch.fresh.push(entry);
         }
+        let least = scorer.least(f32::INFINITY);
+        Walk { level, scorer, scratch, least }
     }
-    while let Some(at) = near.next().filter(|_| *scored < *budget) {
-        fresh.clear();
-        for link in level.links(at.node) {
-            if *link == NONE {
-                break;
-            }
-            if visited.is_new(*link) {
-                scorer.fetch(isa, level.slot(*link));
-                fresh.push(*link);
-            }
-        }
-        if let Some(coming) = near.coming() {
-            for line in level.links(coming).as_chunks::<16>().0 {
-                isa.fetch(line);
-            }
-        }
+
+    /// Scores what the last step found, and finds what is next to the nearest of it all; says whether there is more to do.
+    #[inline(always)]
+    fn step<I: Isa>(&mut self, isa: I) -> bool {
+        let Walk { level, scorer, scratch, least } = self;
+        let Scratch { visited, near, fresh, scored, budget } = &mut **scratch;
         let left = budget.saturating_sub(*scored);
         if fresh.len() as u64 > left {
             fresh.truncate(left as usize);
         }
         *scored += fresh.len() as u64;
         for node in &*fresh {
-            let score = scorer.score(isa, level.slot(*node), least);
+            let score = scorer.score(isa, level.slot::<CHECK>(*node), *least);
             if let Some(score) = score.filter(|score| near.wants(*score)) {
                 near.put(score, *node);
-                least = scorer.least(near.least());
+                *least = scorer.least(near.least());
+            }
+        }
+        fresh.clear();
+        let Some(at) = near.next().filter(|_| *scored < *budget) else { return false };
+        for link in level.links::<CHECK>(at.node) {
+            if visited.is_new(link) {
+                scorer.fetch(isa, level.slot::<CHECK>(link));
+                fresh.push(link);
+            }
+        }
+        if let Some(coming) = near.coming() {
+            for line in level.lines(coming) {
+                isa.fetch(line);
+            }
+        }
+        true
+    }
+}
+
+/// Walks that take turns until all are done.
+pub(super) struct Walks<'w, 's, S, const CHECK: bool>(pub(super) &'w mut [Walk<'s, S, CHECK>]);
+
+impl<S: Scorer, const CHECK: bool> Work for Walks<'_, '_, S, CHECK> {
+    type Answer = ();
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) {
+        let mut walks = self.0;
+        while !walks.is_empty() {
+            let mut at = 0;
+            while at < walks.len() {
+                let Some(walk) = walks.get_mut(at) else { break };
+                if walk.step(isa) {
+                    at += 1;
+                } else {
+                    // Those that are done come last.
+                    let last = walks.len() - 1;
+                    walks.swap(at, last);
+                    walks = walks.split_at_mut(last).0;
+                }
             }
         }
     }
@@ -245,8 +292,8 @@ pub(super) fn walk<I: Isa, L: Level>(
 /// The ground and the levels above it.
 #[derive(Clone, Debug)]
 pub(super) struct Graph {
-    pub(super) ground: Ground,
-    pub(super) levels: Vec<Upper>,
+    pub(super) ground: Level,
+    pub(super) levels: Vec<Level>,
     /// The node of the highest level at which every search begins.
     pub(super) entry: Option<u32>,
 }
@@ -254,6 +301,6 @@ pub(super) struct Graph {
 impl Graph {
     /// How many bytes its links take.
     pub(super) fn bytes(&self) -> usize {
-        self.ground.bytes() + self.levels.iter().map(Upper::bytes).sum::<usize>()
+        self.ground.bytes() + self.levels.iter().map(Level::bytes).sum::<usize>()
     }
 }

@@ -9,10 +9,10 @@ use std::cell::RefCell;
 
 use base::Slot;
 
-use super::beam::{ByCode, Graph, InFull, Scorer, Scratch, descend, nearest_of, walk};
-use super::links::{Level, NONE, Upper, counted};
+use super::beam::{ByCode, Descend, Graph, InFull, Scorer, Scratch, Walk, Walks, nearest_of};
+use super::links::{Level, NONE};
 use super::nodes::Nodes;
-use super::select::{Candidate, ChosenByCode, ChosenInFull, Full, select};
+use super::select::{Candidate, ChosenByCode, ChosenInFull, Full, Select};
 use super::{Hnsw, HnswConfig};
 use crate::codes::CodedQuery;
 use crate::lanes::{Isa, Work};
@@ -54,7 +54,8 @@ impl Hnsw {
         progress: &mut dyn FnMut(usize) -> bool,
     ) -> Result<(), Error> {
         check_dim(vectors, self.dim)?;
-        if let Some(slot) = slots.iter().find(|slot| self.live.contains(*slot)) {
+        self.make_own()?;
+        if let Some(slot) = slots.iter().find(|slot| self.live.contains::<false>(*slot)) {
             return Err(Error::There { slot });
         }
         self.encode_all(slots, vectors, pool)?;
@@ -105,7 +106,7 @@ impl Hnsw {
         let returns = self.set_links(&plans);
         match self.set_returns(&returns, vectors, pool) {
             Ok(()) => {
-                self.live.extend(slots.iter().map(|slot| Slot(*slot)));
+                self.live.own().extend(slots.iter().map(|slot| Slot(*slot)));
                 Ok(())
             }
             Err(error) => {
@@ -165,7 +166,7 @@ impl Hnsw {
                     None => ground.put(node, links),
                     Some(at) => {
                         if levels.len() == at {
-                            levels.push(Upper::new(self.config.m));
+                            levels.push(Level::upper(self.config.m));
                             *entry = None;
                         }
                         if let Some(upper) = levels.get_mut(at) {
@@ -197,23 +198,14 @@ impl Hnsw {
         let Some((level, node, _)) = group.first().copied() else {
             return Ok((0, NONE, Vec::new()));
         };
-        let wanted = group.iter().map(|it| it.2);
-        let instructions = self.instructions;
-        let full = self.full(vectors);
-        let nodes = self.nodes.as_ref();
-        let links = match level.checked_sub(1).and_then(|at| self.graph.levels.get(at)) {
-            Some(upper) => {
-                let links: Vec<u32> = counted(upper.links(node)).chain(wanted).collect();
-                let most = upper.degree();
-                instructions.run(Shrink { level: upper, node, links, most, full, nodes })
-            }
-            None => {
-                let ground = &self.graph.ground;
-                let links: Vec<u32> = counted(ground.links(node)).chain(wanted).collect();
-                let most = ground.degree();
-                instructions.run(Shrink { level: ground, node, links, most, full, nodes })
-            }
-        }?;
+        let on = match level.checked_sub(1) {
+            Some(at) => self.graph.levels.get(at),
+            None => Some(&self.graph.ground),
+        };
+        let Some(on) = on else { return Ok((level, NONE, Vec::new())) };
+        let links = on.links::<false>(node).chain(group.iter().map(|it| it.2)).collect();
+        let (full, nodes) = (self.full(vectors), self.nodes.as_ref());
+        let links = self.instructions.run(Shrink { level: on, node, links, full, nodes })?;
         Ok((level, node, links))
     }
 }
@@ -243,7 +235,7 @@ impl Work for Look<'_> {
         let target = self.hnsw.measure.target(isa, self.vector);
         let dim = self.hnsw.dim;
         match (&self.hnsw.nodes, self.coded) {
-            (Some(nodes), Some(query)) => self.look(isa, &ByCode { nodes, query, dim }),
+            (Some(nodes), Some(query)) => self.look(isa, &ByCode::<false> { nodes, query, dim }),
             _ => {
                 let scorer = InFull { vectors: self.vectors, target, failed: RefCell::new(None) };
                 let links = self.look(isa, &scorer)?;
@@ -266,18 +258,20 @@ impl Look<'_> {
         let (below, above) = levels.split_at_checked(reached).unwrap_or_default();
         let scored = &mut self.scratch.scored;
         let mut entry = match (above, below.last()) {
-            ([], Some(top)) => nearest_of(isa, top, entry, scorer, scored),
-            _ => descend(isa, above, entry, scorer, scored),
+            ([], Some(top)) => nearest_of::<I, false>(isa, top, entry, scorer, scored),
+            _ => isa.enter(Descend::<_, false> { levels: above, entry, scorer, scored }),
         };
         let mut links = vec![Vec::new(); reached + 1];
         let room = hnsw.config.ef_construction;
         for (upper, links) in below.iter().zip(links.iter_mut().skip(1)).rev() {
-            walk(isa, upper, entry, scorer, (self.scratch, room));
+            let walk = Walk::<_, false>::new(upper, entry, scorer, (self.scratch, room));
+            isa.enter(Walks(&mut [walk]));
             *links = self.choose(isa, upper, hnsw.config.m)?;
             let nearest = self.scratch.near.sorted().first();
-            entry = nearest.map_or(NONE, |it| upper.below(it.node));
+            entry = nearest.map_or(NONE, |it| upper.below::<false>(it.node));
         }
-        walk(isa, ground, entry, scorer, (self.scratch, room));
+        let walk = Walk::<_, false>::new(ground, entry, scorer, (self.scratch, room));
+        isa.enter(Walks(&mut [walk]));
         if let Some(links) = links.first_mut() {
             *links = self.choose(isa, ground, ground.degree())?;
         }
@@ -286,7 +280,7 @@ impl Look<'_> {
 
     /// Chooses links among what a walk left.
     #[inline(always)]
-    fn choose<I: Isa>(&self, isa: I, level: &impl Level, most: usize) -> Result<Vec<u32>, Error> {
+    fn choose<I: Isa>(&self, isa: I, level: &Level, most: usize) -> Result<Vec<u32>, Error> {
         let full = self.hnsw.full(self.vectors);
         let mut candidates = Vec::with_capacity(self.scratch.near.sorted().len());
         match (&self.hnsw.nodes, self.coded) {
@@ -296,64 +290,66 @@ impl Look<'_> {
                     candidates.push(Candidate {
                         far,
                         node: found.node,
-                        slot: level.slot(found.node),
+                        slot: level.slot::<false>(found.node),
                     });
                 }
-                select(isa, ChosenByCode::new(nodes, full, self.slot), &mut candidates, most)
+                let chooser = ChosenByCode::new(nodes, full, self.slot);
+                isa.enter(Select { chooser, candidates, most })
             }
             _ => {
                 let target = full.measure.target(isa, self.vector);
                 for found in self.scratch.near.sorted() {
-                    let slot = level.slot(found.node);
+                    let slot = level.slot::<false>(found.node);
                     let far = target.distance(isa, &full.vectors.vector(Slot(slot))?);
                     candidates.push(Candidate { far, node: found.node, slot });
                 }
-                select(isa, ChosenInFull::new(full), &mut candidates, most)
+                isa.enter(Select { chooser: ChosenInFull::new(full), candidates, most })
             }
         }
     }
 }
 
 /// Chooses among too many links.
-struct Shrink<'s, L> {
-    level: &'s L,
+struct Shrink<'s> {
+    level: &'s Level,
     node: u32,
     links: Vec<u32>,
-    most: usize,
     full: Full<'s>,
     nodes: Option<&'s Nodes>,
 }
 
-impl<L: Level> Work for Shrink<'_, L> {
+impl Work for Shrink<'_> {
     type Answer = Result<Vec<u32>, Error>;
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) -> Self::Answer {
-        let Shrink { level, node, links, most, full, nodes } = self;
+        let Shrink { level, node, links, full, nodes } = self;
+        let most = level.degree();
         if links.len() <= most {
             return Ok(links);
         }
-        let looks = level.slot(node);
+        let looks = level.slot::<false>(node);
         let mut candidates = Vec::with_capacity(links.len());
         match nodes {
             Some(nodes) => {
                 let Some(planes) = nodes.planes(isa, looks) else { return Ok(links) };
                 let one = planes.unpacked(nodes.dim());
                 for node in links {
-                    let slot = level.slot(node);
+                    let slot = level.slot::<false>(node);
                     let Some(planes) = nodes.planes(isa, slot) else { continue };
                     let far = nodes.between(isa, &one, &planes);
                     candidates.push(Candidate { far, node, slot });
                 }
-                select(isa, ChosenByCode::new(nodes, full, looks), &mut candidates, most)
+                let chooser = ChosenByCode::new(nodes, full, looks);
+                isa.enter(Select { chooser, candidates, most })
             }
             None => {
                 for node in links {
-                    let slot = level.slot(node);
+                    let slot = level.slot::<false>(node);
                     let far = full.distance(isa, looks, slot)?;
                     candidates.push(Candidate { far, node, slot });
                 }
-                select(isa, ChosenInFull::new(full), &mut candidates, most)
+                isa.enter(Select { chooser: ChosenInFull::new(full), candidates, most })
             }
         }
     }

@@ -1,134 +1,221 @@
 //! Lays out the image of a graph: FORMAT.md section 9.3.
 //!
-//! Promises: whatever the bytes, decoding answers with an index or with what is wrong; it never panics, and allocates
-//! no more than a small multiple of the bytes it was given. What leads out of a level is refused.
+//! Promises: opening reads the header alone, and whatever the bytes, answers with an index or with what is wrong; it never
+//! panics, and allocates no more than a small part of the bytes it was given. What leads out of a level leads nowhere.
 
+use std::sync::Arc;
+
+use base::Slot;
+use base::checksum::Xxh3;
 use base::codec::{Decoder, Encoder};
+use bytes::Bytes;
 
 use super::beam::Graph;
-use super::links::{Ground, Level, NONE, Upper};
-use super::nodes::Nodes;
+use super::links::{ABOUT, Level, NONE, lists};
+use super::live::{self, Live};
+use super::nodes::{Nodes, shapes};
 use super::{Hnsw, HnswConfig};
-use crate::format::{ALIGNMENT, Head, check_sum, encode_body, seal};
+use crate::format::{ALIGNMENT, Head};
+use crate::image::{Image, sum_up};
+use crate::measure::DISTANCE_NAME_BYTES_MAX;
 use crate::slots::WORD;
+use crate::table::{Lent, Shape, Table};
 use crate::{Error, Measure};
 
 /// What an image begins with.
 pub(crate) const MAGIC: [u8; 8] = *b"arrwhnsw";
 
-const HEADER: usize = 128;
+/// The header is a page.
+const HEADER: usize = 4_096;
+
+/// Its last bytes are the sum of those before.
+const SUM: usize = HEADER - size_of::<u64>();
+
+/// Where the name of the distance stands in it.
+const NAME: usize = 128;
 
 /// More levels or links than this nothing writes.
-const LEVELS_MAX: u32 = 64;
+const LEVELS_MAX: usize = 64;
 const LINKS_MAX: usize = 256;
+
+/// What the slot set's table is like.
+const WORDS: Shape = Shape { width: live::ROW, piece: WORD };
 
 /// Appends the image of an index.
 pub(super) fn encode(hnsw: &Hnsw, into: &mut Vec<u8>) {
+    if let Some(image) = &hnsw.image {
+        // Its sums go with it: what is damaged stays so.
+        into.extend_from_slice(image.bytes());
+        return;
+    }
     let mut image = Vec::new();
     let mut encoder = Encoder::new(&mut image);
+    encoder.zeros(HEADER);
+    let Hnsw { graph, nodes, live, .. } = hnsw;
+    (0..live.words()).for_each(|at| {
+        encoder.u64(live.word::<false>(at));
+    });
+    encoder.align(ALIGNMENT);
+    let rows = live.words() * WORD;
+    for upper in &graph.levels {
+        for node in 0..upper.end() as u32 {
+            encoder.bytes(upper.bytes_of(node).1);
+        }
+        encoder.align(ALIGNMENT);
+        encode_links(upper, upper.end(), &mut encoder);
+    }
+    encode_links(&graph.ground, rows, &mut encoder);
+    for table in nodes.iter().flat_map(Nodes::tables) {
+        for slot in 0..rows {
+            match live.contains::<false>(Slot(slot as u32)) {
+                true => encoder.bytes(table.row::<false>(slot)),
+                false => encoder.zeros(table.width()),
+            };
+        }
+    }
+    encoder.align(ALIGNMENT);
+    let root = sum_up(HEADER, &mut image);
+    let header = header_of(hnsw, root);
+    if let Some(place) = image.get_mut(..HEADER) {
+        place.copy_from_slice(&header);
+    }
+    into.append(&mut image);
+}
+
+fn encode_links(level: &Level, end: usize, encoder: &mut Encoder<'_>) {
+    for node in 0..end as u32 {
+        match level.bytes_of(node).0 {
+            [] => encoder.zeros(lists(level.degree()).width),
+            links => encoder.bytes(links),
+        };
+    }
+}
+
+fn header_of(hnsw: &Hnsw, root: u64) -> Vec<u8> {
     let Hnsw { dim, measure, config, live, graph, nodes, .. } = hnsw;
-    let words = live.words();
-    let head = Head::new(measure, (*dim, nodes.as_ref()), (words, live.len()));
+    let mut header = Vec::new();
+    let mut encoder = Encoder::new(&mut header);
+    let head = Head::new(measure, (*dim, nodes.as_ref()), (live.words(), live.len()));
     head.encode(MAGIC, &mut encoder);
     encoder.u32(config.m as u32).u32(graph.levels.len() as u32).u64(config.seed);
     for number in [config.ef_construction, config.ef_search, config.max_level] {
         encoder.u64(number as u64);
     }
-    encoder.u32(graph.entry.unwrap_or(NONE));
-    encode_body(HEADER, measure, (live, words), &mut encoder);
-    for upper in &graph.levels {
-        encoder.u32(upper.end() as u32).align(ALIGNMENT);
-        for node in 0..upper.end() as u32 {
-            encoder.u32(upper.slot(node)).u32(upper.below(node));
-            upper.links(node).iter().for_each(|link| {
-                encoder.u32(*link);
-            });
-        }
-        encoder.align(ALIGNMENT);
-    }
-    for slot in 0..(words * WORD) as u32 {
-        graph.ground.links(slot).iter().for_each(|link| {
-            encoder.u32(*link);
-        });
-    }
-    if let Some(nodes) = nodes {
-        nodes.encode(live, &mut encoder);
-    }
-    seal(HEADER, &mut image);
-    into.append(&mut image);
+    encoder.u32(graph.entry.unwrap_or(NONE)).u32(0).u64(root);
+    encoder.zeros(NAME - encoder.offset()).bytes(measure.name().as_bytes());
+    encoder.zeros(NAME + DISTANCE_NAME_BYTES_MAX - encoder.offset());
+    graph.levels.iter().for_each(|level| {
+        encoder.u32(level.end() as u32);
+    });
+    encoder.zeros(SUM - encoder.offset());
+    let sum = Xxh3::of(&header);
+    header.extend(sum.to_le_bytes());
+    header
 }
 
-/// Makes an index of its image.
-pub(super) fn decode(image: &[u8], measure: &Measure) -> Result<Hnsw, Error> {
-    let mut decoder = Decoder::new(image);
+/// What a header says.
+struct Header {
+    head: Head,
+    config: HnswConfig,
+    entry: Option<u32>,
+    root: u64,
+    /// How many nodes each level above the ground has.
+    counts: Vec<usize>,
+}
+
+/// Reads a header, which must be of an index by this distance.
+fn decode_header(bytes: &[u8], measure: &Measure) -> Result<Header, Error> {
+    let mut decoder = Decoder::new(bytes.get(..HEADER).unwrap_or(bytes));
     let head = Head::decode(MAGIC, &mut decoder)?;
     let m = decoder.u32("m")? as usize;
-    let levels = decoder.u32("levels")?;
+    let levels = decoder.u32("levels")? as usize;
     let seed = decoder.u64("seed")?;
     let mut number =
         || Ok::<_, Error>(usize::try_from(decoder.u64("a number")?).unwrap_or(usize::MAX));
     let (ef_construction, ef_search, max_level) = (number()?, number()?, number()?);
     let entry = Some(decoder.u32("entry")?).filter(|node| *node != NONE);
-    check_sum(HEADER, image, &mut decoder)?;
-    if levels > LEVELS_MAX || !(2..=LINKS_MAX).contains(&m) {
-        return Err(Error::BadImage { what: "a length", offset: 0 });
-    }
-    let live = head.body(measure, &mut decoder)?;
-    let rows = head.rows();
-    let config = HnswConfig { m, ef_construction, ef_search, max_level, seed };
-    let mut hnsw = Hnsw::bare(head.dim, measure.clone(), config);
-    hnsw.graph = decode_graph(&mut decoder, (m, levels, rows))?;
-    hnsw.graph.entry = entry;
-    if let Some(metric) = head.coded(measure)? {
-        hnsw.nodes = Some(Nodes::decode(head.dim, metric, rows, &mut decoder)?);
-    }
-    decoder.finish("codes")?;
-    hnsw.live = live;
-    Ok(hnsw)
-}
-
-fn decode_graph(
-    decoder: &mut Decoder<'_>,
-    (m, levels, rows): (usize, u32, usize),
-) -> Result<Graph, Error> {
-    let mut graph = Graph { ground: Ground::new(2 * m), levels: Vec::new(), entry: None };
-    let mut below = rows;
-    for _ in 0..levels {
-        let mut upper = Upper::new(m);
-        let count = decoder.u32("nodes of a level")? as usize;
-        decoder.align(ALIGNMENT, "behind a length")?;
-        for _ in 0..count {
-            let (slot, node_below) = (decoder.u32("slot")?, decoder.u32("node below")?);
-            if node_below as usize >= below || slot != NONE && slot as usize >= rows {
-                return Err(Error::BadImage { what: "a node", offset: decoder.offset() });
+    decoder.zeros(4, "reserved")?;
+    let root = decoder.u64("root")?;
+    decoder.zeros(NAME - decoder.offset(), "reserved")?;
+    let name = decoder.bytes(DISTANCE_NAME_BYTES_MAX, "name")?;
+    let mut counts = Vec::new();
+    for level in 0..LEVELS_MAX {
+        match (decoder.u32("nodes of a level")? as usize, level < levels) {
+            (count, true) => counts.push(count),
+            (0, false) => {}
+            _ => {
+                return Err(Error::BadImage { what: "a level too many", offset: decoder.offset() });
             }
-            let node = upper.add(slot, node_below);
-            let links = decode_links(decoder, upper.links(node).len(), count)?;
-            upper.put(node, &links);
         }
-        decoder.align(ALIGNMENT, "behind a level")?;
-        below = count;
-        graph.levels.push(upper);
     }
-    let bytes = graph.ground.width() * size_of::<u32>();
-    if rows.saturating_mul(bytes) > decoder.rest().len() {
-        return Err(Error::BadImage { what: "links", offset: decoder.offset() });
+    decoder.zeros(SUM - decoder.offset(), "reserved")?;
+    let said = decoder.u64("sum")?;
+    if bytes.get(..SUM).map(Xxh3::of) != Some(said) {
+        return Err(Error::BadImage { what: "the sum of the header", offset: SUM });
     }
-    graph.ground.reserve(rows);
-    for slot in 0..rows as u32 {
-        let links = decode_links(decoder, graph.ground.links(slot).len(), rows)?;
-        graph.ground.put(slot, &links);
+    if levels > LEVELS_MAX || !(2..=LINKS_MAX).contains(&m) {
+        return Err(Error::BadImage { what: "a length", offset: 32 });
     }
-    Ok(graph)
+    head.check(measure, name)?;
+    let config = HnswConfig { m, ef_construction, ef_search, max_level, seed };
+    Ok(Header { head, config, entry, root, counts })
 }
 
-/// Links to nodes below this one, or to none.
-fn decode_links(decoder: &mut Decoder<'_>, count: usize, end: usize) -> Result<Vec<u32>, Error> {
-    let offset = decoder.offset();
-    let bytes = decoder.bytes(count * size_of::<u32>(), "links")?;
-    let links: Vec<u32> = bytes.as_chunks().0.iter().map(|it| u32::from_le_bytes(*it)).collect();
-    match links.iter().all(|link| *link == NONE || (*link as usize) < end) {
-        true => Ok(links),
-        false => Err(Error::BadImage { what: "a link", offset }),
+/// Opens an image.
+pub(super) fn open(bytes: Bytes, measure: &Measure) -> Result<Hnsw, Error> {
+    let Header { head, config, entry, root, counts } = decode_header(&bytes, measure)?;
+    let metric = head.coded(measure)?;
+    let (rows, m) = (head.rows(), config.m);
+    // What tables follow, with how many rows.
+    let mut wanted = vec![((rows / WORD).div_ceil(live::ROW / size_of::<u64>()), WORDS)];
+    wanted.extend(counts.iter().flat_map(|count| [(*count, ABOUT), (*count, lists(m))]));
+    wanted.push((rows, lists(2 * m)));
+    wanted.extend(metric.iter().flat_map(|_| shapes(head.dim)).map(|shape| (rows, shape)));
+    let mut tables = tables(&bytes, root, wanted)?;
+    let mut table = || {
+        let none = Error::BadImage { what: "length", offset: HEADER };
+        tables.tables.next().ok_or(none)
+    };
+    let live = Live::Lent { rows: table()?, words: rows / WORD, len: head.slots() };
+    let mut levels = Vec::new();
+    for count in counts {
+        let about = table()?;
+        levels.push(Level::of(m, table()?, Some(about), count));
     }
+    let ground = Level::of(2 * m, table()?, None, 0);
+    let nodes = match metric {
+        Some(metric) => Some(Nodes::of(head.dim, metric, [table()?, table()?])),
+        None => None,
+    };
+    let graph = Graph { ground, levels, entry };
+    let image = Some(tables.image);
+    Ok(Hnsw { live, graph, nodes, image, ..Hnsw::bare(head.dim, measure.clone(), config) })
+}
+
+/// An image, and the tables in it.
+struct Tables {
+    image: Arc<Image>,
+    tables: std::vec::IntoIter<Table>,
+}
+
+/// Finds tables of so many rows in an image, which must be as long as they need.
+fn tables(bytes: &Bytes, root: u64, wanted: Vec<(usize, Shape)>) -> Result<Tables, Error> {
+    let long = || Error::BadImage { what: "length", offset: bytes.len() };
+    let mut end = HEADER;
+    let mut places = Vec::with_capacity(wanted.len());
+    for (rows, shape) in wanted {
+        places.push((end, rows, shape));
+        let table = rows
+            .checked_mul(shape.width)
+            .and_then(|bytes| bytes.checked_next_multiple_of(ALIGNMENT));
+        end = table
+            .and_then(|table| end.checked_add(table))
+            .filter(|end| *end <= bytes.len())
+            .ok_or_else(long)?;
+    }
+    let image = Arc::new(Image::new(bytes.clone(), (HEADER, end), root)?);
+    let lent =
+        |(first, rows, shape)| Lent::new(&image, (HEADER, first), (rows, shape)).map(Table::Lent);
+    let tables = places.into_iter().map(lent).collect::<Option<Vec<_>>>().ok_or_else(long)?;
+    Ok(Tables { tables: tables.into_iter(), image })
 }

@@ -8,11 +8,11 @@ use crate::codes::Limit;
 use crate::codes::{CodedQuery, DIM_MAX, Fine, Shape, encode, is_beyond, upper_products};
 use crate::lanes::{Isa, STEP};
 use crate::query::check;
-use crate::rows::{Rows, rows_a_piece};
+use crate::rows::rows_a_piece;
 use crate::slots::WORD;
+use crate::table::{self, Table};
 use crate::{Error, Metric, Pool, SlotSet, Vectors};
 use base::Slot;
-use base::codec::{Decoder, Encoder};
 
 // A sum over both planes is a whole number.
 const _: () = assert!((16 + 1) * 15 * 127 * DIM_MAX <= i32::MAX as usize);
@@ -24,8 +24,8 @@ pub(super) struct Nodes {
     shape: Shape,
     /// How many bytes a plane has.
     plane: usize,
-    rows: Rows<u8>,
-    lower: Rows<u8>,
+    rows: Table,
+    lower: Table,
 }
 
 /// What stands behind an upper plane, as numbers of four bytes.
@@ -63,17 +63,28 @@ impl Beside {
     }
 }
 
+/// What rows are like for vectors of so many numbers, and lower planes.
+pub(super) fn shapes(dim: usize) -> [table::Shape; 2] {
+    let plane = dim.div_ceil(STEP) * (STEP / 2);
+    let width = plane + crate::rows::LINE;
+    let piece = rows_a_piece(width);
+    [width, plane].map(|width| table::Shape { width, piece })
+}
+
 impl Nodes {
     pub(super) fn new(dim: usize, metric: Metric) -> Self {
-        let plane = dim.div_ceil(STEP) * (STEP / 2);
-        let width = plane + crate::rows::LINE;
-        Nodes {
-            dim,
-            shape: metric.into(),
-            plane,
-            rows: Rows::new(width, rows_a_piece(width)),
-            lower: Rows::new(plane, rows_a_piece(width)),
-        }
+        Nodes::of(dim, metric, shapes(dim).map(Table::new))
+    }
+
+    /// Codes that are there.
+    pub(super) fn of(dim: usize, metric: Metric, [rows, lower]: [Table; 2]) -> Self {
+        let plane = lower.width();
+        Nodes { dim, shape: metric.into(), plane, rows, lower }
+    }
+
+    /// The rows, and the lower planes.
+    pub(super) fn tables(&self) -> [&Table; 2] {
+        [&self.rows, &self.lower]
     }
 
     pub(super) fn shape(&self) -> Shape {
@@ -88,19 +99,24 @@ impl Nodes {
         self.rows.bytes() + self.lower.bytes()
     }
 
+    /// Copies what is lent.
+    pub(super) fn make_own(&mut self) {
+        self.rows.own();
+        self.lower.own();
+    }
+
     fn reserve(&mut self, end: usize) {
-        self.rows.reserve(end);
-        self.lower.reserve(end);
+        self.rows.own().reserve(end);
+        self.lower.own().reserve(end);
     }
 
     /// Makes the code of a vector.
     pub(super) fn set(&mut self, slot: u32, vector: &[f32]) {
         let at = slot as usize;
         self.reserve(at + 1);
-        let Some((upper, beside)) = self.rows.row_mut(at).split_at_mut_checked(self.plane) else {
-            return;
-        };
-        encode_node(self.shape, vector, (upper, self.lower.row_mut(at)), beside);
+        let row = self.rows.own().row_mut(at).split_at_mut_checked(self.plane);
+        let Some((upper, beside)) = row else { return };
+        encode_node(self.shape, vector, (upper, self.lower.own().row_mut(at)), beside);
     }
 
     /// Makes the codes of the vectors in these slots, on all threads.
@@ -113,7 +129,7 @@ impl Nodes {
         self.reserve(slots.words() * WORD);
         let (shape, plane, width) = (self.shape, self.plane, self.rows.width());
         let slots_a_piece = rows_a_piece(width);
-        let pieces = self.rows.pieces_mut().zip(self.lower.pieces_mut()).enumerate();
+        let pieces = self.rows.own().pieces_mut().zip(self.lower.own().pieces_mut()).enumerate();
         let done = pool.each(pieces.collect(), |(piece, (rows, lower))| {
             let rows = rows.chunks_exact_mut(width).zip(lower.chunks_exact_mut(plane));
             for (at, (row, lower)) in rows.enumerate() {
@@ -133,11 +149,11 @@ impl Nodes {
 
     /// A vector as both its planes say it is.
     pub(super) fn decoded(&self, slot: u32) -> Vec<f32> {
-        let Some((upper, Beside { fine_base, step, .. })) = self.row(slot) else {
+        let Some((upper, Beside { fine_base, step, .. })) = self.row::<false>(slot) else {
             return Vec::new();
         };
         let step = encode::fine_step(step);
-        let planes = upper.iter().zip(self.lower.row(slot as usize).as_chunks::<64>().0);
+        let planes = upper.iter().zip(self.lower.row::<false>(slot as usize).as_chunks::<64>().0);
         let code = |upper: u8, lower: u8| fine_base + step * f32::from(16 * upper + lower);
         let numbers = planes.flat_map(|(upper, lower)| {
             let bytes = || upper.iter().zip(lower);
@@ -149,16 +165,16 @@ impl Nodes {
 
     /// The row of a slot: its upper plane, and what stands beside it.
     #[inline(always)]
-    fn row(&self, slot: u32) -> Option<(&[[u8; 64]], Beside)> {
-        let (upper, beside) = self.rows.row(slot as usize).split_at_checked(self.plane)?;
+    fn row<const CHECK: bool>(&self, slot: u32) -> Option<(&[[u8; 64]], Beside)> {
+        let (upper, beside) = self.rows.row::<CHECK>(slot as usize).split_at_checked(self.plane)?;
         Some((upper.as_chunks().0, Beside::read(beside)?))
     }
 
     /// The code of a slot, to be compared with those of others.
     #[inline(always)]
     pub(super) fn planes<I: Isa>(&self, isa: I, slot: u32) -> Option<Planes<'_>> {
-        let (upper, beside) = self.row(slot)?;
-        let lower = self.lower.row(slot as usize).as_chunks().0;
+        let (upper, beside) = self.row::<false>(slot)?;
+        let lower = self.lower.row::<false>(slot as usize).as_chunks().0;
         let Beside { base, step, half, error, fine_base, fine_error, fine_size, fine_half } =
             beside;
         let coarse = Meaning { base, step, half, error, length: fine_size };
@@ -170,8 +186,13 @@ impl Nodes {
 
     /// Something that grows with how far a vector is from a query, by its upper plane alone.
     #[inline(always)]
-    pub(super) fn guess<I: Isa>(&self, isa: I, query: &CodedQuery, slot: u32) -> f32 {
-        let Some((upper, Beside { base, step, half, .. })) = self.row(slot) else {
+    pub(super) fn guess<I: Isa, const CHECK: bool>(
+        &self,
+        isa: I,
+        query: &CodedQuery,
+        slot: u32,
+    ) -> f32 {
+        let Some((upper, Beside { base, step, half, .. })) = self.row::<CHECK>(slot) else {
             return f32::INFINITY;
         };
         half - query.product(base, step, upper_products(isa, upper, query))
@@ -180,7 +201,7 @@ impl Nodes {
     /// The same by both planes, of one that may be below `least`: the upper plane is asked first. What it says is off
     /// by about `reach` times how far it is from the vector.
     #[inline(always)]
-    pub(super) fn score<I: Isa>(
+    pub(super) fn score<I: Isa, const CHECK: bool>(
         &self,
         isa: I,
         query: &CodedQuery,
@@ -188,41 +209,41 @@ impl Nodes {
         (least, reach): (f32, f32),
     ) -> Option<f32> {
         let (upper, Beside { base, step, half, error, fine_base, fine_half, .. }) =
-            self.row(slot)?;
+            self.row::<CHECK>(slot)?;
         let sum = upper_products(isa, upper, query);
         let guess = half - query.product(base, step, sum);
         if guess - reach * error > least {
             return None;
         }
-        let lower = self.lower.row(slot as usize).as_chunks().0;
+        let lower = self.lower.row::<CHECK>(slot as usize).as_chunks().0;
         let sum = 16 * sum + upper_products(isa, lower, query);
         Some(fine_half - query.product(fine_base, encode::fine_step(step), sum))
     }
 
     /// Whether both planes prove that a vector is beyond the limit.
     #[inline(always)]
-    pub(super) fn is_beyond<I: Isa>(
+    pub(super) fn is_beyond<I: Isa, const CHECK: bool>(
         &self,
         isa: I,
         query: &CodedQuery,
         slot: u32,
         limit: Limit,
     ) -> bool {
-        let Some((upper, beside)) = self.row(slot) else { return false };
+        let Some((upper, beside)) = self.row::<CHECK>(slot) else { return false };
         let fine = Fine {
             base: beside.fine_base,
             step: encode::fine_step(beside.step),
             error: beside.fine_error,
             size: beside.fine_size,
         };
-        let lower = self.lower.row(slot as usize).as_chunks().0;
+        let lower = self.lower.row::<CHECK>(slot as usize).as_chunks().0;
         is_beyond(isa, query, fine, (upper, lower), limit)
     }
 
     /// Says that the score of a slot will be asked soon.
     #[inline(always)]
     pub(super) fn fetch<I: Isa>(&self, isa: I, slot: u32) {
-        for line in self.rows.row(slot as usize).as_chunks::<64>().0 {
+        for line in self.rows.row::<false>(slot as usize).as_chunks::<64>().0 {
             isa.fetch(line);
         }
     }
@@ -230,7 +251,7 @@ impl Nodes {
     /// Says that the lower plane of a slot will be asked soon.
     #[inline(always)]
     pub(super) fn fetch_lower<I: Isa>(&self, isa: I, slot: u32) {
-        for line in self.lower.row(slot as usize).as_chunks::<64>().0 {
+        for line in self.lower.row::<false>(slot as usize).as_chunks::<64>().0 {
             isa.fetch(line);
         }
     }
@@ -251,40 +272,4 @@ fn encode_node(shape: Shape, vector: &[f32], planes: (&mut [u8], &mut [u8]), bes
     };
     let error = if error.is_finite() { error } else { 0.0 };
     Beside { base, step, half, error, fine_base, fine_error, fine_size, fine_half }.write(beside);
-}
-
-impl Nodes {
-    /// Appends the codes of these slots, zeros for slots between them.
-    pub(super) fn encode(&self, live: &SlotSet, encoder: &mut Encoder<'_>) {
-        for rows in [&self.rows, &self.lower] {
-            for row in 0..live.words() * WORD {
-                match live.contains(Slot(row as u32)) {
-                    true => encoder.bytes(rows.row(row)),
-                    false => encoder.zeros(rows.width()),
-                };
-            }
-        }
-    }
-
-    /// Codes of so many slots.
-    pub(super) fn decode(
-        dim: usize,
-        metric: Metric,
-        rows: usize,
-        decoder: &mut Decoder<'_>,
-    ) -> Result<Self, Error> {
-        let mut nodes = Nodes::new(dim, metric);
-        let bytes = nodes.rows.width() + nodes.lower.width();
-        if rows.checked_mul(bytes) != Some(decoder.rest().len()) {
-            return Err(Error::BadImage { what: "codes", offset: decoder.offset() });
-        }
-        nodes.reserve(rows);
-        for plane in [&mut nodes.rows, &mut nodes.lower] {
-            let width = plane.width();
-            for row in 0..rows {
-                plane.row_mut(row).copy_from_slice(decoder.bytes(width, "codes")?);
-            }
-        }
-        Ok(nodes)
-    }
 }

@@ -5,7 +5,7 @@
 
 use super::Hnsw;
 use super::beam::Graph;
-use super::links::{Level, NONE, counted};
+use super::links::{Level, NONE};
 use super::nodes::Nodes;
 use crate::codes::CodedQuery;
 use crate::lanes::{Instructions, Isa, Work};
@@ -29,7 +29,7 @@ impl Hnsw {
         }
         *entry = match levels.last() {
             Some(upper) => {
-                let there = entry.filter(|node| upper.slot(*node) != NONE);
+                let there = entry.filter(|node| upper.slot::<false>(*node) != NONE);
                 there.or_else(|| upper.any())
             }
             None => self.live.iter().next().map(|slot| slot.0),
@@ -39,21 +39,23 @@ impl Hnsw {
 
 /// The links of all who are linked to a node, without it, and one of its neighbours in its place.
 fn mended(
-    level: &impl Level,
+    level: &Level,
     node: u32,
     nodes: Option<&Nodes>,
     instructions: Instructions,
 ) -> Vec<(u32, Vec<u32>)> {
-    let neighbours: Vec<u32> = counted(level.links(node)).collect();
+    let neighbours: Vec<u32> = level.links::<false>(node).collect();
     let linked =
-        (0..level.end() as u32).filter(|from| counted(level.links(*from)).any(|to| to == node));
+        (0..level.end() as u32).filter(|from| level.links::<false>(*from).any(|to| to == node));
     let mend = |from: u32| {
-        let mut links: Vec<u32> = counted(level.links(from)).filter(|to| *to != node).collect();
+        let mut links: Vec<u32> = level.links::<false>(from).filter(|to| *to != node).collect();
         let new = |to: &u32| *to != from && !links.contains(to);
         let offered: Vec<u32> = neighbours.iter().copied().filter(new).collect();
-        let slots = offered.iter().map(|to| level.slot(*to)).collect();
+        let slots = offered.iter().map(|to| level.slot::<false>(*to)).collect();
         let nearest = match nodes {
-            Some(nodes) => instructions.run(NearestOf { nodes, from: level.slot(from), slots }),
+            Some(nodes) => {
+                instructions.run(NearestOf { nodes, from: level.slot::<false>(from), slots })
+            }
             None => Some(0),
         };
         links.extend(nearest.and_then(|at| offered.get(at)));
@@ -77,7 +79,7 @@ impl Work for NearestOf<'_> {
         let query = CodedQuery::new(self.nodes.shape(), &self.nodes.decoded(self.from))?;
         let mut nearest = None;
         for (at, slot) in self.slots.into_iter().enumerate() {
-            let score = self.nodes.guess(isa, &query, slot);
+            let score = self.nodes.guess::<I, false>(isa, &query, slot);
             if nearest.is_none_or(|(least, _)| score < least) {
                 nearest = Some((score, at));
             }

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use base::Slot;
 
 use super::Hnsw;
-use super::beam::{ByCode, InFull, Scorer, Scratch, descend, walk};
+use super::beam::{ByCode, Descend, Graph, InFull, Scorer, Scratch, Walk, Walks};
 use super::nodes::Nodes;
 use crate::codes::{CodedQuery, Limit};
 use crate::lanes::{Isa, Work};
@@ -26,32 +26,58 @@ const WALKED_FROM: usize = 2_000;
 /// Nor is one that admits less than one of so many.
 const WALKED_PART: usize = 50;
 
+/// How a query is answered.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Plan {
+    /// How many are kept in view.
+    pub(super) ef: usize,
+    /// Whether all that is admitted is looked at instead.
+    pub(super) exact: bool,
+}
+
 impl Hnsw {
     /// Finds the nearest, keeping `ef` of them in view: the more, the surer and the slower.
     ///
     /// # Errors
-    /// If the query cannot be a vector of the index; if a vector that was needed cannot be read.
+    /// If the query cannot be a vector of the index; if a vector that was needed cannot be read; if the image the graph lies
+    /// in is damaged.
     pub fn search_with(
         &self,
         query: &Query<'_>,
         ef: usize,
         vectors: &dyn Vectors,
     ) -> Result<Nearest, Error> {
+        let Some(plan) = self.plan_search(query, ef, vectors)? else {
+            return Ok(Nearest::default());
+        };
+        let found = self.with_scratch(|scratch| {
+            self.instructions.run(Search { hnsw: self, query, vectors, plan, scratch })
+        });
+        self.check_image()?;
+        found
+    }
+
+    /// How a query is answered; nothing, if there is nothing to be found.
+    pub(super) fn plan_search(
+        &self,
+        query: &Query<'_>,
+        ef: usize,
+        vectors: &dyn Vectors,
+    ) -> Result<Option<Plan>, Error> {
         query.check(self.dim)?;
         check_dim(vectors, self.dim)?;
-        let admitted = query.filter.map_or(self.live.len(), |it| it.len().min(self.live.len()));
+        self.check_image()?;
+        let here = self.live.len();
+        let admitted = query.filter.map_or(here, |it| it.len().min(here));
         if query.k == 0 || admitted == 0 {
-            return Ok(Nearest::default());
+            return Ok(None);
         }
-        // With a threshold nobody knows how many there will be: `grow` goes on until all are found.
+        // With a threshold nobody knows how many there will be: it goes on until all are found.
         let most = if query.within.is_some() { ef } else { query.k };
-        let part = self.live.len().div_ceil(admitted);
+        let part = here.div_ceil(admitted);
         let ef = ef.max(most).max(1).saturating_mul(part);
         let few = query.filter.is_some() && (admitted < WALKED_FROM || part > WALKED_PART);
-        self.with_scratch(|scratch| {
-            let (hnsw, exact) = (self, few || ef >= admitted);
-            self.instructions.run(Search { hnsw, query, vectors, ef, exact, scratch })
-        })
+        Ok(Some(Plan { ef, exact: few || ef >= admitted }))
     }
 }
 
@@ -59,8 +85,7 @@ struct Search<'s> {
     hnsw: &'s Hnsw,
     query: &'s Query<'s>,
     vectors: &'s dyn Vectors,
-    ef: usize,
-    exact: bool,
+    plan: Plan,
     scratch: &'s mut Scratch,
 }
 
@@ -69,37 +94,67 @@ impl Work for Search<'_> {
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) -> Self::Answer {
-        let Search { hnsw, query, vectors, mut ef, exact, scratch } = self;
-        let target = hnsw.measure.target(isa, query.vector);
-        let coded = match &hnsw.nodes {
-            Some(nodes) => CodedQuery::new(nodes.shape(), query.vector).map(|it| (nodes, it)),
-            None => None,
-        };
-        let coded = coded.as_ref().map(|(nodes, query)| (*nodes, query));
-        let mut judge = Judge::new(hnsw, query, (vectors, target), coded);
-        if exact {
+        match self.hnsw.is_sure() {
+            true => self.search::<I, false>(isa),
+            false => self.search::<I, true>(isa),
+        }
+    }
+}
+
+impl Search<'_> {
+    #[inline(always)]
+    fn search<I: Isa, const CHECK: bool>(self, isa: I) -> Result<Nearest, Error> {
+        let Search { hnsw, query, vectors, plan, scratch } = self;
+        let coded = hnsw.coded(query);
+        let mut judge = Judge::<CHECK>::new(isa, (hnsw, query, vectors), coded.as_ref());
+        if plan.exact {
             judge.exact(isa)?;
             return Ok(judge.into_nearest());
         }
+        judge.walk(isa, plan.ef, scratch)?;
+        isa.enter(Finish { judge, ef: plan.ef, scratch })
+    }
+}
+
+impl Hnsw {
+    /// A query as it is compared with codes; nothing, if it cannot be, or there are none.
+    pub(super) fn coded(&self, query: &Query<'_>) -> Option<CodedQuery> {
+        CodedQuery::new(self.nodes.as_ref()?.shape(), query.vector)
+    }
+}
+
+/// Makes an answer of what a walk left in its scratch: as long as that is not enough, by longer walks.
+pub(super) struct Finish<'f, 's, const CHECK: bool> {
+    pub(super) judge: Judge<'s, CHECK>,
+    pub(super) ef: usize,
+    pub(super) scratch: &'f mut Scratch,
+}
+
+impl<const CHECK: bool> Work for Finish<'_, '_, CHECK> {
+    type Answer = Result<Nearest, Error>;
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) -> Self::Answer {
+        let Finish { mut judge, mut ef, scratch } = self;
         loop {
-            let incomplete = judge.walk(isa, ef, scratch)?;
+            let incomplete = judge.take(isa, scratch)?;
             if incomplete || judge.is_whole(ef, scratch.near.sorted().len()) {
                 return Ok(judge.into_nearest());
             }
             // There may be more within the threshold, or the filter left too few.
-            let again = judge.begin_again();
+            judge = judge.begin_again();
             ef = ef.saturating_mul(2);
-            judge = again;
-            if ef >= hnsw.live.len() {
+            if ef >= judge.hnsw.live.len() {
                 judge.exact(isa)?;
                 return Ok(judge.into_nearest());
             }
+            judge.walk(isa, ef, scratch)?;
         }
     }
 }
 
 /// Compares what was found, and keeps the nearest of it.
-struct Judge<'s> {
+pub(super) struct Judge<'s, const CHECK: bool> {
     hnsw: &'s Hnsw,
     query: &'s Query<'s>,
     vectors: &'s dyn Vectors,
@@ -114,14 +169,15 @@ struct Judge<'s> {
     incomplete: Option<Incomplete>,
 }
 
-impl<'s> Judge<'s> {
+impl<'s, const CHECK: bool> Judge<'s, CHECK> {
     #[inline(always)]
-    fn new(
-        hnsw: &'s Hnsw,
-        query: &'s Query<'s>,
-        (vectors, target): (&'s dyn Vectors, Compared<'s>),
-        coded: Option<(&'s Nodes, &'s CodedQuery)>,
+    pub(super) fn new<I: Isa>(
+        isa: I,
+        (hnsw, query, vectors): (&'s Hnsw, &'s Query<'s>, &'s dyn Vectors),
+        coded: Option<&'s CodedQuery>,
     ) -> Self {
+        let target = hnsw.measure.target(isa, query.vector);
+        let coded = hnsw.nodes.as_ref().zip(coded);
         let off = hnsw.measure.metric().map(|metric| metric.error(hnsw.dim));
         let (top, work) = (Top::new(query), Effort::default());
         let (limit, incomplete, admitted) = (None, None, 0);
@@ -149,26 +205,37 @@ impl<'s> Judge<'s> {
         }
     }
 
-    /// Walks through the graph; says whether it had to stop before its end.
+    /// How many may still be looked at.
+    pub(super) fn budget(&self) -> u64 {
+        self.query.budget.map_or(u64::MAX, |it| it.saturating_sub(self.work.looked_at))
+    }
+
+    /// Walks through the graph, and leaves what is near in the scratch.
     #[inline(always)]
-    fn walk<I: Isa>(&mut self, isa: I, ef: usize, scratch: &mut Scratch) -> Result<bool, Error> {
-        scratch.budget = self.query.budget.map_or(u64::MAX, |it| it - self.work.looked_at);
-        scratch.scored = 0;
+    fn walk<I: Isa>(&self, isa: I, ef: usize, scratch: &mut Scratch) -> Result<(), Error> {
+        scratch.begin(self.budget());
         match self.coded {
             Some((nodes, query)) => {
                 let dim = self.hnsw.dim;
-                find(isa, self.hnsw, &ByCode { nodes, query, dim }, (scratch, ef));
-                for found in scratch.near.sorted() {
-                    nodes.fetch_lower(isa, found.node);
-                }
+                let scorer = ByCode::<CHECK> { nodes, query, dim };
+                find::<I, CHECK>(isa, self.hnsw, &scorer, (scratch, ef));
+                Ok(())
             }
             None => {
                 let (vectors, target, failed) = (self.vectors, self.target, RefCell::new(None));
                 let scorer = InFull { vectors, target, failed };
-                find(isa, self.hnsw, &scorer, (scratch, ef));
-                if let Some(unreadable) = scorer.failed.into_inner() {
-                    return Err(unreadable.into());
-                }
+                find::<I, CHECK>(isa, self.hnsw, &scorer, (scratch, ef));
+                scorer.failed.into_inner().map_or(Ok(()), |unreadable| Err(unreadable.into()))
+            }
+        }
+    }
+
+    /// Takes what a walk left; says whether that had to stop before its end.
+    #[inline(always)]
+    fn take<I: Isa>(&mut self, isa: I, scratch: &Scratch) -> Result<bool, Error> {
+        if let Some((nodes, _)) = self.coded {
+            for found in scratch.near.sorted() {
+                nodes.fetch_lower(isa, found.node);
             }
         }
         self.work.looked_at += scratch.scored;
@@ -185,7 +252,7 @@ impl<'s> Judge<'s> {
     fn exact<I: Isa>(&mut self, isa: I) -> Result<(), Error> {
         for at in 0..self.hnsw.live.words() {
             let word = self.query.filter.map_or(u64::MAX, |filter| filter.word(at));
-            for slot in slots_of(at, word & self.hnsw.live.word(at)) {
+            for slot in slots_of(at, word & self.hnsw.live.word::<CHECK>(at)) {
                 if self.query.budget.is_some_and(|budget| self.work.looked_at >= budget) {
                     self.incomplete = Some(Incomplete::Budget);
                     return Ok(());
@@ -201,12 +268,12 @@ impl<'s> Judge<'s> {
     #[inline(always)]
     fn judge<I: Isa>(&mut self, isa: I, slot: Slot) -> Result<(), Error> {
         let admitted = self.query.filter.is_none_or(|filter| filter.contains(slot));
-        if !admitted || !self.hnsw.live.contains(slot) {
+        if !admitted || !self.hnsw.live.contains::<CHECK>(slot) {
             return Ok(());
         }
         if let (Some((nodes, coded)), Some(limit)) = (self.coded, self.limit) {
             self.work.by_code += 1;
-            if nodes.is_beyond(isa, coded, slot.0, limit) {
+            if nodes.is_beyond::<I, CHECK>(isa, coded, slot.0, limit) {
                 return Ok(());
             }
         }
@@ -224,14 +291,33 @@ impl<'s> Judge<'s> {
     }
 }
 
-/// Leaves what is near in `scratch.near`.
+/// Leaves what is near in the scratch.
 #[inline(always)]
-fn find<I: Isa>(isa: I, hnsw: &Hnsw, scorer: &impl Scorer, (scratch, ef): (&mut Scratch, usize)) {
-    let graph = &hnsw.graph;
-    let Some(entry) = graph.entry else {
+fn find<I: Isa, const CHECK: bool>(
+    isa: I,
+    hnsw: &Hnsw,
+    scorer: &impl Scorer,
+    (scratch, ef): (&mut Scratch, usize),
+) {
+    if let Some(walk) = begin::<I, _, CHECK>(isa, hnsw, scorer, (scratch, ef)) {
+        isa.enter(Walks(&mut [walk]));
+    }
+}
+
+/// Goes down to the ground, where a walk begins; nothing, if the graph is empty.
+#[inline(always)]
+pub(super) fn begin<'s, I: Isa, S: Scorer, const CHECK: bool>(
+    isa: I,
+    hnsw: &'s Hnsw,
+    scorer: &'s S,
+    (scratch, ef): (&'s mut Scratch, usize),
+) -> Option<Walk<'s, S, CHECK>> {
+    let Graph { ground, levels, entry } = &hnsw.graph;
+    let Some(entry) = *entry else {
         scratch.near.begin(0);
-        return;
+        return None;
     };
-    let entry = descend(isa, &graph.levels, entry, scorer, &mut scratch.scored);
-    walk(isa, &graph.ground, entry, scorer, (scratch, ef));
+    let scored = &mut scratch.scored;
+    let entry = isa.enter(Descend::<_, CHECK> { levels, entry, scorer, scored });
+    Some(Walk::new(ground, entry, scorer, (scratch, ef)))
 }

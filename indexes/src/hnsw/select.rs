@@ -7,7 +7,7 @@ use base::Slot;
 
 use super::between::{Glance, Planes, Unpacked};
 use super::nodes::Nodes;
-use crate::lanes::Isa;
+use crate::lanes::{Isa, Work};
 use crate::{Error, Lent, Measure, Vectors};
 
 /// A slot, and how far it is from the one that looks for neighbours.
@@ -27,24 +27,30 @@ pub(super) trait Chooser {
 
 /// Chooses at most so many: the nearest, and then each that is nearer to the one who looks than to any chosen before.
 /// So no two links lead the same way.
-#[inline(always)]
-pub(super) fn select<I: Isa>(
-    isa: I,
-    mut chooser: impl Chooser,
-    candidates: &mut [Candidate],
-    most: usize,
-) -> Result<Vec<u32>, Error> {
-    candidates.sort_unstable_by(|a, b| a.far.total_cmp(&b.far).then(a.slot.cmp(&b.slot)));
-    let mut chosen = Vec::with_capacity(most);
-    for candidate in &*candidates {
-        if chosen.len() == most {
-            break;
+pub(super) struct Select<C> {
+    pub(super) chooser: C,
+    pub(super) candidates: Vec<Candidate>,
+    pub(super) most: usize,
+}
+
+impl<C: Chooser> Work for Select<C> {
+    type Answer = Result<Vec<u32>, Error>;
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) -> Self::Answer {
+        let Select { mut chooser, mut candidates, most } = self;
+        candidates.sort_unstable_by(|a, b| a.far.total_cmp(&b.far).then(a.slot.cmp(&b.slot)));
+        let mut chosen = Vec::with_capacity(most);
+        for candidate in &candidates {
+            if chosen.len() == most {
+                break;
+            }
+            if !chooser.is_any_nearer(isa, candidate)? {
+                chosen.push(candidate.node);
+            }
         }
-        if !chooser.is_any_nearer(isa, candidate)? {
-            chosen.push(candidate.node);
-        }
+        Ok(chosen)
     }
-    Ok(chosen)
 }
 
 /// What vectors are compared with in full.

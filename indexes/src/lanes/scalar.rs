@@ -24,7 +24,8 @@ impl Isa for Scalar {
 
     const WIDE: bool = false;
 
-    #[inline(always)]
+    // Else all of it becomes a part of whatever calls it, several times.
+    #[inline(never)]
     fn enter<W: Work>(self, work: W) -> W::Answer {
         work.run(self)
     }
@@ -54,19 +55,19 @@ impl Isa for Scalar {
         each(|at| one[at] * other[at])
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn mul_add(self, one: [f32; LANES], other: [f32; LANES], to: [f32; LANES]) -> [f32; LANES] {
         each(|at| one[at].mul_add(other[at], to[at]))
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn sum(self, floats: [f32; LANES]) -> f32 {
         let eight: [f32; 8] = std::array::from_fn(|at| floats[at] + floats[at + 8]);
         let four: [f32; 4] = std::array::from_fn(|at| eight[at] + eight[at + 4]);
         (four[0] + four[2]) + (four[1] + four[3])
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn above(self, one: [f32; LANES], other: [f32; LANES]) -> u16 {
         (0..LANES).fold(0, |mask, at| mask | (u16::from(one[at] > other[at]) << at))
     }
@@ -86,12 +87,12 @@ impl Isa for Scalar {
         wholes.map(|whole| whole as f32)
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn sum_wholes(self, wholes: [i32; LANES]) -> i32 {
         wholes.iter().sum()
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn nibbles(
         self,
         to: [i32; LANES],
@@ -121,7 +122,7 @@ impl Isa for Scalar {
         [0; LANES]
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn multiply(self, to: [i32; LANES], rows: [[u8; 4]; LANES], query: [i8; 4]) -> [i32; LANES] {
         each(|at| {
             let pairs = rows[at].iter().zip(query);
@@ -129,7 +130,7 @@ impl Isa for Scalar {
         })
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn gather(self, to: [i32; LANES], partials: [i32; LANES]) -> [i32; LANES] {
         each(|at| to[at] + partials[at])
     }

@@ -64,9 +64,13 @@ fn nothing_is_found_where_nothing_is() {
         }
     }
     each(|mut flat, memory, query| {
-        assert!((0..80).all(|slot| flat.remove(Slot(slot))));
+        assert!((0..80).all(|slot| flat.remove(Slot(slot)).expect("whole")));
         assert_eq!(
-            (flat.remove(Slot(3)), flat.remove(Slot(1_000_000)), flat.len()),
+            (
+                flat.remove(Slot(3)).expect("whole"),
+                flat.remove(Slot(1_000_000)).expect("whole"),
+                flat.len()
+            ),
             (false, false, 0)
         );
         assert_eq!(ask(&flat, &memory, Query::new(&query)), []);
@@ -78,7 +82,7 @@ fn what_is_removed_is_not_found_until_it_is_back() {
     each(|mut flat, memory, query| {
         let all = ask(&flat, &memory, Query::new(&query).k(80));
         let nearest = all.first().expect("eighty").slot;
-        assert!(flat.remove(nearest) && !flat.contains(nearest));
+        assert!(flat.remove(nearest).expect("whole") && !flat.contains(nearest));
         let rest = ask(&flat, &memory, Query::new(&query).k(80));
         assert_eq!(all.get(1..), Some(&rest[..]));
         flat.insert(nearest, &memory).expect("it is gone");

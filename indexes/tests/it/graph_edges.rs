@@ -40,7 +40,9 @@ fn one_vector_is_a_graph() {
             let mut graph = graph_of(&memory, metric);
             let found = graph.search(&Query::new(&vec![0.5; dim]), &memory).expect("found");
             assert_eq!(found.neighbours.iter().map(|it| it.slot.0).collect::<Vec<_>>(), [5]);
-            assert!(graph.remove(Slot(5)) && !graph.remove(Slot(5)));
+            assert!(
+                graph.remove(Slot(5)).expect("whole") && !graph.remove(Slot(5)).expect("whole")
+            );
             assert!(
                 graph
                     .search(&Query::new(&vec![0.5; dim]), &memory)
@@ -96,7 +98,9 @@ fn a_vector_that_cannot_be_read_any_more_spoils_nothing() {
         let refused = (300..400).filter(|slot| graph.insert(Slot(*slot), &memory).is_err()).count();
         assert!(refused > 0);
         assert_eq!(graph.len(), 400 - refused);
-        (0..300).filter(|slot| slot % 3 == 0).for_each(|slot| assert!(graph.remove(Slot(slot))));
+        (0..300)
+            .filter(|slot| slot % 3 == 0)
+            .for_each(|slot| assert!(graph.remove(Slot(slot)).expect("whole")));
         for vector in &vectors {
             let found = graph.search(&Query::new(vector).k(400), &memory).expect("found");
             assert_eq!(found.neighbours.len(), 300 - refused);
@@ -116,7 +120,8 @@ fn building_can_be_stopped() {
     graph.insert_all(memory.slots(), &memory, &pool(2), &mut progress).expect("stopped");
     assert!(told.is_sorted() && told.last().is_some_and(|last| (1_500..1_600).contains(last)));
     assert_eq!(told.last(), Some(&graph.len()));
-    let rest: SlotSet = memory.slots().iter().filter(|slot| !graph.contains(*slot)).collect();
+    let rest: SlotSet =
+        memory.slots().iter().filter(|slot| !graph.contains(*slot).expect("whole")).collect();
     graph.insert_all(&rest, &memory, &pool(2), &mut |_| true).expect("they fit");
     assert_eq!(graph.len(), 3_000);
     for vector in &vectors {

@@ -31,7 +31,9 @@ fn threads_and_stretches_never_change_an_answer() {
         flat.insert_all(memory.slots(), &memory, &pool).expect("they fit");
         plain.insert_all(memory.slots(), &memory, &pool).expect("they fit");
         for vector in &vectors {
-            assert!(!flat.remove(Slot(77)) || plain.remove(Slot(77)));
+            assert!(
+                !flat.remove(Slot(77)).expect("whole") || plain.remove(Slot(77)).expect("whole")
+            );
             let queries = [
                 (Query::new(vector), memory.len() - 1),
                 (Query::new(vector).k(900).filter(&some), some.len()),

@@ -91,7 +91,7 @@ fn an_image_is_opened_with_the_distance_it_was_built_by() {
     flat.insert_all(memory.slots(), &memory, &Pool::here()).expect("they fit");
     let mut image = Vec::new();
     flat.encode(&mut image);
-    let opened = indexes::open(&image, &measure).expect("its own image");
+    let opened = indexes::open(image.clone(), &measure).expect("its own image");
     for vector in &vectors {
         let query = Query::new(vector);
         let found = opened.search(&query, &memory).expect("found");
@@ -99,7 +99,9 @@ fn an_image_is_opened_with_the_distance_it_was_built_by() {
     }
     let other = Measure::own(Arc::new(Manhattan("chess"))).expect("a good name");
     for other in [other, Metric::L2.into()] {
-        let Err(refused) = indexes::open(&image, &other) else { panic!("opened with {other:?}") };
+        let Err(refused) = indexes::open(image.clone(), &other) else {
+            panic!("opened with {other:?}")
+        };
         let expected =
             format!("the distance `manhattan`, and was to be opened with `{}`", other.name());
         assert!(refused.to_string().ends_with(&expected), "{refused}");

@@ -22,7 +22,10 @@ fn it_does_what_a_plain_map_would() {
                 }
                 6..9 => {
                     let slot = random.below(200) as u32;
-                    assert_eq!(index.remove(Slot(slot)), model.remove(&slot).is_some());
+                    assert_eq!(
+                        index.remove(Slot(slot)).expect("whole"),
+                        model.remove(&slot).is_some()
+                    );
                 }
                 _ if step % 7 == 0 => {
                     index.clear();

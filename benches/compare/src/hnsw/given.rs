@@ -63,7 +63,8 @@ impl Given {
 
     fn checked(self) -> Result<Self, Failure> {
         if let Some(name) = self.only.iter().find(|it| !CONTESTANTS.iter().any(|(n, _)| n == it)) {
-            let names = CONTESTANTS.map(|(name, _)| name).join(",");
+            let names: Vec<_> = CONTESTANTS.iter().map(|(name, _)| *name).collect();
+            let names = names.join(",");
             return Err(format!("--only: {name} is not one of {names}").into());
         }
         if !self.only.is_empty() && self.only.iter().all(|it| it == OURS) {

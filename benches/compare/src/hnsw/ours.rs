@@ -3,7 +3,7 @@
 //! Promises: vectors are given as they are, whatever the metric, and what is built is what `HnswConfig` makes of the
 //! parameters that all get.
 
-use indexes::{Hnsw, HnswConfig, Memory, Pool, Query, Slot};
+use indexes::{Hnsw, HnswConfig, Memory, Nearest, Pool, Query, Slot};
 
 use super::contestant::{Built, Graph, Work, here};
 use super::{EF_CONSTRUCTION, K, M, Setting};
@@ -42,13 +42,17 @@ impl Graph for Ours {
         Ok(found.neighbours.iter().map(|it| it.slot.0).collect())
     }
 
-    /// Nothing as yet: `search_many` takes the `ef` of the configuration, and none of a query's own.
     fn nearest_at_once(
         &mut self,
-        _queries: &[f32],
-        _ef: usize,
+        queries: &[f32],
+        ef: usize,
     ) -> Result<Option<Vec<Vec<u32>>>, Failure> {
-        Ok(None)
+        let queries = queries.chunks_exact(self.index.dim()).map(|it| Query::new(it).k(K));
+        let queries: Vec<_> = queries.collect();
+        let pool = Pool::here();
+        let found = self.index.search_many_with(&queries, ef, &self.vectors, &pool)?;
+        let slots = |found: &Nearest| found.neighbours.iter().map(|it| it.slot.0).collect();
+        Ok(Some(found.iter().map(slots).collect()))
     }
 
     fn take_work(&mut self) -> Option<Work> {
