@@ -50,6 +50,11 @@ pub enum Error {
         /// What it was to be opened with.
         given: String,
     },
+    /// A query asks for a recall, and the index was not calibrated since it had about so many slots.
+    NotCalibrated {
+        /// How many it has.
+        slots: usize,
+    },
     /// There is a vector in every slot there can be.
     Full,
     /// The threads of a pool could not be started.
@@ -71,6 +76,10 @@ impl fmt::Display for Error {
             Error::NewerImage { found, known } => write!(
                 f,
                 "the image of the index was written in format {found} by a newer arrwDB; this one knows {known}"
+            ),
+            Error::NotCalibrated { slots } => write!(
+                f,
+                "the query asks for a recall, and the index of {slots} slots was not calibrated for it"
             ),
             Error::Full => f.write_str("there is a vector in every slot there can be"),
             Error::Measure { built, given } => write!(

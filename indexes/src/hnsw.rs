@@ -8,6 +8,7 @@
 mod beam;
 mod between;
 mod build;
+mod calibrate;
 pub(crate) mod format;
 mod links;
 mod live;
@@ -27,6 +28,7 @@ use bytes::Bytes;
 use crossbeam_queue::ArrayQueue;
 
 use self::beam::{Graph, Scratch};
+use self::calibrate::Calibration;
 use self::links::Level;
 use self::live::Live;
 use self::nodes::Nodes;
@@ -138,6 +140,7 @@ pub struct Hnsw {
     nodes: Option<Nodes>,
     /// Where what is lent lies; nothing, once all is our own.
     image: Option<Arc<Image>>,
+    calibration: Option<Calibration>,
     instructions: Instructions,
     scratches: Arc<ArrayQueue<Scratch>>,
 }
@@ -165,6 +168,7 @@ impl Hnsw {
             live: Live::new(),
             graph,
             image: None,
+            calibration: None,
             instructions: Instructions::best(),
             scratches: Arc::new(ArrayQueue::new(SCRATCHES)),
         }
@@ -300,7 +304,10 @@ impl Index for Hnsw {
     }
 
     fn search(&self, query: &Query<'_>, vectors: &dyn Vectors) -> Result<Nearest, Error> {
-        self.search_with(query, self.config.ef_search, vectors)
+        match self.plan_search(query, self.ef_of(query)?, vectors)? {
+            Some(plan) => self.search_by(query, plan, vectors),
+            None => Ok(Nearest::default()),
+        }
     }
 
     fn search_many(
@@ -309,7 +316,7 @@ impl Index for Hnsw {
         vectors: &dyn Vectors,
         pool: &Pool,
     ) -> Result<Vec<Nearest>, Error> {
-        self.search_many_with(queries, self.config.ef_search, vectors, pool)
+        self.search_all(queries, |query| self.ef_of(query), vectors, pool)
     }
 
     fn encode(&self, into: &mut Vec<u8>) {

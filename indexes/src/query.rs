@@ -25,6 +25,7 @@ pub struct Query<'q> {
     pub(crate) filter: Option<&'q SlotSet>,
     pub(crate) ties: Ties,
     pub(crate) budget: Option<u64>,
+    pub(crate) recall: Option<f32>,
 }
 
 /// What becomes of slots that are as far as the last one of an answer.
@@ -40,7 +41,8 @@ pub enum Ties {
 impl<'q> Query<'q> {
     /// The [`K`] nearest to a vector.
     pub fn new(vector: &'q [f32]) -> Self {
-        Query { vector, k: K, within: None, filter: None, ties: Ties::Cut, budget: None }
+        let (within, filter, budget, recall) = (None, None, None, None);
+        Query { vector, k: K, within, filter, ties: Ties::Cut, budget, recall }
     }
 
     /// So many at most. [`usize::MAX`] asks for all, which makes sense within a distance.
@@ -66,6 +68,12 @@ impl<'q> Query<'q> {
     /// So many vectors are looked at, at most: an answer that would have needed more says that it is incomplete.
     pub fn budget(self, vectors: u64) -> Self {
         Query { budget: Some(vectors), ..self }
+    }
+
+    /// So much of what is nearest should be found, from 0 to 1: an approximate index that was calibrated looks no further
+    /// than that takes. With 1, and where it is not known how to reach it, everything is looked at.
+    pub fn recall(self, recall: f32) -> Self {
+        Query { recall: Some(recall), ..self }
     }
 
     pub(crate) fn check(&self, dim: usize) -> Result<(), Error> {

@@ -50,6 +50,9 @@ const FINER: f32 = 8_000.0;
 // Sums of products with nibbles are made in `i32`.
 const _: () = assert!(15 * 128 * DIM_MAX <= i32::MAX as usize);
 
+/// An `f64` of about this size has no fraction.
+const NO_FRACTIONS: f64 = 1.5 * (1_u64 << 52) as f64;
+
 /// Queries that are shorter or longer are not compared with codes.
 const LENGTHS: std::ops::RangeInclusive<f64> = 1e-12..=1e18;
 
@@ -156,7 +159,9 @@ struct Whole {
 impl Whole {
     fn new(numbers: &[f64], step: f32) -> Self {
         let wide = f64::from(step);
-        let wholes: Vec<i32> = numbers.iter().map(|it| (it / wide).round() as i32).collect();
+        // What is added leaves no room for a fraction: the nearest whole number stays, in a few instructions.
+        let whole = |it: &f64| ((it / wide + NO_FRACTIONS) - NO_FRACTIONS) as i32;
+        let wholes: Vec<i32> = numbers.iter().map(whole).collect();
         let said = wholes.iter().map(|it| f64::from(*it) * wide);
         let off = said.clone().zip(numbers).map(|(said, it)| (it - said).powi(2)).sum::<f64>();
         let square = said.map(|it| it * it).sum::<f64>();

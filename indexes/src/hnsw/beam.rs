@@ -18,14 +18,25 @@ pub(super) trait Scorer {
     /// How near a slot is, for a walk that only looks for the nearest one.
     fn guess<I: Isa>(&self, isa: I, slot: u32) -> f32;
 
-    /// How near a slot is; nothing, if that is beyond `least`, as far as can be seen at a glance.
-    fn score<I: Isa>(&self, isa: I, slot: u32, least: Least) -> Option<f32>;
+    /// What is seen at a glance of how near a slot is; nothing, if that is beyond `least`. More of it will be needed, and
+    /// is fetched.
+    fn glance<I: Isa>(&self, isa: I, slot: u32, least: Least) -> Option<Seen>;
+
+    /// How near a slot is of which that was seen.
+    fn score<I: Isa>(&self, isa: I, slot: u32, seen: Seen) -> f32;
 
     /// What is beyond this score is not wanted.
     fn least(&self, score: f32) -> Least;
 
     /// Says that a slot will be asked for soon.
     fn fetch<I: Isa>(&self, isa: I, slot: u32);
+}
+
+/// What was seen of a slot: by its code the sum of products, in full how near it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Seen {
+    Sum(i32),
+    Score(f32),
 }
 
 /// A score beyond which nothing is wanted, and how far off a glance may be there.
@@ -53,8 +64,19 @@ impl<const CHECK: bool> Scorer for ByCode<'_, CHECK> {
     }
 
     #[inline(always)]
-    fn score<I: Isa>(&self, isa: I, slot: u32, least: Least) -> Option<f32> {
-        self.nodes.score::<I, CHECK>(isa, self.query, slot, (least.score, least.reach))
+    fn glance<I: Isa>(&self, isa: I, slot: u32, least: Least) -> Option<Seen> {
+        let Least { score, reach } = least;
+        let sum = self.nodes.glance::<I, CHECK>(isa, self.query, slot, (score, reach))?;
+        self.nodes.fetch_lower(isa, slot);
+        Some(Seen::Sum(sum))
+    }
+
+    #[inline(always)]
+    fn score<I: Isa>(&self, isa: I, slot: u32, seen: Seen) -> f32 {
+        match seen {
+            Seen::Sum(sum) => self.nodes.score::<I, CHECK>(isa, self.query, slot, sum),
+            Seen::Score(score) => score,
+        }
     }
 
     /// The upper plane is off by a vector that points anywhere: of its product with another one a part of the root of the
@@ -92,8 +114,16 @@ impl Scorer for InFull<'_> {
     }
 
     #[inline(always)]
-    fn score<I: Isa>(&self, isa: I, slot: u32, _: Least) -> Option<f32> {
-        Some(self.guess(isa, slot))
+    fn glance<I: Isa>(&self, isa: I, slot: u32, _: Least) -> Option<Seen> {
+        Some(Seen::Score(self.guess(isa, slot)))
+    }
+
+    #[inline(always)]
+    fn score<I: Isa>(&self, isa: I, slot: u32, seen: Seen) -> f32 {
+        match seen {
+            Seen::Score(score) => score,
+            Seen::Sum(_) => self.guess(isa, slot),
+        }
     }
 
     #[inline(always)]
@@ -111,6 +141,7 @@ pub(super) struct Scratch {
     visited: Visited,
     pub(super) near: Near,
     fresh: Vec<u32>,
+    seen: Vec<(u32, Seen)>,
     /// How many were scored.
     pub(super) scored: u64,
     /// How many may be, at most.
@@ -221,38 +252,43 @@ impl<'s, S: Scorer, const CHECK: bool> Walk<'s, S, CHECK> {
     ) -> Self {
         scratch.visited.begin(level.end());
         scratch.near.begin(room);
-        scratch.fresh.clear();
-        if scratch.visited.is_new(entry) {
-            scratch.fresh.push(entry);
-        }
+        scratch.visited.mark(std::iter::once(entry), &mut scratch.fresh);
         let least = scorer.least(f32::INFINITY);
         Walk { level, scorer, scratch, least }
+    }
+
+    /// Never comes to this node, which is not the one where it begins.
+    pub(super) fn pass_over(&mut self, node: u32) {
+        self.scratch.visited.mark(std::iter::once(node), &mut Vec::new());
     }
 
     /// Scores what the last step found, and finds what is next to the nearest of it all; says whether there is more to do.
     #[inline(always)]
     fn step<I: Isa>(&mut self, isa: I) -> bool {
         let Walk { level, scorer, scratch, least } = self;
-        let Scratch { visited, near, fresh, scored, budget } = &mut **scratch;
+        let Scratch { visited, near, fresh, seen, scored, budget } = &mut **scratch;
         let left = budget.saturating_sub(*scored);
         if fresh.len() as u64 > left {
             fresh.truncate(left as usize);
         }
         *scored += fresh.len() as u64;
+        seen.clear();
         for node in &*fresh {
-            let score = scorer.score(isa, level.slot::<CHECK>(*node), *least);
-            if let Some(score) = score.filter(|score| near.wants(*score)) {
+            let glanced = scorer.glance(isa, level.slot::<CHECK>(*node), *least);
+            seen.extend(glanced.map(|glanced| (*node, glanced)));
+        }
+        for (node, glanced) in &*seen {
+            let score = scorer.score(isa, level.slot::<CHECK>(*node), *glanced);
+            if near.wants(score) {
                 near.put(score, *node);
-                *least = scorer.least(near.least());
             }
         }
+        *least = scorer.least(near.least());
         fresh.clear();
         let Some(at) = near.next().filter(|_| *scored < *budget) else { return false };
-        for link in level.links::<CHECK>(at.node) {
-            if visited.is_new(link) {
-                scorer.fetch(isa, level.slot::<CHECK>(link));
-                fresh.push(link);
-            }
+        visited.mark(level.links::<CHECK>(at.node), fresh);
+        for node in &*fresh {
+            scorer.fetch(isa, level.slot::<CHECK>(*node));
         }
         if let Some(coming) = near.coming() {
             for line in level.lines(coming) {

@@ -108,7 +108,7 @@ fn sum_of<I: Isa>(isa: I, plane: &[[u8; 64]]) -> i32 {
 impl Nodes {
     /// Whether one vector is nearer to another than this: by both planes of the one, and the upper plane of the other.
     #[inline(always)]
-    pub(super) fn glance<I: Isa>(
+    pub(super) fn nearer_at_a_glance<I: Isa>(
         &self,
         isa: I,
         one: &Unpacked,
@@ -122,7 +122,7 @@ impl Nodes {
 
     /// The same by both planes of both.
     #[inline(always)]
-    pub(super) fn look<I: Isa>(
+    pub(super) fn nearer<I: Isa>(
         &self,
         isa: I,
         one: &Unpacked,

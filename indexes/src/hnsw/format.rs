@@ -11,6 +11,7 @@ use base::codec::{Decoder, Encoder};
 use bytes::Bytes;
 
 use super::beam::Graph;
+use super::calibrate::{Calibration, POINTS_MAX};
 use super::links::{ABOUT, Level, NONE, lists};
 use super::live::{self, Live};
 use super::nodes::{Nodes, shapes};
@@ -33,6 +34,9 @@ const SUM: usize = HEADER - size_of::<u64>();
 
 /// Where the name of the distance stands in it.
 const NAME: usize = 128;
+
+/// Where the counts of the levels end, and the calibration begins.
+const CALIBRATION: usize = NAME + DISTANCE_NAME_BYTES_MAX + LEVELS_MAX * size_of::<u32>();
 
 /// More levels or links than this nothing writes.
 const LEVELS_MAX: usize = 64;
@@ -107,6 +111,13 @@ fn header_of(hnsw: &Hnsw, root: u64) -> Vec<u8> {
     graph.levels.iter().for_each(|level| {
         encoder.u32(level.end() as u32);
     });
+    encoder.zeros(CALIBRATION - encoder.offset());
+    if let Some(Calibration { slots, points }) = &hnsw.calibration {
+        encoder.u64(*slots as u64).u32(points.len() as u32).u32(0);
+        points.iter().for_each(|(ef, recall)| {
+            encoder.u32(*ef).f32(*recall);
+        });
+    }
     encoder.zeros(SUM - encoder.offset());
     let sum = Xxh3::of(&header);
     header.extend(sum.to_le_bytes());
@@ -121,6 +132,7 @@ struct Header {
     root: u64,
     /// How many nodes each level above the ground has.
     counts: Vec<usize>,
+    calibration: Option<Calibration>,
 }
 
 /// Reads a header, which must be of an index by this distance.
@@ -148,6 +160,7 @@ fn decode_header(bytes: &[u8], measure: &Measure) -> Result<Header, Error> {
             }
         }
     }
+    let calibration = decode_calibration(&mut decoder)?;
     decoder.zeros(SUM - decoder.offset(), "reserved")?;
     let said = decoder.u64("sum")?;
     if bytes.get(..SUM).map(Xxh3::of) != Some(said) {
@@ -158,12 +171,28 @@ fn decode_header(bytes: &[u8], measure: &Measure) -> Result<Header, Error> {
     }
     head.check(measure, name)?;
     let config = HnswConfig { m, ef_construction, ef_search, max_level, seed };
-    Ok(Header { head, config, entry, root, counts })
+    Ok(Header { head, config, entry, root, counts, calibration })
+}
+
+/// How many in view give which recall; nothing, if nobody measured it.
+fn decode_calibration(decoder: &mut Decoder<'_>) -> Result<Option<Calibration>, Error> {
+    let slots = usize::try_from(decoder.u64("calibrated slots")?).unwrap_or(usize::MAX);
+    let offset = decoder.offset();
+    let count = decoder.u32("points")? as usize;
+    decoder.zeros(4, "reserved")?;
+    if count > POINTS_MAX || (count == 0 && slots != 0) {
+        return Err(Error::BadImage { what: "points", offset });
+    }
+    let mut points = Vec::with_capacity(count);
+    for _ in 0..count {
+        points.push((decoder.u32("in view")?, decoder.f32("recall")?));
+    }
+    Ok((count > 0).then_some(Calibration { slots, points }))
 }
 
 /// Opens an image.
 pub(super) fn open(bytes: Bytes, measure: &Measure) -> Result<Hnsw, Error> {
-    let Header { head, config, entry, root, counts } = decode_header(&bytes, measure)?;
+    let Header { head, config, entry, root, counts, calibration } = decode_header(&bytes, measure)?;
     let metric = head.coded(measure)?;
     let (rows, m) = (head.rows(), config.m);
     // What tables follow, with how many rows.
@@ -189,7 +218,14 @@ pub(super) fn open(bytes: Bytes, measure: &Measure) -> Result<Hnsw, Error> {
     };
     let graph = Graph { ground, levels, entry };
     let image = Some(tables.image);
-    Ok(Hnsw { live, graph, nodes, image, ..Hnsw::bare(head.dim, measure.clone(), config) })
+    Ok(Hnsw {
+        live,
+        graph,
+        nodes,
+        image,
+        calibration,
+        ..Hnsw::bare(head.dim, measure.clone(), config)
+    })
 }
 
 /// An image, and the tables in it.

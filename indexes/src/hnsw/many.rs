@@ -25,7 +25,18 @@ impl Hnsw {
         vectors: &dyn Vectors,
         pool: &Pool,
     ) -> Result<Vec<Nearest>, Error> {
-        let some = |queries: &[Query<'_>]| self.search_some(queries, ef, vectors);
+        self.search_all(queries, |_| Ok(Some(ef)), vectors, pool)
+    }
+
+    /// Finds the nearest for many, with as many in view for each as is said.
+    pub(super) fn search_all(
+        &self,
+        queries: &[Query<'_>],
+        ef: impl Fn(&Query<'_>) -> Result<Option<usize>, Error> + Sync,
+        vectors: &dyn Vectors,
+        pool: &Pool,
+    ) -> Result<Vec<Nearest>, Error> {
+        let some = |queries: &[Query<'_>]| self.search_some(queries, &ef, vectors);
         let found = pool.each(queries.chunks(TURNS).collect(), some);
         Ok(found.into_iter().collect::<Result<Vec<_>, _>>()?.concat())
     }
@@ -34,15 +45,19 @@ impl Hnsw {
     fn search_some(
         &self,
         queries: &[Query<'_>],
-        ef: usize,
+        ef: &impl Fn(&Query<'_>) -> Result<Option<usize>, Error>,
         vectors: &dyn Vectors,
     ) -> Result<Vec<Nearest>, Error> {
         let mut together = Vec::new();
         for query in queries {
-            match (self.plan_search(query, ef, vectors)?, self.coded(query)) {
+            match (self.plan_search(query, ef(query)?, vectors)?, self.coded(query)) {
                 (Some(plan), Some(coded)) if !plan.exact => together.push((query, plan, coded)),
                 _ => {
-                    let search = |query| self.search_with(query, ef, vectors);
+                    let plan = |query| self.plan_search(query, ef(query)?, vectors);
+                    let search = |query| match plan(query)? {
+                        Some(plan) => self.search_by(query, plan, vectors),
+                        None => Ok(Nearest::default()),
+                    };
                     return queries.iter().map(search).collect();
                 }
             }

@@ -198,26 +198,38 @@ impl Nodes {
         half - query.product(base, step, upper_products(isa, upper, query))
     }
 
-    /// The same by both planes, of one that may be below `least`: the upper plane is asked first. What it says is off
-    /// by about `reach` times how far it is from the vector.
+    /// The sum of products that the guess is made of; nothing, if the guess is beyond `least`, less what it is off by: about
+    /// `reach` times how far the upper plane is from the vector.
+    #[inline(always)]
+    pub(super) fn glance<I: Isa, const CHECK: bool>(
+        &self,
+        isa: I,
+        query: &CodedQuery,
+        slot: u32,
+        (least, reach): (f32, f32),
+    ) -> Option<i32> {
+        let (upper, Beside { base, step, half, error, .. }) = self.row::<CHECK>(slot)?;
+        let sum = upper_products(isa, upper, query);
+        let guess = half - query.product(base, step, sum);
+        // Not the other way round: what is no number is looked at.
+        if guess - reach * error > least { None } else { Some(sum) }
+    }
+
+    /// The same as a guess, by both planes: the sum of products with the upper one is there already.
     #[inline(always)]
     pub(super) fn score<I: Isa, const CHECK: bool>(
         &self,
         isa: I,
         query: &CodedQuery,
         slot: u32,
-        (least, reach): (f32, f32),
-    ) -> Option<f32> {
-        let (upper, Beside { base, step, half, error, fine_base, fine_half, .. }) =
-            self.row::<CHECK>(slot)?;
-        let sum = upper_products(isa, upper, query);
-        let guess = half - query.product(base, step, sum);
-        if guess - reach * error > least {
-            return None;
-        }
+        sum: i32,
+    ) -> f32 {
+        let Some((_, Beside { step, fine_base, fine_half, .. })) = self.row::<false>(slot) else {
+            return f32::INFINITY;
+        };
         let lower = self.lower.row::<CHECK>(slot as usize).as_chunks().0;
         let sum = 16 * sum + upper_products(isa, lower, query);
-        Some(fine_half - query.product(fine_base, encode::fine_step(step), sum))
+        fine_half - query.product(fine_base, encode::fine_step(step), sum)
     }
 
     /// Whether both planes prove that a vector is beyond the limit.

@@ -33,6 +33,8 @@ pub(super) struct Plan {
     pub(super) ef: usize,
     /// Whether all that is admitted is looked at instead.
     pub(super) exact: bool,
+    /// The slot that a walk does not see.
+    pub(super) held: Option<u32>,
 }
 
 impl Hnsw {
@@ -47,9 +49,19 @@ impl Hnsw {
         ef: usize,
         vectors: &dyn Vectors,
     ) -> Result<Nearest, Error> {
-        let Some(plan) = self.plan_search(query, ef, vectors)? else {
-            return Ok(Nearest::default());
-        };
+        match self.plan_search(query, Some(ef), vectors)? {
+            Some(plan) => self.search_by(query, plan, vectors),
+            None => Ok(Nearest::default()),
+        }
+    }
+
+    /// Answers a query as it was planned.
+    pub(super) fn search_by(
+        &self,
+        query: &Query<'_>,
+        plan: Plan,
+        vectors: &dyn Vectors,
+    ) -> Result<Nearest, Error> {
         let found = self.with_scratch(|scratch| {
             self.instructions.run(Search { hnsw: self, query, vectors, plan, scratch })
         });
@@ -57,11 +69,11 @@ impl Hnsw {
         found
     }
 
-    /// How a query is answered; nothing, if there is nothing to be found.
+    /// How a query is answered with so many in view, or by looking at everything; nothing, if there is nothing to be found.
     pub(super) fn plan_search(
         &self,
         query: &Query<'_>,
-        ef: usize,
+        ef: Option<usize>,
         vectors: &dyn Vectors,
     ) -> Result<Option<Plan>, Error> {
         query.check(self.dim)?;
@@ -72,12 +84,13 @@ impl Hnsw {
         if query.k == 0 || admitted == 0 {
             return Ok(None);
         }
+        let Some(ef) = ef else { return Ok(Some(Plan { ef: here, exact: true, held: None })) };
         // With a threshold nobody knows how many there will be: it goes on until all are found.
         let most = if query.within.is_some() { ef } else { query.k };
         let part = here.div_ceil(admitted);
         let ef = ef.max(most).max(1).saturating_mul(part);
         let few = query.filter.is_some() && (admitted < WALKED_FROM || part > WALKED_PART);
-        Ok(Some(Plan { ef, exact: few || ef >= admitted }))
+        Ok(Some(Plan { ef, exact: few || ef >= admitted, held: None }))
     }
 }
 
@@ -107,6 +120,7 @@ impl Search<'_> {
         let Search { hnsw, query, vectors, plan, scratch } = self;
         let coded = hnsw.coded(query);
         let mut judge = Judge::<CHECK>::new(isa, (hnsw, query, vectors), coded.as_ref());
+        judge.held = plan.held;
         if plan.exact {
             judge.exact(isa)?;
             return Ok(judge.into_nearest());
@@ -158,6 +172,7 @@ pub(super) struct Judge<'s, const CHECK: bool> {
     hnsw: &'s Hnsw,
     query: &'s Query<'s>,
     vectors: &'s dyn Vectors,
+    held: Option<u32>,
     target: Compared<'s>,
     coded: Option<(&'s Nodes, &'s CodedQuery)>,
     off: Option<Off>,
@@ -180,8 +195,21 @@ impl<'s, const CHECK: bool> Judge<'s, CHECK> {
         let coded = hnsw.nodes.as_ref().zip(coded);
         let off = hnsw.measure.metric().map(|metric| metric.error(hnsw.dim));
         let (top, work) = (Top::new(query), Effort::default());
-        let (limit, incomplete, admitted) = (None, None, 0);
-        Judge { hnsw, query, vectors, target, coded, off, limit, top, admitted, work, incomplete }
+        let (limit, incomplete, admitted, held) = (None, None, 0, None);
+        Judge {
+            hnsw,
+            query,
+            vectors,
+            held,
+            target,
+            coded,
+            off,
+            limit,
+            top,
+            admitted,
+            work,
+            incomplete,
+        }
     }
 
     /// Forgets what was found, and not what it took.
@@ -218,13 +246,13 @@ impl<'s, const CHECK: bool> Judge<'s, CHECK> {
             Some((nodes, query)) => {
                 let dim = self.hnsw.dim;
                 let scorer = ByCode::<CHECK> { nodes, query, dim };
-                find::<I, CHECK>(isa, self.hnsw, &scorer, (scratch, ef));
+                find::<I, CHECK>(isa, (self.hnsw, self.held), &scorer, (scratch, ef));
                 Ok(())
             }
             None => {
                 let (vectors, target, failed) = (self.vectors, self.target, RefCell::new(None));
                 let scorer = InFull { vectors, target, failed };
-                find::<I, CHECK>(isa, self.hnsw, &scorer, (scratch, ef));
+                find::<I, CHECK>(isa, (self.hnsw, self.held), &scorer, (scratch, ef));
                 scorer.failed.into_inner().map_or(Ok(()), |unreadable| Err(unreadable.into()))
             }
         }
@@ -295,11 +323,14 @@ impl<'s, const CHECK: bool> Judge<'s, CHECK> {
 #[inline(always)]
 fn find<I: Isa, const CHECK: bool>(
     isa: I,
-    hnsw: &Hnsw,
+    (hnsw, held): (&Hnsw, Option<u32>),
     scorer: &impl Scorer,
     (scratch, ef): (&mut Scratch, usize),
 ) {
-    if let Some(walk) = begin::<I, _, CHECK>(isa, hnsw, scorer, (scratch, ef)) {
+    if let Some(mut walk) = begin::<I, _, CHECK>(isa, hnsw, scorer, (scratch, ef)) {
+        if let Some(held) = held {
+            walk.pass_over(held);
+        }
         isa.enter(Walks(&mut [walk]));
     }
 }

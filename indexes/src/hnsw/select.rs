@@ -120,7 +120,7 @@ impl<'s> ChosenByCode<'s> {
     fn seems_nearer<I: Isa>(&mut self, isa: I, planes: &Planes<'_>, far: f32) -> bool {
         self.doubtful.clear();
         for (at, one) in self.chosen.iter().enumerate() {
-            match self.nodes.glance(isa, one, planes, far) {
+            match self.nodes.nearer_at_a_glance(isa, one, planes, far) {
                 Glance::Nearer => return true,
                 Glance::Farther => {}
                 Glance::Doubtful => self.doubtful.push(at),
@@ -130,7 +130,7 @@ impl<'s> ChosenByCode<'s> {
         for at in 0..self.doubtful.len() {
             let doubtful = self.doubtful.get(at).copied().unwrap_or_default();
             let Some(one) = self.chosen.get(doubtful) else { continue };
-            match self.nodes.look(isa, one, planes, far) {
+            match self.nodes.nearer(isa, one, planes, far) {
                 Glance::Nearer => return true,
                 Glance::Farther => {}
                 Glance::Doubtful => {

@@ -29,7 +29,12 @@ fn recall(found: &Nearest, truth: &Nearest) -> f64 {
 }
 
 /// The mean recall of some queries, and that distances are true and in order.
-fn mean_recall(graph: &Hnsw, memory: &Memory, measure: &Measure, queries: &[Query<'_>]) -> f64 {
+pub(crate) fn mean_recall(
+    graph: &Hnsw,
+    memory: &Memory,
+    measure: &Measure,
+    queries: &[Query<'_>],
+) -> f64 {
     let dim = indexes::Vectors::dim(memory);
     let mut flat = Flat::plain(dim, measure.clone());
     let slots: SlotSet =

@@ -6,6 +6,7 @@ mod given;
 mod graph;
 mod graph_edges;
 mod graph_image;
+mod graph_recall;
 mod image;
 mod large;
 mod own;

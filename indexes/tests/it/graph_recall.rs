@@ -1,0 +1,97 @@
+//! Searches that ask for a recall: by a calibration, which goes with the graph for as long as it holds.
+
+use indexes::{Error, Flat, Hnsw, Index, Memory, Metric, Nearest, Pool, Query, Slot, SlotSet};
+
+use crate::given::Kind;
+use crate::graph::{graph_of, mean_recall, pool};
+
+fn calibrated(memory: &Memory, metric: Metric) -> Hnsw {
+    let mut graph = graph_of(memory, metric);
+    assert!(graph.calibrate(memory, &pool(2), &mut |_| true).expect("all can be read"));
+    graph
+}
+
+#[test]
+fn as_much_is_found_as_is_asked_for_and_little_more_looked_at() {
+    // With codes and without.
+    for (dim, metric) in [(64, Metric::Cosine), (20, Metric::L2)] {
+        let (memory, vectors) = Kind::Gaussian.set(dim, 4_000, 100, 51);
+        let graph = calibrated(&memory, metric);
+        let mut before = 0;
+        for wanted in [0.7, 0.9, 0.97] {
+            for k in [10, 30] {
+                let query = |vector| Query::new(vector).k(k).recall(wanted);
+                let queries: Vec<_> = vectors.iter().map(|vector| query(vector)).collect();
+                let recall = mean_recall(&graph, &memory, &metric.into(), &queries);
+                assert!(recall > f64::from(wanted) - 0.02, "{dim}, {wanted} of {k}: {recall}");
+                if k == 10 {
+                    let find = |query| graph.search(query, &memory).expect("found");
+                    let found: Vec<_> = queries.iter().map(find).collect();
+                    assert_eq!(
+                        graph.search_many(&queries, &memory, &pool(2)).expect("found"),
+                        found
+                    );
+                    let work: u64 = found.iter().map(|it| it.work.looked_at).sum();
+                    assert!(before < work && work < 100 * 4_000, "{dim}, {wanted}: {work}");
+                    before = work;
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn all_is_looked_at_where_nothing_less_will_do() {
+    let (memory, vectors) = Kind::Gaussian.set(64, 2_000, 20, 52);
+    let graph = calibrated(&memory, Metric::L2);
+    let mut flat = Flat::new(64, Metric::L2);
+    flat.insert_all(memory.slots(), &memory, &Pool::here()).expect("they fit");
+    for vector in &vectors {
+        let query = Query::new(vector).recall(1.0);
+        let expected = flat.search(&query, &memory).expect("found").neighbours;
+        let found = graph.search(&query, &memory).expect("found");
+        assert_eq!((found.neighbours, found.work.looked_at), (expected, 2_000));
+    }
+}
+
+#[test]
+fn a_calibration_goes_with_the_image_and_is_forgotten_when_the_graph_is_another() {
+    let (memory, vectors) = Kind::Clustered.set(64, 1_000, 1, 53);
+    let vector = vectors.first().map_or(&[][..], Vec::as_slice);
+    let query = Query::new(vector).recall(0.95);
+    let some: SlotSet = (0..400).map(Slot).collect();
+    let mut graph = Hnsw::new(64, Metric::L2, Default::default());
+    graph.insert_all(&some, &memory, &pool(2), &mut |_| true).expect("they fit");
+    let uncalibrated = |found: Result<Nearest, Error>, expected| match found {
+        Err(Error::NotCalibrated { slots }) => assert_eq!(slots, expected),
+        other => panic!("{other:?}"),
+    };
+    uncalibrated(graph.search(&query, &memory), 400);
+    assert!(graph.search_many(&[query, Query::new(vector)], &memory, &pool(2)).is_err());
+    let mut told = Vec::new();
+    let mut stop = |done| {
+        told.push(done);
+        false
+    };
+    assert!(!graph.calibrate(&memory, &pool(2), &mut stop).expect("stopped"));
+    assert!(told.len() == 1);
+    uncalibrated(graph.search(&query, &memory), 400);
+    assert!(graph.calibrate(&memory, &pool(2), &mut |_| true).expect("all can be read"));
+    let found = graph.search(&query, &memory).expect("it is calibrated");
+    let mut image = Vec::new();
+    graph.encode(&mut image);
+    let mut opened = Hnsw::open(image, &Metric::L2.into()).expect("its own image");
+    assert_eq!(opened.search(&query, &memory).expect("it is calibrated"), found);
+    let more: SlotSet = (400..800).map(Slot).collect();
+    opened.insert_all(&more, &memory, &pool(2), &mut |_| true).expect("they fit");
+    opened.search(&query, &memory).expect("not yet more than twice as many");
+    opened.insert(Slot(800), &memory).expect("it fits");
+    uncalibrated(opened.search(&query, &memory), 801);
+    (0..200).for_each(|slot| assert!(graph.remove(Slot(slot)).expect("whole")));
+    graph.search(&query, &memory).expect("still half of them");
+    assert!(graph.remove(Slot(200)).expect("whole"));
+    uncalibrated(graph.search(&query, &memory), 199);
+    let mut empty = Hnsw::new(64, Metric::L2, Default::default());
+    assert!(empty.calibrate(&memory, &Pool::here(), &mut |_| true).expect("nothing to do"));
+    assert!(empty.search(&query, &memory).expect("nothing there").neighbours.is_empty());
+}
