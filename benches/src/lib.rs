@@ -9,6 +9,7 @@
 pub mod clusters;
 pub mod dataset;
 pub mod input;
+pub mod known;
 pub mod nearest;
 pub mod npy;
 pub mod random;

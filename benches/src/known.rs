@@ -1,0 +1,56 @@
+//! The vectors that graphs are held against: real ones, of words and of images, where the environment says where they
+//! are, and made-up ones elsewhere.
+
+use std::io::Result;
+use std::path::Path;
+
+use indexes::Metric;
+
+use crate::dataset::Dataset;
+use crate::npy;
+
+/// Vectors whose neighbours are known, by a metric.
+#[derive(Debug)]
+pub struct Known {
+    /// What they are.
+    pub name: &'static str,
+    /// By what their neighbours are near.
+    pub metric: Metric,
+    /// They, and what is known.
+    pub data: Dataset,
+}
+
+/// How many there are of made-up vectors, and of queries for them.
+const MADE_UP: (usize, usize) = (20_000, 500);
+
+/// Reads those of the directory that `ARRWDB_TEST_DATA` names; makes some up if it is not set.
+///
+/// # Errors
+/// If a file of that directory cannot be read.
+pub fn known() -> Result<Vec<Known>> {
+    let Some(dir) = std::env::var_os("ARRWDB_TEST_DATA") else {
+        let (count, queries) = MADE_UP;
+        let data = Dataset::clustered(count, 384, queries);
+        return Ok(vec![Known { name: "made up, 20,000 x 384", metric: Metric::L2, data }]);
+    };
+    let dir = Path::new(&dir);
+    Ok(vec![
+        Known {
+            name: "words, 20,000 x 384",
+            metric: Metric::Cosine,
+            data: read(dir, "words20k", "words")?,
+        },
+        Known {
+            name: "SIFT, 10,000 x 128",
+            metric: Metric::L2,
+            data: read(dir, "sift10k", "sift")?,
+        },
+    ])
+}
+
+fn read(dir: &Path, base: &str, name: &str) -> Result<Dataset> {
+    let (base, dim) = npy::read(&dir.join(format!("{base}_base.npy")))?;
+    let (queries, _) = npy::read(&dir.join(format!("{name}_query.npy")))?;
+    let (truth, known) = npy::read(&dir.join(format!("{name}_truth100.npy")))?;
+    Ok(Dataset { dim, base, queries, truth, known })
+}

@@ -1,0 +1,38 @@
+//! What a graph finds of real neighbours as it comes, and how little it looks at for that.
+
+use benches::known::known;
+use indexes::{Hnsw, HnswConfig, Memory, Pool, Query, Slot};
+
+const K: usize = 10;
+
+/// With so many in view there is so much recall, at least.
+const LEAST: [(usize, f64); 2] = [(24, 0.95), (64, 0.99)];
+
+/// For the last of them no more is looked at.
+const LOOKED_AT: u64 = 2_500;
+
+#[test]
+fn a_graph_finds_nearly_all_and_looks_at_little() {
+    for known in known().unwrap() {
+        let dim = known.data.dim;
+        let mut memory = Memory::new(dim);
+        for (slot, vector) in (0..).zip(known.data.base.chunks_exact(dim)) {
+            memory.set(Slot(slot), vector).unwrap();
+        }
+        let mut graph = Hnsw::new(dim, known.metric, HnswConfig::default());
+        let pool = Pool::all_cores().unwrap();
+        graph.insert_all(memory.slots(), &memory, &pool, &mut |_| true).unwrap();
+        let queries = known.data.queries.chunks_exact(dim).map(|query| Query::new(query).k(K));
+        let queries: Vec<_> = queries.collect();
+        for (ef, least) in LEAST {
+            let found = graph.search_many_with(&queries, ef, &memory, &pool).unwrap();
+            let looked_at: u64 = found.iter().map(|it| it.work.looked_at).sum();
+            let looked_at = looked_at / queries.len() as u64;
+            let slots = found.iter().map(|it| it.neighbours.iter().map(|it| it.slot.0).collect());
+            let recall = known.data.recall(&slots.collect::<Vec<_>>(), K);
+            println!("{}: {recall:.4} with {ef} in view, {looked_at} looked at", known.name);
+            assert!(recall >= least, "{}: {recall} with {ef} in view", known.name);
+            assert!(looked_at < LOOKED_AT, "{}: {looked_at} looked at", known.name);
+        }
+    }
+}
