@@ -51,7 +51,6 @@ pub(super) struct Least {
 pub(super) struct ByCode<'s, const CHECK: bool> {
     pub(super) nodes: &'s Nodes,
     pub(super) query: &'s CodedQuery,
-    pub(super) dim: usize,
 }
 
 /// A glance may be off by so many times what is to be expected: few are more.
@@ -84,7 +83,7 @@ impl<const CHECK: bool> Scorer for ByCode<'_, CHECK> {
     #[inline(always)]
     fn least(&self, score: f32) -> Least {
         let apart = self.query.apart_at(score);
-        Least { score, reach: DEVIATIONS * apart / (self.dim as f32).sqrt() }
+        Least { score, reach: DEVIATIONS * apart / (self.nodes.dim() as f32).sqrt() }
     }
 
     #[inline(always)]

@@ -175,3 +175,82 @@ fn far(one: &Unpacked, that: Meaning, (sum, products): (i32, i32)) -> f32 {
     let inner = this.base * sum as f32 + this.step * products as f32;
     this.half + that.half - (that.base * one.total + that.step * inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Metric;
+    use crate::given::{Kind, Random};
+    use crate::lanes::{Instructions, Work};
+
+    const DIM: usize = 100;
+
+    /// What is said of two slots: how far they are apart, and whether that is less than this.
+    struct Said<'s> {
+        nodes: &'s Nodes,
+        slots: [u32; 2],
+        third: f32,
+    }
+
+    impl Work for Said<'_> {
+        type Answer = (f32, [Glance; 2]);
+
+        #[inline(always)]
+        fn run<I: Isa>(self, isa: I) -> Self::Answer {
+            let Said { nodes, slots, third } = self;
+            let [one, other] = slots.map(|slot| nodes.planes(isa, slot).expect("it is there"));
+            let one = one.unpacked(DIM);
+            let glances = [
+                nodes.nearer_at_a_glance(isa, &one, &other, third),
+                nodes.nearer(isa, &one, &other, third),
+            ];
+            (nodes.between(isa, &one, &other), glances)
+        }
+    }
+
+    /// Half of the square of the true distance, or what stands for it.
+    fn truth(metric: Metric, one: &[f32], other: &[f32]) -> f32 {
+        let distance = metric.distance(one, other);
+        if metric == Metric::L2 { distance * distance / 2.0 } else { distance }
+    }
+
+    #[test]
+    fn it_is_seldom_wrong_and_both_planes_seldom_leave_it_open() {
+        for kind in [Kind::Gaussian, Kind::Clustered] {
+            for metric in Metric::ALL {
+                let (_, vectors) = kind.set(DIM, 1, 60, 61);
+                let mut nodes = Nodes::new(DIM, metric);
+                (0..).zip(&vectors).for_each(|(slot, vector)| nodes.set(slot, vector));
+                let mut random = Random(62);
+                let (mut wrong, mut open) = ([0; 2], [0; 2]);
+                for _ in 0..3_000 {
+                    let pick: [usize; 3] = std::array::from_fn(|_| random.below(60));
+                    if pick[0] == pick[1] || pick[1] == pick[2] {
+                        continue;
+                    }
+                    let [one, other, third] = pick.map(|at| &vectors[at]);
+                    let (far, third) = (truth(metric, one, other), truth(metric, other, third));
+                    let slots = [pick[0] as u32, pick[1] as u32];
+                    let (said, glances) =
+                        Instructions::best().run(Said { nodes: &nodes, slots, third });
+                    let size = |vector: &[f32]| Metric::L2.distance(vector, &[0.0; DIM]);
+                    let scale = match metric {
+                        Metric::Dot => size(one) * size(other),
+                        _ => far + third,
+                    };
+                    assert!((said - far).abs() < 0.02 * scale, "{kind:?} {metric} {said} {far}");
+                    for (at, glance) in glances.into_iter().enumerate() {
+                        wrong[at] += u32::from(match glance {
+                            Glance::Nearer => far >= third,
+                            Glance::Farther => far < third,
+                            Glance::Doubtful => false,
+                        });
+                        open[at] += u32::from(glance == Glance::Doubtful);
+                    }
+                }
+                let few = wrong[0] < 60 && wrong[1] < 30 && open[0] < 1_500 && open[1] < 300;
+                assert!(few, "{kind:?}, {metric}: {wrong:?} wrong, {open:?} open");
+            }
+        }
+    }
+}

@@ -233,9 +233,8 @@ impl Work for Look<'_> {
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) -> Self::Answer {
         let target = self.hnsw.measure.target(isa, self.vector);
-        let dim = self.hnsw.dim;
         match (&self.hnsw.nodes, self.coded) {
-            (Some(nodes), Some(query)) => self.look(isa, &ByCode::<false> { nodes, query, dim }),
+            (Some(nodes), Some(query)) => self.look(isa, &ByCode::<false> { nodes, query }),
             _ => {
                 let scorer = InFull { vectors: self.vectors, target, failed: RefCell::new(None) };
                 let links = self.look(isa, &scorer)?;

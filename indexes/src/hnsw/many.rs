@@ -98,7 +98,7 @@ impl Turns<'_> {
         let Some(nodes) = &hnsw.nodes else { return Ok(Vec::new()) };
         let mut scorers = Vec::with_capacity(queries.len());
         for (_, _, query) in queries {
-            scorers.push(ByCode::<CHECK> { nodes, query, dim: hnsw.dim });
+            scorers.push(ByCode::<CHECK> { nodes, query });
         }
         let mut judges = Vec::with_capacity(queries.len());
         for (query, _, coded) in queries {

@@ -244,8 +244,7 @@ impl<'s, const CHECK: bool> Judge<'s, CHECK> {
         scratch.begin(self.budget());
         match self.coded {
             Some((nodes, query)) => {
-                let dim = self.hnsw.dim;
-                let scorer = ByCode::<CHECK> { nodes, query, dim };
+                let scorer = ByCode::<CHECK> { nodes, query };
                 find::<I, CHECK>(isa, (self.hnsw, self.held), &scorer, (scratch, ef));
                 Ok(())
             }
