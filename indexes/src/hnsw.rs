@@ -47,7 +47,7 @@ use crate::{Error, Index, Measure, Nearest, Pool, Query, Statistics, Vectors};
 /// let config = HnswConfig::default().m(24).ef_construction(300);
 /// assert_eq!(config.ef_search, 64);
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 #[non_exhaustive]
 pub struct HnswConfig {
     /// How many links a node gets on each level above the ground, and at first on the ground, where it may have twice as
@@ -57,6 +57,9 @@ pub struct HnswConfig {
     pub ef_construction: usize,
     /// How many neighbours a search keeps in view if it does not say: 64.
     pub ef_search: usize,
+    /// A search ends where all that is left is farther than the `k` nearest by more than this part, though there are fewer
+    /// in view than might be: infinite, so never.
+    pub stop: f32,
     /// The highest level there may be: 16.
     pub max_level: usize,
     /// What the levels of slots are drawn from: the same seed and slots make the same graph.
@@ -65,7 +68,14 @@ pub struct HnswConfig {
 
 impl Default for HnswConfig {
     fn default() -> Self {
-        HnswConfig { m: 16, ef_construction: 200, ef_search: 64, max_level: 16, seed: 0 }
+        HnswConfig {
+            m: 16,
+            ef_construction: 200,
+            ef_search: 64,
+            stop: f32::INFINITY,
+            max_level: 16,
+            seed: 0,
+        }
     }
 }
 
@@ -86,6 +96,13 @@ impl HnswConfig {
     #[must_use]
     pub fn ef_search(self, ef: usize) -> Self {
         HnswConfig { ef_search: ef.max(1), ..self }
+    }
+
+    /// By which part all that is left has to be farther than the `k` nearest for a search to end early: 0.1 saves a fifth
+    /// where many are in view, and finds a little less. Inner products have no such part, nor have filters and thresholds.
+    #[must_use]
+    pub fn stop(self, part: f32) -> Self {
+        HnswConfig { stop: if part >= 0.0 { part } else { f32::INFINITY }, ..self }
     }
 
     /// The highest level there may be.
@@ -158,7 +175,7 @@ impl Hnsw {
     fn bare(dim: usize, measure: Measure, config: HnswConfig) -> Self {
         // Fields may have been set to anything.
         let config = config.m(config.m).ef_construction(config.ef_construction);
-        let config = config.ef_search(config.ef_search);
+        let config = config.ef_search(config.ef_search).stop(config.stop);
         let graph = Graph { ground: Level::ground(2 * config.m), levels: Vec::new(), entry: None };
         Hnsw {
             dim,
@@ -304,7 +321,7 @@ impl Index for Hnsw {
     }
 
     fn search(&self, query: &Query<'_>, vectors: &dyn Vectors) -> Result<Nearest, Error> {
-        match self.plan_search(query, self.ef_of(query)?, vectors)? {
+        match self.plan_search(query, self.view_of(query)?, vectors)? {
             Some(plan) => self.search_by(query, plan, vectors),
             None => Ok(Nearest::default()),
         }
@@ -316,7 +333,7 @@ impl Index for Hnsw {
         vectors: &dyn Vectors,
         pool: &Pool,
     ) -> Result<Vec<Nearest>, Error> {
-        self.search_all(queries, |query| self.ef_of(query), vectors, pool)
+        self.search_all(queries, |query| self.view_of(query), vectors, pool)
     }
 
     fn encode(&self, into: &mut Vec<u8>) {

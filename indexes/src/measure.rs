@@ -173,6 +173,15 @@ impl Compared<'_> {
             Compared::Own(own, vector) => own.distance(vector, other) + 0.0,
         }
     }
+
+    /// How far apart vectors of this distance are, so that twice as far is twice as much; always the same where nobody knows.
+    #[inline(always)]
+    pub(crate) fn far(&self, distance: f32) -> f32 {
+        match self {
+            Compared::Metric(target) => target.far(distance),
+            Compared::Own(..) => 0.0,
+        }
+    }
 }
 
 /// The instruction set that everything runs on, by name: for statistics and reports.

@@ -120,6 +120,16 @@ impl<'q> Target<'q> {
         Target { metric, vector, square }
     }
 
+    /// How far apart vectors of this distance are: for cosine, were they of length one; for products always the same.
+    #[inline(always)]
+    pub(crate) fn far(&self, distance: f32) -> f32 {
+        match self.metric {
+            Metric::L2 => distance,
+            Metric::Cosine => (2.0 * distance).sqrt(),
+            Metric::Dot => 0.0,
+        }
+    }
+
     /// How far it is from another one.
     #[inline(always)]
     pub(crate) fn distance<I: Isa>(&self, isa: I, other: &[f32]) -> f32 {

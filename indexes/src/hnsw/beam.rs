@@ -25,6 +25,10 @@ pub(super) trait Scorer {
     /// How near a slot is of which that was seen.
     fn score<I: Isa>(&self, isa: I, slot: u32, seen: Seen) -> f32;
 
+    /// How far what has this score is, in a measure by which twice as far is twice as much; where there is none, always
+    /// the same.
+    fn far(&self, score: f32) -> f32;
+
     /// What is beyond this score is not wanted.
     fn least(&self, score: f32) -> Least;
 
@@ -78,6 +82,11 @@ impl<const CHECK: bool> Scorer for ByCode<'_, CHECK> {
         }
     }
 
+    #[inline(always)]
+    fn far(&self, score: f32) -> f32 {
+        self.query.apart_at(score)
+    }
+
     /// The upper plane is off by a vector that points anywhere: of its product with another one a part of the root of the
     /// dimension is to be expected. That other one is the way from the query to the vector, as long as they are apart.
     #[inline(always)]
@@ -123,6 +132,11 @@ impl Scorer for InFull<'_> {
             Seen::Score(score) => score,
             Seen::Sum(_) => self.guess(isa, slot),
         }
+    }
+
+    #[inline(always)]
+    fn far(&self, score: f32) -> f32 {
+        self.target.far(score)
     }
 
     #[inline(always)]
@@ -239,6 +253,8 @@ pub(super) struct Walk<'s, S, const CHECK: bool> {
     scorer: &'s S,
     scratch: &'s mut Scratch,
     least: Least,
+    /// By which part all that is left has to be farther than so many for it to end.
+    stop: (f32, usize),
 }
 
 impl<'s, S: Scorer, const CHECK: bool> Walk<'s, S, CHECK> {
@@ -253,7 +269,12 @@ impl<'s, S: Scorer, const CHECK: bool> Walk<'s, S, CHECK> {
         scratch.near.begin(room);
         scratch.visited.mark(std::iter::once(entry), &mut scratch.fresh);
         let least = scorer.least(f32::INFINITY);
-        Walk { level, scorer, scratch, least }
+        Walk { level, scorer, scratch, least, stop: (f32::INFINITY, 0) }
+    }
+
+    /// Ends where all that is left is farther than the `k` nearest by more than this part.
+    pub(super) fn stop_at(&mut self, part: f32, k: usize) {
+        self.stop = (part, k);
     }
 
     /// Never comes to this node, which is not the one where it begins.
@@ -264,7 +285,7 @@ impl<'s, S: Scorer, const CHECK: bool> Walk<'s, S, CHECK> {
     /// Scores what the last step found, and finds what is next to the nearest of it all; says whether there is more to do.
     #[inline(always)]
     fn step<I: Isa>(&mut self, isa: I) -> bool {
-        let Walk { level, scorer, scratch, least } = self;
+        let Walk { level, scorer, scratch, least, stop: (part, k) } = self;
         let Scratch { visited, near, fresh, seen, scored, budget } = &mut **scratch;
         let left = budget.saturating_sub(*scored);
         if fresh.len() as u64 > left {
@@ -285,6 +306,12 @@ impl<'s, S: Scorer, const CHECK: bool> Walk<'s, S, CHECK> {
         *least = scorer.least(near.least());
         fresh.clear();
         let Some(at) = near.next().filter(|_| *scored < *budget) else { return false };
+        if *part < f32::INFINITY
+            && let Some(kth) = k.checked_sub(1).and_then(|before| near.sorted().get(before))
+            && scorer.far(at.score) > (1.0 + *part) * scorer.far(kth.score)
+        {
+            return false;
+        }
         visited.mark(level.links::<CHECK>(at.node), fresh);
         for node in &*fresh {
             scorer.fetch(isa, level.slot::<CHECK>(*node));

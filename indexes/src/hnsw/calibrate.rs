@@ -1,11 +1,11 @@
-//! How many neighbours to keep in view for a recall that is asked for: measured on the graph's own vectors.
+//! How far to look for a recall that is asked for: measured on the graph's own vectors.
 //!
 //! Some slots are held out, one at a time: each is looked for as if the graph did not have it, and what is found is held
 //! against what there is. So the measure is taken on what queries are like, not on what finds itself.
 
 use base::Slot;
 
-use super::search::Plan;
+use super::search::{Plan, View};
 use super::{Hnsw, HnswConfig};
 use crate::{Error, K, Nearest, Pool, Query, Vectors};
 
@@ -13,11 +13,13 @@ use crate::{Error, K, Nearest, Pool, Query, Vectors};
 const HELD_OUT: usize = 256;
 
 /// How many neighbours are kept in view while it is measured.
-const EFS: [usize; POINTS_MAX] =
-    [10, 12, 16, 20, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1_024];
+const EFS: [usize; 16] = [10, 12, 16, 20, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1_024];
+
+/// And by which part all that is left is farther where a search ends.
+const STOPS: [f32; 4] = [0.06, 0.12, 0.24, f32::INFINITY];
 
 /// So many points a calibration has at most.
-pub(super) const POINTS_MAX: usize = 16;
+pub(super) const POINTS_MAX: usize = EFS.len() * STOPS.len();
 
 /// With more recall nothing is left to measure.
 const ENOUGH: f32 = 0.9995;
@@ -25,20 +27,45 @@ const ENOUGH: f32 = 0.9995;
 /// Held against the truth of so many slots that a graph has changed too much since by then.
 const GROWN: usize = 2;
 
-/// What recall there is for how many in view.
+/// What recall there is for looking how far.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub(super) struct Calibration {
     /// How many slots there were.
     pub(super) slots: usize,
-    /// How many are in view, and the recall of the [`K`] nearest, less what it may be by chance; both ascend.
-    pub(super) points: Vec<(u32, f32)>,
+    /// Those that find more than all that look at less, in order.
+    pub(super) points: Vec<Point>,
+}
+
+/// How far it was looked, and what was found.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(super) struct Point {
+    pub(super) view: View,
+    /// The recall of the [`K`] nearest, less what it may be by chance.
+    pub(super) recall: f32,
+    /// How many vectors were looked at, on average.
+    pub(super) looked_at: f32,
 }
 
 impl Calibration {
-    /// How many have to be in view for this recall of the `k` nearest: nothing, if no number is enough that was tried.
-    fn ef(&self, recall: f32, k: usize) -> Option<usize> {
-        let (ef, _) = self.points.iter().find(|(_, reached)| *reached >= recall)?;
-        Some((*ef as usize).saturating_mul(k.max(K)).div_ceil(K))
+    /// Keeps those points that find more than all that look at less.
+    fn new(slots: usize, mut measured: Vec<Point>) -> Self {
+        measured.sort_by(|a, b| {
+            a.looked_at.total_cmp(&b.looked_at).then(b.recall.total_cmp(&a.recall))
+        });
+        let mut points: Vec<Point> = Vec::new();
+        for point in measured {
+            if points.last().is_none_or(|last| point.recall > last.recall) {
+                points.push(point);
+            }
+        }
+        Calibration { slots, points }
+    }
+
+    /// How far one has to look for this recall of the `k` nearest: nothing, if that was never reached.
+    fn view(&self, recall: f32, k: usize) -> Option<View> {
+        let point = self.points.iter().find(|point| point.recall >= recall)?;
+        let View { ef, stop } = point.view;
+        Some(View { ef: ef.saturating_mul(k.max(K)).div_ceil(K), stop })
     }
 }
 
@@ -53,7 +80,7 @@ impl HnswConfig {
 }
 
 impl Hnsw {
-    /// Measures on some of its own vectors what recall there is for how many neighbours in view, for queries that ask
+    /// Measures on some of its own vectors what recall there is for looking how far, for queries that ask
     /// for a recall ([`Query::recall`]). It takes some hundred exact searches, on all threads of a pool. `progress` is told
     /// how many are done, and says whether to go on; answers with whether it is calibrated.
     ///
@@ -78,19 +105,23 @@ impl Hnsw {
                 return Ok(false);
             }
         }
-        let mut points: Vec<(u32, f32)> = Vec::new();
-        for ef in EFS {
-            let found = pool.each(some.clone(), |slot| self.others(slot, Some(ef), vectors));
-            let found = found.into_iter().collect::<Result<Vec<_>, _>>()?;
-            let recall =
-                safe_mean(found.iter().zip(&truth).map(|(found, truth)| recall(found, truth)));
-            let before = points.last().map_or(0.0, |last| last.1);
-            points.push((ef as u32, recall.max(before)));
-            if recall >= ENOUGH {
-                break;
+        let mut points = Vec::new();
+        for stop in STOPS {
+            for ef in EFS {
+                let view = View { ef, stop };
+                let found = pool.each(some.clone(), |slot| self.others(slot, Some(view), vectors));
+                let found = found.into_iter().collect::<Result<Vec<_>, _>>()?;
+                let pairs = found.iter().zip(&truth);
+                let recall = safe_mean(pairs.map(|(found, truth)| recall(found, truth)));
+                let looked_at: u64 = found.iter().map(|it| it.work.looked_at).sum();
+                let looked_at = looked_at as f32 / found.len().max(1) as f32;
+                points.push(Point { view, recall, looked_at });
+                if recall >= ENOUGH {
+                    break;
+                }
             }
         }
-        self.calibration = Some(Calibration { slots: self.live.len(), points });
+        self.calibration = Some(Calibration::new(self.live.len(), points));
         Ok(true)
     }
 
@@ -98,30 +129,33 @@ impl Hnsw {
     fn others(
         &self,
         slot: Slot,
-        ef: Option<usize>,
+        view: Option<View>,
         vectors: &dyn Vectors,
     ) -> Result<Nearest, Error> {
         let vector = vectors.vector(slot)?;
-        let exactly = Plan { ef: 0, exact: true, held: None };
-        let walk = |ef| Plan { ef, exact: false, held: Some(slot.0) };
-        let query = Query::new(&vector).k(K + usize::from(ef.is_none()));
-        let mut found = self.search_by(&query, ef.map_or(exactly, walk), vectors)?;
+        let all = View { ef: 0, stop: f32::INFINITY };
+        let exactly = Plan { view: all, k: K + 1, exact: true, held: None };
+        let walk = |view| Plan { view, k: K, exact: false, held: Some(slot.0) };
+        let plan = view.map_or(exactly, walk);
+        let query = Query::new(&vector).k(plan.k);
+        let mut found = self.search_by(&query, plan, vectors)?;
         found.neighbours.retain(|it| it.slot != slot);
         found.neighbours.truncate(K);
         Ok(found)
     }
 
-    /// How many are kept in view for a query: as many as the recall needs that it asks for, or as the index is made for;
-    /// nothing, if only looking at everything will do.
-    pub(super) fn ef_of(&self, query: &Query<'_>) -> Result<Option<usize>, Error> {
-        let Some(recall) = query.recall else { return Ok(Some(self.config.ef_search)) };
+    /// How far to look for a query: as far as the recall needs that it asks for, or as the index is made for; nothing, if
+    /// only looking at everything will do.
+    pub(super) fn view_of(&self, query: &Query<'_>) -> Result<Option<View>, Error> {
+        let HnswConfig { ef_search: ef, stop, .. } = self.config;
+        let Some(recall) = query.recall else { return Ok(Some(View { ef, stop })) };
         let here = self.live.len();
         let holds = |it: &&Calibration| {
             (it.slots.div_ceil(GROWN)..=it.slots.saturating_mul(GROWN)).contains(&here)
         };
         match self.calibration.as_ref().filter(holds) {
             _ if recall >= 1.0 => Ok(None),
-            Some(calibration) => Ok(calibration.ef(recall, query.k)),
+            Some(calibration) => Ok(calibration.view(recall, query.k)),
             None => Err(Error::NotCalibrated { slots: here }),
         }
     }
@@ -147,18 +181,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_point_that_is_good_enough_is_taken_and_grows_with_k() {
-        let points = vec![(10, 0.5), (20, 0.9), (40, 0.99)];
-        let calibration = Calibration { slots: 100, points };
+    fn the_cheapest_point_that_is_good_enough_is_taken_and_grows_with_k() {
+        let point =
+            |ef, stop, recall, looked_at| Point { view: View { ef, stop }, recall, looked_at };
+        let calibration = Calibration::new(
+            100,
+            vec![
+                point(10, f32::INFINITY, 0.5, 100.0),
+                point(40, f32::INFINITY, 0.99, 900.0),
+                point(20, f32::INFINITY, 0.9, 300.0),
+                point(40, 0.1, 0.9, 280.0),
+                point(30, 0.1, 0.8, 290.0),
+            ],
+        );
+        let view = |ef, stop| Some(View { ef, stop });
         let cases = [
-            (0.4, 1, Some(10)),
-            (0.5, 10, Some(10)),
-            (0.6, 10, Some(20)),
-            (0.99, 25, Some(100)),
+            (0.4, 1, view(10, f32::INFINITY)),
+            (0.5, 10, view(10, f32::INFINITY)),
+            (0.6, 10, view(40, 0.1)),
+            (0.99, 25, view(100, f32::INFINITY)),
             (0.991, 10, None),
         ];
-        for (recall, k, ef) in cases {
-            assert_eq!(calibration.ef(recall, k), ef, "{recall} {k}");
+        for (recall, k, expected) in cases {
+            assert_eq!(calibration.view(recall, k), expected, "{recall} {k}");
         }
     }
 

@@ -11,10 +11,11 @@ use base::codec::{Decoder, Encoder};
 use bytes::Bytes;
 
 use super::beam::Graph;
-use super::calibrate::{Calibration, POINTS_MAX};
+use super::calibrate::{Calibration, POINTS_MAX, Point};
 use super::links::{ABOUT, Level, NONE, lists};
 use super::live::{self, Live};
 use super::nodes::{Nodes, shapes};
+use super::search::View;
 use super::{Hnsw, HnswConfig};
 use crate::format::{ALIGNMENT, Head};
 use crate::image::{Image, sum_up};
@@ -105,7 +106,7 @@ fn header_of(hnsw: &Hnsw, root: u64) -> Vec<u8> {
     for number in [config.ef_construction, config.ef_search, config.max_level] {
         encoder.u64(number as u64);
     }
-    encoder.u32(graph.entry.unwrap_or(NONE)).u32(0).u64(root);
+    encoder.u32(graph.entry.unwrap_or(NONE)).f32(config.stop).u64(root);
     encoder.zeros(NAME - encoder.offset()).bytes(measure.name().as_bytes());
     encoder.zeros(NAME + DISTANCE_NAME_BYTES_MAX - encoder.offset());
     graph.levels.iter().for_each(|level| {
@@ -114,8 +115,8 @@ fn header_of(hnsw: &Hnsw, root: u64) -> Vec<u8> {
     encoder.zeros(CALIBRATION - encoder.offset());
     if let Some(Calibration { slots, points }) = &hnsw.calibration {
         encoder.u64(*slots as u64).u32(points.len() as u32).u32(0);
-        points.iter().for_each(|(ef, recall)| {
-            encoder.u32(*ef).f32(*recall);
+        points.iter().for_each(|Point { view, recall, looked_at }| {
+            encoder.u32(view.ef as u32).f32(view.stop).f32(*recall).f32(*looked_at);
         });
     }
     encoder.zeros(SUM - encoder.offset());
@@ -146,7 +147,7 @@ fn decode_header(bytes: &[u8], measure: &Measure) -> Result<Header, Error> {
         || Ok::<_, Error>(usize::try_from(decoder.u64("a number")?).unwrap_or(usize::MAX));
     let (ef_construction, ef_search, max_level) = (number()?, number()?, number()?);
     let entry = Some(decoder.u32("entry")?).filter(|node| *node != NONE);
-    decoder.zeros(4, "reserved")?;
+    let stop = decoder.f32("stop")?;
     let root = decoder.u64("root")?;
     decoder.zeros(NAME - decoder.offset(), "reserved")?;
     let name = decoder.bytes(DISTANCE_NAME_BYTES_MAX, "name")?;
@@ -170,7 +171,7 @@ fn decode_header(bytes: &[u8], measure: &Measure) -> Result<Header, Error> {
         return Err(Error::BadImage { what: "a length", offset: 32 });
     }
     head.check(measure, name)?;
-    let config = HnswConfig { m, ef_construction, ef_search, max_level, seed };
+    let config = HnswConfig { m, ef_construction, ef_search, stop, max_level, seed };
     Ok(Header { head, config, entry, root, counts, calibration })
 }
 
@@ -185,7 +186,9 @@ fn decode_calibration(decoder: &mut Decoder<'_>) -> Result<Option<Calibration>, 
     }
     let mut points = Vec::with_capacity(count);
     for _ in 0..count {
-        points.push((decoder.u32("in view")?, decoder.f32("recall")?));
+        let (ef, stop) = (decoder.u32("in view")? as usize, decoder.f32("stop")?);
+        let (recall, looked_at) = (decoder.f32("recall")?, decoder.f32("looked at")?);
+        points.push(Point { view: View { ef, stop }, recall, looked_at });
     }
     Ok((count > 0).then_some(Calibration { slots, points }))
 }

@@ -5,7 +5,7 @@
 
 use super::Hnsw;
 use super::beam::{ByCode, Scratch, Walks};
-use super::search::{Finish, Judge, Plan, begin};
+use super::search::{Finish, Judge, Plan, View, begin};
 use crate::codes::CodedQuery;
 use crate::lanes::{Isa, Work};
 use crate::{Error, Nearest, Pool, Query, Vectors};
@@ -25,18 +25,19 @@ impl Hnsw {
         vectors: &dyn Vectors,
         pool: &Pool,
     ) -> Result<Vec<Nearest>, Error> {
-        self.search_all(queries, |_| Ok(Some(ef)), vectors, pool)
+        let view = View { ef, stop: self.config.stop };
+        self.search_all(queries, |_| Ok(Some(view)), vectors, pool)
     }
 
-    /// Finds the nearest for many, with as many in view for each as is said.
+    /// Finds the nearest for many, looking as far for each as is said.
     pub(super) fn search_all(
         &self,
         queries: &[Query<'_>],
-        ef: impl Fn(&Query<'_>) -> Result<Option<usize>, Error> + Sync,
+        view: impl Fn(&Query<'_>) -> Result<Option<View>, Error> + Sync,
         vectors: &dyn Vectors,
         pool: &Pool,
     ) -> Result<Vec<Nearest>, Error> {
-        let some = |queries: &[Query<'_>]| self.search_some(queries, &ef, vectors);
+        let some = |queries: &[Query<'_>]| self.search_some(queries, &view, vectors);
         let found = pool.each(queries.chunks(TURNS).collect(), some);
         Ok(found.into_iter().collect::<Result<Vec<_>, _>>()?.concat())
     }
@@ -45,15 +46,15 @@ impl Hnsw {
     fn search_some(
         &self,
         queries: &[Query<'_>],
-        ef: &impl Fn(&Query<'_>) -> Result<Option<usize>, Error>,
+        view: &impl Fn(&Query<'_>) -> Result<Option<View>, Error>,
         vectors: &dyn Vectors,
     ) -> Result<Vec<Nearest>, Error> {
         let mut together = Vec::new();
         for query in queries {
-            match (self.plan_search(query, ef(query)?, vectors)?, self.coded(query)) {
+            match (self.plan_search(query, view(query)?, vectors)?, self.coded(query)) {
                 (Some(plan), Some(coded)) if !plan.exact => together.push((query, plan, coded)),
                 _ => {
-                    let plan = |query| self.plan_search(query, ef(query)?, vectors);
+                    let plan = |query| self.plan_search(query, view(query)?, vectors);
                     let search = |query| match plan(query)? {
                         Some(plan) => self.search_by(query, plan, vectors),
                         None => Ok(Nearest::default()),
@@ -101,8 +102,8 @@ impl Turns<'_> {
             scorers.push(ByCode::<CHECK> { nodes, query });
         }
         let mut judges = Vec::with_capacity(queries.len());
-        for (query, _, coded) in queries {
-            judges.push(Judge::<CHECK>::new(isa, (hnsw, query, vectors), Some(coded)));
+        for (query, plan, coded) in queries {
+            judges.push(Judge::<CHECK>::new(isa, (hnsw, query, vectors), Some(coded), *plan));
         }
         let mut walks = Vec::with_capacity(queries.len());
         for (at, scratch) in scratches.iter_mut().enumerate() {
@@ -111,12 +112,12 @@ impl Turns<'_> {
             };
             let Some(scorer) = scorers.get(at) else { break };
             scratch.begin(judge.budget());
-            walks.extend(begin::<I, _, CHECK>(isa, hnsw, scorer, (scratch, plan.ef)));
+            walks.extend(begin::<I, _, CHECK>(isa, (hnsw, *plan), scorer, scratch));
         }
         isa.enter(Walks(&mut walks));
         let mut found = Vec::with_capacity(queries.len());
-        for ((judge, scratch), (_, plan, _)) in judges.into_iter().zip(scratches).zip(queries) {
-            found.push(isa.enter(Finish { judge, ef: plan.ef, scratch })?);
+        for (judge, scratch) in judges.into_iter().zip(scratches) {
+            found.push(isa.enter(Finish { judge, scratch })?);
         }
         Ok(found)
     }

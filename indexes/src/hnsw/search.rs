@@ -26,11 +26,21 @@ const WALKED_FROM: usize = 2_000;
 /// Nor is one that admits less than one of so many.
 const WALKED_PART: usize = 50;
 
+/// How far a walk looks.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(super) struct View {
+    /// How many it keeps in view.
+    pub(super) ef: usize,
+    /// It ends where all that is left is farther than the `k` nearest by more than this part: never, if infinite.
+    pub(super) stop: f32,
+}
+
 /// How a query is answered.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Plan {
-    /// How many are kept in view.
-    pub(super) ef: usize,
+    pub(super) view: View,
+    /// How many are wanted.
+    pub(super) k: usize,
     /// Whether all that is admitted is looked at instead.
     pub(super) exact: bool,
     /// The slot that a walk does not see.
@@ -49,7 +59,8 @@ impl Hnsw {
         ef: usize,
         vectors: &dyn Vectors,
     ) -> Result<Nearest, Error> {
-        match self.plan_search(query, Some(ef), vectors)? {
+        let view = View { ef, stop: self.config.stop };
+        match self.plan_search(query, Some(view), vectors)? {
             Some(plan) => self.search_by(query, plan, vectors),
             None => Ok(Nearest::default()),
         }
@@ -73,7 +84,7 @@ impl Hnsw {
     pub(super) fn plan_search(
         &self,
         query: &Query<'_>,
-        ef: Option<usize>,
+        view: Option<View>,
         vectors: &dyn Vectors,
     ) -> Result<Option<Plan>, Error> {
         query.check(self.dim)?;
@@ -84,13 +95,20 @@ impl Hnsw {
         if query.k == 0 || admitted == 0 {
             return Ok(None);
         }
-        let Some(ef) = ef else { return Ok(Some(Plan { ef: here, exact: true, held: None })) };
+        let (k, held) = (query.k, None);
+        let Some(View { ef, stop }) = view else {
+            let view = View { ef: here, stop: f32::INFINITY };
+            return Ok(Some(Plan { view, k, exact: true, held }));
+        };
         // With a threshold nobody knows how many there will be: it goes on until all are found.
         let most = if query.within.is_some() { ef } else { query.k };
         let part = here.div_ceil(admitted);
         let ef = ef.max(most).max(1).saturating_mul(part);
         let few = query.filter.is_some() && (admitted < WALKED_FROM || part > WALKED_PART);
-        Ok(Some(Plan { ef, exact: few || ef >= admitted, held: None }))
+        // Of what a filter keeps out some is near enough to end a walk, and behind a threshold all is far.
+        let plain = query.filter.is_none() && query.within.is_none();
+        let view = View { ef, stop: if plain { stop } else { f32::INFINITY } };
+        Ok(Some(Plan { view, k, exact: few || ef >= admitted, held }))
     }
 }
 
@@ -119,14 +137,13 @@ impl Search<'_> {
     fn search<I: Isa, const CHECK: bool>(self, isa: I) -> Result<Nearest, Error> {
         let Search { hnsw, query, vectors, plan, scratch } = self;
         let coded = hnsw.coded(query);
-        let mut judge = Judge::<CHECK>::new(isa, (hnsw, query, vectors), coded.as_ref());
-        judge.held = plan.held;
+        let mut judge = Judge::<CHECK>::new(isa, (hnsw, query, vectors), coded.as_ref(), plan);
         if plan.exact {
             judge.exact(isa)?;
             return Ok(judge.into_nearest());
         }
-        judge.walk(isa, plan.ef, scratch)?;
-        isa.enter(Finish { judge, ef: plan.ef, scratch })
+        judge.walk(isa, scratch)?;
+        isa.enter(Finish { judge, scratch })
     }
 }
 
@@ -140,7 +157,6 @@ impl Hnsw {
 /// Makes an answer of what a walk left in its scratch: as long as that is not enough, by longer walks.
 pub(super) struct Finish<'f, 's, const CHECK: bool> {
     pub(super) judge: Judge<'s, CHECK>,
-    pub(super) ef: usize,
     pub(super) scratch: &'f mut Scratch,
 }
 
@@ -149,20 +165,19 @@ impl<const CHECK: bool> Work for Finish<'_, '_, CHECK> {
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) -> Self::Answer {
-        let Finish { mut judge, mut ef, scratch } = self;
+        let Finish { mut judge, scratch } = self;
         loop {
             let incomplete = judge.take(isa, scratch)?;
-            if incomplete || judge.is_whole(ef, scratch.near.sorted().len()) {
+            if incomplete || judge.is_whole(scratch.near.sorted().len()) {
                 return Ok(judge.into_nearest());
             }
             // There may be more within the threshold, or the filter left too few.
             judge = judge.begin_again();
-            ef = ef.saturating_mul(2);
-            if ef >= judge.hnsw.live.len() {
+            if judge.plan.view.ef >= judge.hnsw.live.len() {
                 judge.exact(isa)?;
                 return Ok(judge.into_nearest());
             }
-            judge.walk(isa, ef, scratch)?;
+            judge.walk(isa, scratch)?;
         }
     }
 }
@@ -172,7 +187,7 @@ pub(super) struct Judge<'s, const CHECK: bool> {
     hnsw: &'s Hnsw,
     query: &'s Query<'s>,
     vectors: &'s dyn Vectors,
-    held: Option<u32>,
+    plan: Plan,
     target: Compared<'s>,
     coded: Option<(&'s Nodes, &'s CodedQuery)>,
     off: Option<Off>,
@@ -190,17 +205,18 @@ impl<'s, const CHECK: bool> Judge<'s, CHECK> {
         isa: I,
         (hnsw, query, vectors): (&'s Hnsw, &'s Query<'s>, &'s dyn Vectors),
         coded: Option<&'s CodedQuery>,
+        plan: Plan,
     ) -> Self {
         let target = hnsw.measure.target(isa, query.vector);
         let coded = hnsw.nodes.as_ref().zip(coded);
         let off = hnsw.measure.metric().map(|metric| metric.error(hnsw.dim));
         let (top, work) = (Top::new(query), Effort::default());
-        let (limit, incomplete, admitted, held) = (None, None, 0, None);
+        let (limit, incomplete, admitted) = (None, None, 0);
         Judge {
             hnsw,
             query,
             vectors,
-            held,
+            plan,
             target,
             coded,
             off,
@@ -212,9 +228,11 @@ impl<'s, const CHECK: bool> Judge<'s, CHECK> {
         }
     }
 
-    /// Forgets what was found, and not what it took.
+    /// Forgets what was found, and not what it took; the next walk has twice as many in view, and goes to its end.
     fn begin_again(self) -> Self {
-        Judge { top: Top::new(self.query), limit: None, admitted: 0, ..self }
+        let view = View { ef: self.plan.view.ef.saturating_mul(2), stop: f32::INFINITY };
+        let plan = Plan { view, ..self.plan };
+        Judge { top: Top::new(self.query), limit: None, admitted: 0, plan, ..self }
     }
 
     fn into_nearest(self) -> Nearest {
@@ -222,8 +240,9 @@ impl<'s, const CHECK: bool> Judge<'s, CHECK> {
         Nearest { neighbours: self.top.into_sorted(), incomplete, work }
     }
 
-    /// Whether a walk that found so many, of so many it had room for, found enough.
-    fn is_whole(&self, room: usize, found: usize) -> bool {
+    /// Whether a walk that found so many found enough.
+    fn is_whole(&self, found: usize) -> bool {
+        let room = self.plan.view.ef;
         let wanted = self.query.k.min(self.hnsw.live.len());
         let enough = self.top.len() >= wanted;
         match self.query.within {
@@ -240,18 +259,18 @@ impl<'s, const CHECK: bool> Judge<'s, CHECK> {
 
     /// Walks through the graph, and leaves what is near in the scratch.
     #[inline(always)]
-    fn walk<I: Isa>(&self, isa: I, ef: usize, scratch: &mut Scratch) -> Result<(), Error> {
+    fn walk<I: Isa>(&self, isa: I, scratch: &mut Scratch) -> Result<(), Error> {
         scratch.begin(self.budget());
         match self.coded {
             Some((nodes, query)) => {
                 let scorer = ByCode::<CHECK> { nodes, query };
-                find::<I, CHECK>(isa, (self.hnsw, self.held), &scorer, (scratch, ef));
+                find::<I, CHECK>(isa, (self.hnsw, self.plan), &scorer, scratch);
                 Ok(())
             }
             None => {
                 let (vectors, target, failed) = (self.vectors, self.target, RefCell::new(None));
                 let scorer = InFull { vectors, target, failed };
-                find::<I, CHECK>(isa, (self.hnsw, self.held), &scorer, (scratch, ef));
+                find::<I, CHECK>(isa, (self.hnsw, self.plan), &scorer, scratch);
                 scorer.failed.into_inner().map_or(Ok(()), |unreadable| Err(unreadable.into()))
             }
         }
@@ -322,14 +341,11 @@ impl<'s, const CHECK: bool> Judge<'s, CHECK> {
 #[inline(always)]
 fn find<I: Isa, const CHECK: bool>(
     isa: I,
-    (hnsw, held): (&Hnsw, Option<u32>),
+    on: (&Hnsw, Plan),
     scorer: &impl Scorer,
-    (scratch, ef): (&mut Scratch, usize),
+    scratch: &mut Scratch,
 ) {
-    if let Some(mut walk) = begin::<I, _, CHECK>(isa, hnsw, scorer, (scratch, ef)) {
-        if let Some(held) = held {
-            walk.pass_over(held);
-        }
+    if let Some(walk) = begin::<I, _, CHECK>(isa, on, scorer, scratch) {
         isa.enter(Walks(&mut [walk]));
     }
 }
@@ -338,9 +354,9 @@ fn find<I: Isa, const CHECK: bool>(
 #[inline(always)]
 pub(super) fn begin<'s, I: Isa, S: Scorer, const CHECK: bool>(
     isa: I,
-    hnsw: &'s Hnsw,
+    (hnsw, plan): (&'s Hnsw, Plan),
     scorer: &'s S,
-    (scratch, ef): (&'s mut Scratch, usize),
+    scratch: &'s mut Scratch,
 ) -> Option<Walk<'s, S, CHECK>> {
     let Graph { ground, levels, entry } = &hnsw.graph;
     let Some(entry) = *entry else {
@@ -349,5 +365,10 @@ pub(super) fn begin<'s, I: Isa, S: Scorer, const CHECK: bool>(
     };
     let scored = &mut scratch.scored;
     let entry = isa.enter(Descend::<_, CHECK> { levels, entry, scorer, scored });
-    Some(Walk::new(ground, entry, scorer, (scratch, ef)))
+    let mut walk = Walk::new(ground, entry, scorer, (scratch, plan.view.ef));
+    walk.stop_at(plan.view.stop, plan.k);
+    if let Some(held) = plan.held {
+        walk.pass_over(held);
+    }
+    Some(walk)
 }

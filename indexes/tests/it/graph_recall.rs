@@ -1,6 +1,8 @@
 //! Searches that ask for a recall: by a calibration, which goes with the graph for as long as it holds.
 
-use indexes::{Error, Flat, Hnsw, Index, Memory, Metric, Nearest, Pool, Query, Slot, SlotSet};
+use indexes::{
+    Error, Flat, Hnsw, HnswConfig, Index, Memory, Metric, Nearest, Pool, Query, Slot, SlotSet,
+};
 
 use crate::given::Kind;
 use crate::graph::{graph_of, mean_recall, pool};
@@ -94,4 +96,30 @@ fn a_calibration_goes_with_the_image_and_is_forgotten_when_the_graph_is_another(
     let mut empty = Hnsw::new(64, Metric::L2, Default::default());
     assert!(empty.calibrate(&memory, &Pool::here(), &mut |_| true).expect("nothing to do"));
     assert!(empty.search(&query, &memory).expect("nothing there").neighbours.is_empty());
+}
+
+#[test]
+fn a_search_that_may_stop_early_looks_at_less_and_finds_nearly_as_much() {
+    for (dim, metric) in [(64, Metric::L2), (64, Metric::Cosine), (20, Metric::Cosine)] {
+        let (memory, vectors) = Kind::Gaussian.set(dim, 4_000, 50, 54);
+        let graph_that = |stop| {
+            let config = HnswConfig::default().ef_search(300).stop(stop);
+            let mut graph = Hnsw::new(dim, metric, config);
+            graph.insert_all(memory.slots(), &memory, &pool(2), &mut |_| true).expect("they fit");
+            graph
+        };
+        let look = |graph: &Hnsw, query: fn(Query<'_>) -> Query<'_>| {
+            let queries: Vec<_> = vectors.iter().map(|it| query(Query::new(it))).collect();
+            let found = graph.search_many(&queries, &memory, &pool(2)).expect("found");
+            let looked_at: u64 = found.iter().map(|it| it.work.looked_at).sum();
+            (mean_recall(graph, &memory, &metric.into(), &queries), looked_at)
+        };
+        let [patient, hasty] = [f32::NAN, 0.1].map(graph_that);
+        let (all, some) = (look(&patient, |query| query), look(&hasty, |query| query));
+        assert!(some.1 < all.1 * 9 / 10, "{dim}, {metric}: {all:?}, {some:?}");
+        assert!(some.0 > all.0 - 0.05, "{dim}, {metric}: {all:?}, {some:?}");
+        // Where there is a threshold all is gone through.
+        let within: fn(Query<'_>) -> Query<'_> = |query| query.k(5).within(1e9);
+        assert_eq!(look(&patient, within), look(&hasty, within));
+    }
 }
