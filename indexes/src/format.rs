@@ -118,7 +118,7 @@ impl Head {
 
     /// For how many slots there are rows.
     pub(crate) fn rows(self) -> usize {
-        self.words as usize * WORD
+        (self.words as usize).saturating_mul(WORD)
     }
 
     /// The metric of the codes, if there are codes.

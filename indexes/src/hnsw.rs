@@ -2,7 +2,7 @@
 //!
 //! A search walks by the codes of vectors (`hnsw/nodes.rs`), which are a few cache lines each, and compares in full only
 //! what their codes leave in question: distances in an answer are always exact. Building walks the same way and chooses
-//! links by exact distances. The graph depends on its configuration and on the order in which slots were taken up, and on
+//! links by codes, and by vectors where those leave it open. The graph depends on its configuration and on the order in which slots were taken up, and on
 //! nothing else: not on threads, nor on the processor.
 
 mod beam;
@@ -57,8 +57,8 @@ pub struct HnswConfig {
     pub ef_construction: usize,
     /// How many neighbours a search keeps in view if it does not say: 64.
     pub ef_search: usize,
-    /// A search ends where all that is left is farther than the `k` nearest by more than this part, though there are fewer
-    /// in view than might be: infinite, so never.
+    /// A search ends where all that is left is farther than the `k` nearest (and the 10 nearest) by more than this part,
+    /// though there are fewer in view than might be: infinite, so never.
     pub stop: f32,
     /// The highest level there may be: 16.
     pub max_level: usize,
@@ -98,7 +98,7 @@ impl HnswConfig {
         HnswConfig { ef_search: ef.max(1), ..self }
     }
 
-    /// By which part all that is left has to be farther than the `k` nearest for a search to end early: 0.1 saves a fifth
+    /// By which part all that is left has to be farther than the nearest for a search to end early: 0.1 saves a fifth
     /// where many are in view, and finds a little less. Inner products have no such part, nor have filters and thresholds.
     #[must_use]
     pub fn stop(self, part: f32) -> Self {
@@ -342,7 +342,7 @@ impl Index for Hnsw {
 
     fn statistics(&self) -> Statistics {
         let nodes = self.nodes.as_ref().map_or(0, Nodes::bytes);
-        let live = self.live.bytes();
+        let live = self.live.bytes() + self.image.as_ref().map_or(0, |image| image.states());
         Statistics {
             bytes: nodes + self.graph.bytes() + live,
             ..Statistics::new(KIND, self.live.len(), self.dim, &self.measure)

@@ -73,7 +73,8 @@ pub(crate) struct Image {
     bytes: Bytes,
     parts: Vec<Part>,
     root: u64,
-    states: Vec<AtomicU8>,
+    /// Not written to before they are needed, so that making them takes no time.
+    states: Box<[AtomicU8]>,
     /// How many chunks of the data are not verified.
     left: AtomicUsize,
     /// Where the first chunk is that was found to be bad.
@@ -102,7 +103,7 @@ impl Image {
             bytes,
             parts,
             root,
-            states: std::iter::repeat_with(AtomicU8::default).take(chunks).collect(),
+            states: bytemuck::zeroed_slice_box(chunks),
             left: AtomicUsize::new(left),
             bad: AtomicUsize::new(NOWHERE),
         })
@@ -111,6 +112,11 @@ impl Image {
     /// All its bytes, whether or not they are what was written.
     pub(crate) fn bytes(&self) -> &Bytes {
         &self.bytes
+    }
+
+    /// How many bytes it takes to remember what was verified.
+    pub(crate) fn states(&self) -> usize {
+        self.states.len()
     }
 
     /// Whether all of it was verified.
@@ -156,7 +162,8 @@ impl Image {
                 self.check()?;
             }
         }
-        Ok(progress(data.len))
+        progress(data.len);
+        Ok(true)
     }
 
     /// Verifies a chunk, and before it the sum that it is verified by.
@@ -164,17 +171,20 @@ impl Image {
     fn verify(&self, part: usize, chunk: usize) -> bool {
         let Some(&Part { first, len, states }) = self.parts.get(part) else { return false };
         let Some(state) = self.states.get(states + chunk) else { return false };
-        match state.load(Ordering::Relaxed) {
-            SURE => return true,
-            BAD => return false,
-            _ => {}
-        }
         let begin = first + chunk * CHUNK;
+        let known = state.load(Ordering::Relaxed);
+        if known == SURE {
+            return true;
+        }
         let end = (begin + CHUNK).min(first + len);
-        let found = Xxh3::of(self.bytes.get(begin..end).unwrap_or_default());
-        if self.sum(part, chunk) != Some(found) {
-            state.store(BAD, Ordering::Relaxed);
+        let whole = || {
+            let found = Xxh3::of(self.bytes.get(begin..end).unwrap_or_default());
+            self.sum(part, chunk) == Some(found)
+        };
+        if known == BAD || !whole() {
+            // Said by whoever sees it, so that no thread has to wait to hear it from another.
             self.bad.fetch_min(begin, Ordering::Relaxed);
+            state.store(BAD, Ordering::Relaxed);
             return false;
         }
         // Several may have found it at the same time.
@@ -221,6 +231,21 @@ mod tests {
             assert!(image.verify_all(&mut |_| true).expect("whole") && image.is_sure());
             let shorter = Bytes::from(bytes).slice(1..);
             assert!(Image::new(shorter, (100, 100 + len), root).is_err());
+        }
+    }
+
+    #[test]
+    fn whoever_touches_damage_is_told_also_where_others_touch_it_too() {
+        let (mut bytes, root) = image(CHUNK);
+        bytes.iter_mut().skip(200).take(1).for_each(|byte| *byte ^= 1);
+        for _ in 0..200 {
+            let image =
+                Image::new(bytes.clone().into(), (100, 100 + CHUNK), root).expect("it fits");
+            std::thread::scope(|scope| {
+                for _ in 0..3 {
+                    scope.spawn(|| assert!(!image.has(0, 1) && image.check().is_err()));
+                }
+            });
         }
     }
 

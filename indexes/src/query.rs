@@ -65,7 +65,8 @@ impl<'q> Query<'q> {
         Query { ties, ..self }
     }
 
-    /// So many vectors are looked at, at most: an answer that would have needed more says that it is incomplete.
+    /// So many vectors are looked at, at most: an answer that would have needed more says that it is incomplete. A graph may
+    /// look at some hundred more until it is where it begins to count.
     pub fn budget(self, vectors: u64) -> Self {
         Query { budget: Some(vectors), ..self }
     }

@@ -7,7 +7,7 @@ use base::Slot;
 
 use super::search::{Plan, View};
 use super::{Hnsw, HnswConfig};
-use crate::{Error, K, Nearest, Pool, Query, Vectors};
+use crate::{Error, K, Metric, Nearest, Pool, Query, Vectors};
 
 /// So many slots are held out.
 const HELD_OUT: usize = 256;
@@ -21,11 +21,11 @@ const STOPS: [f32; 4] = [0.06, 0.12, 0.24, f32::INFINITY];
 /// So many points a calibration has at most.
 pub(super) const POINTS_MAX: usize = EFS.len() * STOPS.len();
 
-/// With more recall nothing is left to measure.
-const ENOUGH: f32 = 0.9995;
-
-/// Held against the truth of so many slots that a graph has changed too much since by then.
+/// With so many times as many slots, or so many times fewer, it has to be measured anew.
 const GROWN: usize = 2;
+
+/// What was measured may be off by so many times what is to be expected by chance.
+const DEVIATIONS: f64 = 2.0;
 
 /// What recall there is for looking how far.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -70,10 +70,11 @@ impl Calibration {
 }
 
 impl HnswConfig {
-    /// Slots to hold out, of those that are on the ground alone, so that no search begins at one of them.
+    /// Slots to hold out, of those that are on the ground alone: no search begins at one of them, if there are levels above.
     fn held_out(&self, slots: impl Iterator<Item = Slot>) -> Vec<Slot> {
         let mut some: Vec<_> = slots.filter(|slot| self.level_of(slot.0) == 0).collect();
-        some.sort_by_cached_key(|slot| (self.mixed(slot.0), *slot));
+        // Not in the order in which they were taken up: the first of those have the longest links.
+        some.sort_by_cached_key(|slot| (self.mixed(slot.0 ^ 1 << 30), *slot));
         some.truncate(HELD_OUT);
         some
     }
@@ -81,10 +82,12 @@ impl HnswConfig {
 
 impl Hnsw {
     /// Measures on some of its own vectors what recall there is for looking how far, for queries that ask
-    /// for a recall ([`Query::recall`]). It takes some hundred exact searches, on all threads of a pool. `progress` is told
-    /// how many are done, and says whether to go on; answers with whether it is calibrated.
+    /// for a recall ([`Query::recall`]). It takes some hundred exact searches and some thousand short ones, on all threads of a pool.
+    /// `progress` is told how many steps are done, of some three hundred, and says whether to go on; answers with whether it
+    /// is calibrated.
     ///
-    /// The calibration goes into the image. It is forgotten when there are twice as many slots, or half as many.
+    /// The calibration goes into the image. It holds while there are at most twice as many slots, and at least half as many:
+    /// whoever puts others in the place of many calibrates again.
     ///
     /// # Errors
     /// If a vector cannot be read; [`Error::BadImage`].
@@ -95,7 +98,10 @@ impl Hnsw {
         progress: &mut dyn FnMut(usize) -> bool,
     ) -> Result<bool, Error> {
         self.make_own()?;
-        let some = self.config.held_out(self.live.iter());
+        // Without levels it is where every search begins.
+        let entry = self.graph.entry.filter(|_| self.graph.levels.is_empty());
+        let slots = self.live.iter().filter(|slot| Some(slot.0) != entry);
+        let some = self.config.held_out(slots);
         let mut truth = Vec::with_capacity(some.len());
         // As many at a time as keep all threads busy for a while.
         for some in some.chunks(HELD_OUT / 8) {
@@ -106,17 +112,25 @@ impl Hnsw {
             }
         }
         let mut points = Vec::new();
-        for stop in STOPS {
+        // A product is not longer where something is farther: there is no such part then.
+        let parts = match self.measure.metric() {
+            Some(Metric::L2 | Metric::Cosine) => &STOPS[..],
+            _ => &[f32::INFINITY],
+        };
+        for stop in parts {
             for ef in EFS {
-                let view = View { ef, stop };
+                let view = View { ef, stop: *stop };
                 let found = pool.each(some.clone(), |slot| self.others(slot, Some(view), vectors));
                 let found = found.into_iter().collect::<Result<Vec<_>, _>>()?;
                 let pairs = found.iter().zip(&truth);
-                let recall = safe_mean(pairs.map(|(found, truth)| recall(found, truth)));
+                let recalls: Vec<_> = pairs.map(|(found, truth)| recall(found, truth)).collect();
                 let looked_at: u64 = found.iter().map(|it| it.work.looked_at).sum();
                 let looked_at = looked_at as f32 / found.len().max(1) as f32;
-                points.push(Point { view, recall, looked_at });
-                if recall >= ENOUGH {
+                points.push(Point { view, recall: safe_mean(&recalls), looked_at });
+                if !progress(truth.len() + points.len()) {
+                    return Ok(false);
+                }
+                if recalls.iter().all(|recall| *recall == 1.0) {
                     break;
                 }
             }
@@ -168,12 +182,14 @@ fn recall(found: &Nearest, truth: &Nearest) -> f64 {
     near as f64 / truth.neighbours.len() as f64
 }
 
-/// The mean of some numbers, less what it is off by when chance has it.
-fn safe_mean(numbers: impl Iterator<Item = f64> + Clone) -> f32 {
-    let count = numbers.clone().count().max(1) as f64;
-    let mean = numbers.clone().sum::<f64>() / count;
-    let variance = numbers.map(|number| (number - mean).powi(2)).sum::<f64>() / count;
-    (mean - (variance / count).sqrt()) as f32
+/// The mean recall of some, less what that may be off by chance: also where all are the same, as one of the neighbours that
+/// were looked for might have been missed.
+fn safe_mean(recalls: &[f64]) -> f32 {
+    let count = recalls.len().max(1) as f64;
+    let mean = recalls.iter().sum::<f64>() / count;
+    let variance = recalls.iter().map(|recall| (recall - mean).powi(2)).sum::<f64>() / count;
+    let variance = variance + 1.0 / (count * K as f64);
+    (mean - DEVIATIONS * (variance / count).sqrt()) as f32
 }
 
 #[cfg(test)]
@@ -208,9 +224,11 @@ mod tests {
     }
 
     #[test]
-    fn a_mean_is_less_where_numbers_differ() {
-        assert_eq!(safe_mean([1.0, 1.0].into_iter()), 1.0);
-        assert_eq!(safe_mean([0.5, 1.0, 0.5, 1.0].into_iter()), 0.625);
-        assert_eq!(safe_mean(std::iter::empty()), 0.0);
+    fn a_mean_is_less_where_recalls_differ_or_are_few() {
+        let many = safe_mean(&[1.0; 256]);
+        assert!((0.997..1.0).contains(&many) && safe_mean(&[1.0; 10]) < many);
+        let half = [[0.5; 128], [1.0; 128]].concat();
+        assert!((safe_mean(&half) - (0.75 - 2.0 * 0.25 / 16.0)).abs() < 1e-3);
+        assert!(safe_mean(&[]) < 0.0);
     }
 }

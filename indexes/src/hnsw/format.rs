@@ -3,6 +3,7 @@
 //! Promises: opening reads the header alone, and whatever the bytes, answers with an index or with what is wrong; it never
 //! panics, and allocates no more than a small part of the bytes it was given. What leads out of a level leads nowhere.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use base::Slot;
@@ -42,6 +43,9 @@ const CALIBRATION: usize = NAME + DISTANCE_NAME_BYTES_MAX + LEVELS_MAX * size_of
 /// More levels or links than this nothing writes.
 const LEVELS_MAX: usize = 64;
 const LINKS_MAX: usize = 256;
+
+/// What is no less than nothing, and a number.
+const PARTS: RangeInclusive<f32> = 0.0..=f32::INFINITY;
 
 /// What the slot set's table is like.
 const WORDS: Shape = Shape { width: live::ROW, piece: WORD };
@@ -171,6 +175,12 @@ fn decode_header(bytes: &[u8], measure: &Measure) -> Result<Header, Error> {
         return Err(Error::BadImage { what: "a length", offset: 32 });
     }
     head.check(measure, name)?;
+    if head.slots() > head.rows() {
+        return Err(Error::BadImage { what: "slots", offset: 24 });
+    }
+    if !PARTS.contains(&stop) {
+        return Err(Error::BadImage { what: "stop", offset: 76 });
+    }
     let config = HnswConfig { m, ef_construction, ef_search, stop, max_level, seed };
     Ok(Header { head, config, entry, root, counts, calibration })
 }
@@ -188,6 +198,10 @@ fn decode_calibration(decoder: &mut Decoder<'_>) -> Result<Option<Calibration>, 
     for _ in 0..count {
         let (ef, stop) = (decoder.u32("in view")? as usize, decoder.f32("stop")?);
         let (recall, looked_at) = (decoder.f32("recall")?, decoder.f32("looked at")?);
+        let reached = (f32::MIN..=1.0).contains(&recall);
+        if ef == 0 || !PARTS.contains(&stop) || !reached || !PARTS.contains(&looked_at) {
+            return Err(Error::BadImage { what: "a point", offset: decoder.offset() });
+        }
         points.push(Point { view: View { ef, stop }, recall, looked_at });
     }
     Ok((count > 0).then_some(Calibration { slots, points }))

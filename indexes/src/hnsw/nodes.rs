@@ -15,7 +15,7 @@ use crate::{Error, Metric, Pool, SlotSet, Vectors};
 use base::Slot;
 
 // A sum over both planes is a whole number.
-const _: () = assert!((16 + 1) * 15 * 127 * DIM_MAX <= i32::MAX as usize);
+const _: () = assert!((16 + 1) * 15 * 128 * DIM_MAX <= i32::MAX as usize);
 
 /// Codes by slots.
 #[derive(Clone, Debug)]

@@ -18,7 +18,7 @@ use crate::query::Effort;
 use crate::slots::slots_of;
 use crate::top::Top;
 use crate::vectors::check_dim;
-use crate::{Error, Incomplete, Nearest, Neighbour, Query, Vectors};
+use crate::{Error, Incomplete, K, Nearest, Neighbour, Query, Vectors};
 
 /// A filter that admits fewer is no reason to walk.
 const WALKED_FROM: usize = 2_000;
@@ -31,7 +31,8 @@ const WALKED_PART: usize = 50;
 pub(super) struct View {
     /// How many it keeps in view.
     pub(super) ef: usize,
-    /// It ends where all that is left is farther than the `k` nearest by more than this part: never, if infinite.
+    /// It ends where all that is left is farther than the `k` nearest, and the [`K`] nearest, by more than this part:
+    /// never, if infinite.
     pub(super) stop: f32,
 }
 
@@ -366,7 +367,7 @@ pub(super) fn begin<'s, I: Isa, S: Scorer, const CHECK: bool>(
     let scored = &mut scratch.scored;
     let entry = isa.enter(Descend::<_, CHECK> { levels, entry, scorer, scored });
     let mut walk = Walk::new(ground, entry, scorer, (scratch, plan.view.ef));
-    walk.stop_at(plan.view.stop, plan.k);
+    walk.stop_at(plan.view.stop, plan.k.max(K));
     if let Some(held) = plan.held {
         walk.pass_over(held);
     }

@@ -8,6 +8,8 @@ use crate::slots::WORD;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Visited {
     words: Vec<u64>,
+    /// Above every node.
+    end: usize,
     /// The nodes that were seen.
     seen: Vec<u32>,
 }
@@ -25,6 +27,7 @@ impl Visited {
             self.words.fill(0);
             self.seen.clear();
         }
+        self.end = end;
         if self.words.len() < end.div_ceil(WORD) {
             self.words.resize(end.div_ceil(WORD), 0);
         }
@@ -37,6 +40,9 @@ impl Visited {
         // the next place, and only new ones move it on.
         let mut count = 0;
         for node in nodes {
+            if node as usize >= self.end {
+                continue;
+            }
             let Some(word) = self.words.get_mut(node as usize / WORD) else { continue };
             let new = !(*word >> (node as usize % WORD)) & 1;
             *word |= 1 << (node as usize % WORD);
@@ -61,8 +67,11 @@ mod tests {
         for search in 0..1_000 {
             // Few of many, and more than there are words.
             visited.begin(100 + search % 3 * 10_000);
-            visited.mark([3, 9, 3, 1_000_000, 99].into_iter(), &mut fresh);
-            assert_eq!(fresh, [3, 9, 99]);
+            // There were more in the search before, and 100 is no node in every third one.
+            let end = 100 + search % 3 * 10_000;
+            visited.mark([3, 9, 3, 1_000_000, 99, 100].into_iter(), &mut fresh);
+            assert_eq!(fresh.get(..3), Some(&[3, 9, 99][..]));
+            assert_eq!(fresh.len(), if end == 100 { 3 } else { 4 });
             visited.mark([9, 98, 3, 4, 4].into_iter(), &mut fresh);
             assert_eq!(fresh, [98, 4]);
             visited.mark([9].into_iter(), &mut fresh);

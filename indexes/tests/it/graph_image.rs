@@ -1,7 +1,8 @@
 //! Images of graphs: what was encoded is what is searched and changed, where it lies, and damage is told before it matters.
 
 use indexes::{
-    Bytes, Error, Hnsw, HnswConfig, Index, Measure, Memory, Metric, Nearest, Query, Slot, SlotSet,
+    Bytes, Error, Hnsw, HnswConfig, Index, Measure, Memory, Metric, Nearest, Pool, Query, Slot,
+    SlotSet,
 };
 
 use crate::given::Kind;
@@ -78,8 +79,9 @@ fn opening_looks_at_nothing_but_the_header() {
     let (memory, vectors) = Kind::Clustered.set(64, 2_000, 3, 42);
     let graph = graph_of(&memory, Metric::L2);
     let (mut image, measure) = (image_of(&graph), Measure::from(Metric::L2));
+    let image_bytes = image.len();
     let opened = Hnsw::open(Bytes::from_owner(Mapped(image.clone())), &measure).expect("its own");
-    assert_eq!(opened.statistics().bytes, 0);
+    assert!(opened.statistics().bytes < image_bytes / 1_000);
     for vector in &vectors {
         let query = Query::new(vector);
         assert_eq!(
@@ -87,7 +89,7 @@ fn opening_looks_at_nothing_but_the_header() {
             graph.search(&query, &memory).expect("found")
         );
     }
-    assert_eq!(opened.statistics().bytes, 0);
+    assert!(opened.statistics().bytes < image_bytes / 1_000);
     image.iter_mut().skip(4_096).for_each(|byte| *byte = !*byte);
     let mut opened = Hnsw::open(image, &measure).expect("the header is whole");
     assert_eq!(opened.len(), 2_000);
@@ -128,10 +130,12 @@ fn every_bit_that_is_flipped_is_told_before_it_matters() {
         let graph = graph_of(&memory, Metric::L2);
         let (image, measure) = (image_of(&graph), Measure::from(Metric::L2));
         let query = Query::new(vectors.first().map_or(&[][..], Vec::as_slice)).k(3);
-        // A walk of the graph, and all there is.
-        let search = |graph: &Hnsw| -> Result<[Nearest; 2], Error> {
-            let found = graph.search_with(&query, 4, &memory)?;
-            Ok([found, graph.search_with(&query, 1_000, &memory)?])
+        // A walk of the graph, walks that take turns, and all there is.
+        let search = |graph: &Hnsw| -> Result<Vec<Nearest>, Error> {
+            let mut found = graph.search_many_with(&[query; 2], 5, &memory, &Pool::here())?;
+            found.push(graph.search_with(&query, 4, &memory)?);
+            found.push(graph.search_with(&query, 1_000, &memory)?);
+            Ok(found)
         };
         let expected = search(&graph).expect("found");
         let (mut refused, mut told, mut same) = (0, 0, 0);

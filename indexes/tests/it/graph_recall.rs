@@ -21,11 +21,11 @@ fn as_much_is_found_as_is_asked_for_and_little_more_looked_at() {
         let graph = calibrated(&memory, metric);
         let mut before = 0;
         for wanted in [0.7, 0.9, 0.97] {
-            for k in [10, 30] {
+            for k in [1, 3, 10, 30] {
                 let query = |vector| Query::new(vector).k(k).recall(wanted);
                 let queries: Vec<_> = vectors.iter().map(|vector| query(vector)).collect();
                 let recall = mean_recall(&graph, &memory, &metric.into(), &queries);
-                assert!(recall > f64::from(wanted) - 0.02, "{dim}, {wanted} of {k}: {recall}");
+                assert!(recall > f64::from(wanted) - 0.015, "{dim}, {wanted} of {k}: {recall}");
                 if k == 10 {
                     let find = |query| graph.search(query, &memory).expect("found");
                     let found: Vec<_> = queries.iter().map(find).collect();
@@ -76,7 +76,7 @@ fn a_calibration_goes_with_the_image_and_is_forgotten_when_the_graph_is_another(
         false
     };
     assert!(!graph.calibrate(&memory, &pool(2), &mut stop).expect("stopped"));
-    assert!(told.len() == 1);
+    assert_eq!(told.len(), 1);
     uncalibrated(graph.search(&query, &memory), 400);
     assert!(graph.calibrate(&memory, &pool(2), &mut |_| true).expect("all can be read"));
     let found = graph.search(&query, &memory).expect("it is calibrated");
