@@ -14,7 +14,13 @@
 mod bytes;
 
 mod indexes {
+    use crate::bytes;
+
+    pub(crate) mod asked;
     pub(crate) mod flat;
+    pub(crate) mod forge;
+    pub(crate) mod hnsw;
+    pub(crate) mod real;
 }
 
 mod segments {
@@ -82,4 +88,9 @@ pub fn snapshot_manifest(data: &[u8]) {
 /// The image of a flat index.
 pub fn flat_image(data: &[u8]) {
     indexes::flat::run(data);
+}
+
+/// The image of a graph, damaged or made up, sums and all.
+pub fn hnsw_image(data: &[u8]) {
+    indexes::hnsw::run(data);
 }

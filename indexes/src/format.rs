@@ -125,7 +125,10 @@ impl Head {
     pub(crate) fn coded(self, measure: &Measure) -> Result<Option<crate::Metric>, Error> {
         match (self.coded, measure.metric()) {
             (0, _) => Ok(None),
-            (_, Some(metric)) if self.dim <= crate::codes::DIM_MAX => Ok(Some(metric)),
+            // A code of no numbers would be a row of no bytes.
+            (_, Some(metric)) if (1..=crate::codes::DIM_MAX).contains(&self.dim) => {
+                Ok(Some(metric))
+            }
             _ => Err(Error::BadImage { what: "codes", offset: 16 }),
         }
     }

@@ -18,6 +18,8 @@ mod nodes;
 mod remove;
 mod search;
 mod select;
+#[cfg(test)]
+mod tests;
 mod visited;
 
 use std::ops::RangeInclusive;
@@ -249,7 +251,9 @@ impl Hnsw {
     /// # Errors
     /// [`Error::BadImage`].
     pub fn contains(&self, slot: Slot) -> Result<bool, Error> {
-        let there = self.live.contains::<true>(slot);
+        // What pads the words of an image is nobody's slot, whatever is in it.
+        let end = self.live.words() * crate::slots::WORD;
+        let there = (slot.0 as usize) < end && self.live.contains::<true>(slot);
         self.check_image()?;
         Ok(there)
     }

@@ -35,6 +35,7 @@ const USES: &[Use] = &[
         Kind::Code,
         "what searches remember things in, handed from one to the next",
     ),
+    ("bytemuck", "indexes", Kind::Code, "atomics that are zeros as the system's fresh pages are"),
     (
         "bytes",
         "indexes",

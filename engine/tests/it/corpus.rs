@@ -1,9 +1,19 @@
-//! Runs the fuzz target of images of indexes over the inputs that are kept for it: `indexes` itself knows of no files.
+//! Runs the fuzz targets of images of indexes over the inputs that are kept for them: `indexes` itself knows of no files.
 
 use replay::replay;
 
+#[path = "../../../fuzz/src/indexes/asked.rs"]
+mod asked;
+#[path = "../../../fuzz/src/bytes.rs"]
+mod bytes;
 #[path = "../../../fuzz/src/indexes/flat.rs"]
 mod flat;
+#[path = "../../../fuzz/src/indexes/forge.rs"]
+mod forge;
+#[path = "../../../fuzz/src/indexes/hnsw.rs"]
+mod hnsw;
+#[path = "../../../fuzz/src/indexes/real.rs"]
+mod real;
 #[path = "../../../fuzz/corpus.rs"]
 mod replay;
 
@@ -12,8 +22,13 @@ fn the_corpus_of_flat_images() {
     replay("flat_image", flat::run);
 }
 
+#[test]
+fn the_corpus_of_images_of_graphs() {
+    replay("hnsw_image", hnsw::run);
+}
+
 /// A target of nothing finds nothing.
 #[test]
 fn no_bytes_are_an_input_too() {
-    flat::run(&[]);
+    [flat::run, hnsw::run].iter().for_each(|target| target(&[]));
 }

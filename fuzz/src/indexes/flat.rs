@@ -31,7 +31,7 @@ pub(crate) fn run(data: &[u8]) {
         _ => l2,
     };
     let measure = Measure::from(metric);
-    let generic = indexes::open(&image, &measure);
+    let generic = indexes::open(image.clone(), &measure);
     let Ok(flat) = Flat::decode(&image, &measure) else {
         assert!(generic.is_err());
         return;
@@ -88,7 +88,7 @@ fn search(flat: &Flat, metric: Metric) {
     }
     let mut changed = flat.clone();
     for slot in vectors.slots().iter().step_by(2) {
-        assert!(changed.remove(slot));
+        assert!(changed.remove(slot).expect("it lies in no image"));
         changed.insert(slot, &vectors).expect("it was removed");
     }
     assert_eq!(changed.len(), flat.len());

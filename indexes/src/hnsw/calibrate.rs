@@ -170,7 +170,11 @@ impl Hnsw {
         match self.calibration.as_ref().filter(holds) {
             _ if recall >= 1.0 => Ok(None),
             Some(calibration) => Ok(calibration.view(recall, query.k)),
-            None => Err(Error::NotCalibrated { slots: here }),
+            None => {
+                // Damage that was seen is said whatever is asked.
+                self.check_image()?;
+                Err(Error::NotCalibrated { slots: here })
+            }
         }
     }
 }
