@@ -8,7 +8,7 @@
 use std::time::{Duration, Instant};
 
 use benches::dataset::Dataset;
-use benches::known::{Known, known};
+use benches::known::{HARDER, Known, known};
 use benches::rounds::Rounds;
 use indexes::{
     Effort, Hnsw, HnswConfig, Index, Measure, Memory, Metric, Nearest, Pool, Query, Slot,
@@ -26,7 +26,8 @@ fn main() {
     let mut sets = known().expect("the data can be read");
     if let Some(size) = std::env::args().find_map(|it| it.strip_prefix("--size=")?.parse().ok()) {
         let data = Dataset::clustered(size, 384, 1_000);
-        sets.push(Known { name: "made up, as many as asked for", metric: Metric::L2, data });
+        let name = "made up, as many as asked for";
+        sets.push(Known { name, metric: Metric::L2, least: HARDER, data });
     }
     for set in &sets {
         run(set);
@@ -34,7 +35,7 @@ fn main() {
 }
 
 fn run(set: &Known) {
-    let Known { name, metric, data } = set;
+    let Known { name, metric, data, .. } = set;
     let mut memory = Memory::new(data.dim);
     for (slot, vector) in (0..).zip(data.base.chunks_exact(data.dim)) {
         memory.set(Slot(slot), vector).expect("it fits");

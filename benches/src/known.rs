@@ -16,9 +16,17 @@ pub struct Known {
     pub name: &'static str,
     /// By what their neighbours are near.
     pub metric: Metric,
+    /// The recall that a graph should have of them as it comes, with 24 and with 64 in view.
+    pub least: [f64; 2],
     /// They, and what is known.
     pub data: Dataset,
 }
+
+/// Of real ones.
+const REAL: [f64; 2] = [0.95, 0.99];
+
+/// Of made-up ones, which are made to be harder (`benches::clusters`).
+pub const HARDER: [f64; 2] = [0.85, 0.95];
 
 /// How many there are of made-up vectors, and of queries for them.
 const MADE_UP: (usize, usize) = (20_000, 500);
@@ -31,18 +39,25 @@ pub fn known() -> Result<Vec<Known>> {
     let Some(dir) = std::env::var_os("ARRWDB_TEST_DATA") else {
         let (count, queries) = MADE_UP;
         let data = Dataset::clustered(count, 384, queries);
-        return Ok(vec![Known { name: "made up, 20,000 x 384", metric: Metric::L2, data }]);
+        return Ok(vec![Known {
+            name: "made up, 20,000 x 384",
+            metric: Metric::L2,
+            least: HARDER,
+            data,
+        }]);
     };
     let dir = Path::new(&dir);
     Ok(vec![
         Known {
             name: "words, 20,000 x 384",
             metric: Metric::Cosine,
+            least: REAL,
             data: read(dir, "words20k", "words")?,
         },
         Known {
             name: "SIFT, 10,000 x 128",
             metric: Metric::L2,
+            least: REAL,
             data: read(dir, "sift10k", "sift")?,
         },
     ])
