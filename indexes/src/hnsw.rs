@@ -325,10 +325,7 @@ impl Index for Hnsw {
     }
 
     fn search(&self, query: &Query<'_>, vectors: &dyn Vectors) -> Result<Nearest, Error> {
-        match self.plan_search(query, self.view_of(query)?, vectors)? {
-            Some(plan) => self.search_by(query, plan, vectors),
-            None => Ok(Nearest::default()),
-        }
+        self.search_in(query, self.view_of(query)?, vectors)
     }
 
     fn search_many(

@@ -37,11 +37,11 @@ pub(super) struct Unpacked {
 /// A vector that is compared with such.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Planes<'p> {
-    pub(super) upper: &'p [[u8; 64]],
-    pub(super) lower: &'p [[u8; 64]],
+    upper: &'p [[u8; 64]],
+    lower: &'p [[u8; 64]],
     /// What the nibbles of the upper plane mean, and the numbers of both.
-    pub(super) coarse: Meaning,
-    pub(super) fine: Meaning,
+    coarse: Meaning,
+    fine: Meaning,
     /// The sums of its nibbles.
     sums: [i32; 2],
 }
@@ -70,6 +70,15 @@ impl<'p> Planes<'p> {
     ) -> Self {
         let sums = [sum_of(isa, upper), sum_of(isa, lower)];
         Planes { upper, lower, coarse, fine, sums }
+    }
+
+    /// The sum of the numbers of both planes, and that of their products with those of another one.
+    #[inline(always)]
+    fn sums_with<I: Isa>(&self, isa: I, one: &Unpacked) -> (i32, i32) {
+        let [upper, lower] = self.sums;
+        let products = 16 * nibble_products(isa, self.upper, &one.bytes)
+            + nibble_products(isa, self.lower, &one.bytes);
+        (16 * upper + lower, products)
     }
 
     /// It as one that others are compared with.
@@ -129,19 +138,13 @@ impl Nodes {
         other: &Planes<'_>,
         third: f32,
     ) -> Glance {
-        let [upper, lower] = other.sums;
-        let products = 16 * nibble_products(isa, other.upper, &one.bytes)
-            + nibble_products(isa, other.lower, &one.bytes);
-        self.compare(one, other.fine, (16 * upper + lower, products), third)
+        self.compare(one, other.fine, other.sums_with(isa, one), third)
     }
 
     /// Half of the square of how far two vectors are from each other; of what has no square, that.
     #[inline(always)]
     pub(super) fn between<I: Isa>(&self, isa: I, one: &Unpacked, other: &Planes<'_>) -> f32 {
-        let [upper, lower] = other.sums;
-        let products = 16 * nibble_products(isa, other.upper, &one.bytes)
-            + nibble_products(isa, other.lower, &one.bytes);
-        far(one, other.fine, (16 * upper + lower, products))
+        far(one, other.fine, other.sums_with(isa, one))
     }
 
     #[inline(always)]

@@ -161,8 +161,7 @@ impl Hnsw {
     /// How far to look for a query: as far as the recall needs that it asks for, or as the index is made for; nothing, if
     /// only looking at everything will do.
     pub(super) fn view_of(&self, query: &Query<'_>) -> Result<Option<View>, Error> {
-        let HnswConfig { ef_search: ef, stop, .. } = self.config;
-        let Some(recall) = query.recall else { return Ok(Some(View { ef, stop })) };
+        let Some(recall) = query.recall else { return Ok(Some(self.view(self.config.ef_search))) };
         let here = self.live.len();
         let holds = |it: &&Calibration| {
             (it.slots.div_ceil(GROWN)..=it.slots.saturating_mul(GROWN)).contains(&here)

@@ -25,8 +25,7 @@ impl Hnsw {
         vectors: &dyn Vectors,
         pool: &Pool,
     ) -> Result<Vec<Nearest>, Error> {
-        let view = View { ef, stop: self.config.stop };
-        self.search_all(queries, |_| Ok(Some(view)), vectors, pool)
+        self.search_all(queries, |_| Ok(Some(self.view(ef))), vectors, pool)
     }
 
     /// Finds the nearest for many, looking as far for each as is said.
@@ -54,11 +53,7 @@ impl Hnsw {
             match (self.plan_search(query, view(query)?, vectors)?, self.coded(query)) {
                 (Some(plan), Some(coded)) if !plan.exact => together.push((query, plan, coded)),
                 _ => {
-                    let plan = |query| self.plan_search(query, view(query)?, vectors);
-                    let search = |query| match plan(query)? {
-                        Some(plan) => self.search_by(query, plan, vectors),
-                        None => Ok(Nearest::default()),
-                    };
+                    let search = |query| self.search_in(query, view(query)?, vectors);
                     return queries.iter().map(search).collect();
                 }
             }

@@ -60,8 +60,22 @@ impl Hnsw {
         ef: usize,
         vectors: &dyn Vectors,
     ) -> Result<Nearest, Error> {
-        let view = View { ef, stop: self.config.stop };
-        match self.plan_search(query, Some(view), vectors)? {
+        self.search_in(query, Some(self.view(ef)), vectors)
+    }
+
+    /// With so many in view, looks as far as the index is made for.
+    pub(super) fn view(&self, ef: usize) -> View {
+        View { ef, stop: self.config.stop }
+    }
+
+    /// Answers a query looking so far, or by looking at everything.
+    pub(super) fn search_in(
+        &self,
+        query: &Query<'_>,
+        view: Option<View>,
+        vectors: &dyn Vectors,
+    ) -> Result<Nearest, Error> {
+        match self.plan_search(query, view, vectors)? {
             Some(plan) => self.search_by(query, plan, vectors),
             None => Ok(Nearest::default()),
         }
