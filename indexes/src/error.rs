@@ -29,6 +29,11 @@ pub enum Error {
         /// It.
         slot: Slot,
     },
+    /// A slot that is to be inserted was removed, and not given back by a step since.
+    NotGivenBack {
+        /// It.
+        slot: Slot,
+    },
     /// Bytes that are no image of an index, or are damaged.
     BadImage {
         /// What is wrong with them.
@@ -70,6 +75,9 @@ impl fmt::Display for Error {
             Error::NotFinite { at } => write!(f, "number {at} of the vector is infinite or none"),
             Error::Unreadable(unreadable) => unreadable.fmt(f),
             Error::There { slot } => write!(f, "slot {slot} is in the index already"),
+            Error::NotGivenBack { slot } => {
+                write!(f, "slot {slot} was removed, and no step has given it back since")
+            }
             Error::BadImage { what, offset } => {
                 write!(f, "the image of the index is damaged at byte {offset}: {what}")
             }

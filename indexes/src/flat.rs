@@ -15,12 +15,15 @@ mod pays;
 use std::ops::RangeInclusive;
 
 use base::Slot;
+use parking_lot::RwLock;
 
 use crate::codes::{Codes, DIM_MAX};
 use crate::lanes::Instructions;
 use crate::query::check;
 use crate::vectors::check_dim;
-use crate::{Error, Index, Measure, Metric, Nearest, Pool, Query, SlotSet, Statistics, Vectors};
+use crate::{
+    Error, Index, Measure, Metric, Nearest, Pool, Query, SlotSet, Statistics, Step, Vectors,
+};
 
 /// An index that looks at all vectors.
 ///
@@ -38,12 +41,23 @@ use crate::{Error, Index, Measure, Metric, Nearest, Pool, Query, SlotSet, Statis
 /// assert_eq!(nearest.neighbours[1].distance, 5.0);
 /// # Ok::<(), indexes::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Flat {
+    dim: usize,
+    measure: Measure,
+    kept: RwLock<Kept>,
+}
+
+/// What it keeps. Searches wait for who changes it, and changes for searches: both are short, as nothing is searched in order to
+/// change anything.
+#[derive(Debug)]
+struct Kept {
     dim: usize,
     measure: Measure,
     live: SlotSet,
     codes: Option<Codes>,
+    /// Slots that were removed, and are not given back.
+    removed: SlotSet,
     instructions: Instructions,
 }
 
@@ -61,13 +75,18 @@ impl Flat {
         let measure = measure.into();
         let metric = measure.metric().filter(|_| CODED.contains(&dim));
         let codes = metric.map(|metric| Codes::new(dim, metric));
-        Flat { codes, ..Flat::plain(dim, measure) }
+        Flat::of(dim, measure, SlotSet::new(), codes)
     }
 
     /// One that makes no codes: it takes hardly any memory, and compares all vectors in full.
     pub fn plain(dim: usize, measure: impl Into<Measure>) -> Self {
-        let (measure, live) = (measure.into(), SlotSet::new());
-        Flat { dim, measure, live, codes: None, instructions: Instructions::best() }
+        Flat::of(dim, measure.into(), SlotSet::new(), None)
+    }
+
+    fn of(dim: usize, measure: Measure, live: SlotSet, codes: Option<Codes>) -> Self {
+        let (removed, instructions) = (SlotSet::new(), Instructions::best());
+        let kept = Kept { dim, measure: measure.clone(), live, codes, removed, instructions };
+        Flat { dim, measure, kept: RwLock::new(kept) }
     }
 
     /// Takes up many slots at once, on all threads of a pool.
@@ -75,20 +94,19 @@ impl Flat {
     /// # Errors
     /// As [`insert`](Index::insert), for any of them.
     pub fn insert_all(
-        &mut self,
+        &self,
         slots: &SlotSet,
         vectors: &dyn Vectors,
         pool: &Pool,
     ) -> Result<(), Error> {
         check_dim(vectors, self.dim)?;
-        if let Some(slot) = slots.iter().find(|slot| self.live.contains(*slot)) {
-            return Err(Error::There { slot });
-        }
-        match &mut self.codes {
+        let mut kept = self.kept.write();
+        slots.iter().try_for_each(|slot| kept.check_free(slot))?;
+        match &mut kept.codes {
             Some(codes) => codes.set_all(slots, vectors, pool)?,
             None => slots.iter().try_for_each(|slot| check(&vectors.vector(slot)?, self.dim))?,
         }
-        self.live.extend(slots.iter());
+        kept.live.extend(slots.iter());
         Ok(())
     }
 
@@ -107,54 +125,82 @@ impl Flat {
 
     /// Whether it has this slot.
     pub fn contains(&self, slot: Slot) -> bool {
-        self.live.contains(slot)
+        self.kept.read().live.contains(slot)
     }
 
     /// How many slots it has.
     pub fn len(&self) -> usize {
-        self.live.len()
+        self.kept.read().live.len()
     }
 
     /// Whether it has none.
     pub fn is_empty(&self) -> bool {
-        self.live.is_empty()
+        self.len() == 0
     }
+}
 
+impl Kept {
     fn metric(&self) -> Option<Metric> {
         self.measure.metric()
+    }
+
+    /// Looks whether a slot may be taken up.
+    fn check_free(&self, slot: Slot) -> Result<(), Error> {
+        match (self.live.contains(slot), self.removed.contains(slot)) {
+            (true, _) => Err(Error::There { slot }),
+            (_, true) => Err(Error::NotGivenBack { slot }),
+            _ => Ok(()),
+        }
     }
 
     /// The slots of a word that a query may find.
     #[inline(always)]
     fn admitted(&self, query: &Query<'_>, word: usize) -> u64 {
         let live = self.live.word(word);
-        query.filter.map_or(live, |filter| live & filter.word(word))
+        let admitted = query.filter.map_or(live, |filter| live & filter.word(word));
+        match query.visible {
+            None => admitted,
+            Some(visible) => visible.of_word(word, admitted),
+        }
     }
 }
 
 impl Index for Flat {
-    fn insert(&mut self, slot: Slot, vectors: &dyn Vectors) -> Result<(), Error> {
+    fn insert(&self, slot: Slot, vectors: &dyn Vectors) -> Result<(), Error> {
         check_dim(vectors, self.dim)?;
-        if self.live.contains(slot) {
-            return Err(Error::There { slot });
-        }
+        let mut kept = self.kept.write();
+        kept.check_free(slot)?;
         let vector = vectors.vector(slot)?;
         check(&vector, self.dim)?;
-        if let Some(codes) = &mut self.codes {
+        if let Some(codes) = &mut kept.codes {
             codes.set(slot, &vector);
         }
-        self.live.insert(slot);
+        kept.live.insert(slot);
         Ok(())
     }
 
-    fn remove(&mut self, slot: Slot) -> Result<bool, Error> {
-        Ok(self.live.remove(slot))
+    fn remove(&self, slot: Slot) -> Result<bool, Error> {
+        let mut kept = self.kept.write();
+        let there = kept.live.remove(slot);
+        if there {
+            kept.removed.insert(slot);
+        }
+        Ok(there)
+    }
+
+    fn step(&self, vectors: &dyn Vectors, effort: usize) -> Result<Step, Error> {
+        check_dim(vectors, self.dim)?;
+        // Nobody searches now who began before they were removed.
+        let mut kept = self.kept.write();
+        let given_back: Vec<Slot> = kept.removed.iter().take(effort.max(1)).collect();
+        given_back.iter().for_each(|slot| _ = kept.removed.remove(*slot));
+        Ok(Step { given_back, more: !kept.removed.is_empty() })
     }
 
     fn search(&self, query: &Query<'_>, vectors: &dyn Vectors) -> Result<Nearest, Error> {
         query.check(self.dim)?;
         check_dim(vectors, self.dim)?;
-        one::search(self, query, vectors, &Pool::here())
+        one::search(&self.kept.read(), query, vectors, &Pool::here())
     }
 
     fn search_many(
@@ -165,18 +211,20 @@ impl Index for Flat {
     ) -> Result<Vec<Nearest>, Error> {
         queries.iter().try_for_each(|query| query.check(self.dim))?;
         check_dim(vectors, self.dim)?;
-        many::search(self, queries, vectors, pool)
+        many::search(&self.kept.read(), queries, vectors, pool)
     }
 
     fn encode(&self, into: &mut Vec<u8>) {
-        format::encode(self, into);
+        format::encode(&self.kept.read(), into);
     }
 
     fn statistics(&self) -> Statistics {
-        let codes = self.codes.as_ref().map_or(0, Codes::bytes);
+        let kept = self.kept.read();
+        let codes = kept.codes.as_ref().map_or(0, Codes::bytes);
         Statistics {
-            bytes: codes + self.live.words() * size_of::<u64>(),
-            ..Statistics::new(KIND, self.live.len(), self.dim, &self.measure)
+            removed: kept.removed.len(),
+            bytes: codes + kept.live.words() * size_of::<u64>(),
+            ..Statistics::new(KIND, kept.live.len(), self.dim, &self.measure)
         }
     }
 }

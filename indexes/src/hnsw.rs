@@ -7,39 +7,43 @@
 
 mod beam;
 mod between;
+mod body;
 mod build;
 mod calibrate;
 pub(crate) mod format;
+mod graph;
 mod links;
-mod live;
+mod locks;
 mod many;
 mod near;
 mod nodes;
-mod remove;
 mod search;
 mod select;
+mod slots;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 mod visited;
 
 use std::ops::RangeInclusive;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use base::Slot;
 use bytes::Bytes;
 use crossbeam_queue::ArrayQueue;
+use parking_lot::{Mutex, RwLock};
 
-use self::beam::{Graph, Scratch};
+use self::beam::Scratch;
+use self::body::Body;
 use self::calibrate::Calibration;
-use self::links::Level;
-use self::live::Live;
-use self::nodes::Nodes;
+use self::locks::Locks;
+use self::slots::OwnSlots;
+use self::upkeep::Upkeep;
 use crate::codes::DIM_MAX;
 use crate::image::Image;
 use crate::lanes::Instructions;
-use crate::query::check;
-use crate::vectors::check_dim;
-use crate::{Error, Index, Measure, Nearest, Pool, Query, Statistics, Vectors};
+use crate::shared::Readers;
+use crate::{Error, Index, Measure, Nearest, Pool, Probe, Query, Statistics, Step, Vectors};
 
 /// How a graph is built and searched.
 ///
@@ -149,19 +153,33 @@ const CODED: RangeInclusive<usize> = 48..=DIM_MAX;
 const SCRATCHES: usize = 64;
 
 /// A graph of near neighbours.
-#[derive(Clone, Debug)]
+///
+/// Many may search it while some insert and remove: who searches waits for nobody.
+#[derive(Debug)]
 pub struct Hnsw {
     dim: usize,
     measure: Measure,
     config: HnswConfig,
-    live: Live,
-    graph: Graph,
-    nodes: Option<Nodes>,
-    /// Where what is lent lies; nothing, once all is our own.
+    readers: Arc<Readers>,
+    /// What it was made of when it was made: our own, or what lies in an image.
+    first: Body,
+    /// A copy of what lay in an image, once something was to be changed.
+    own: OnceLock<Body>,
+    /// Where what is lent lies.
     image: Option<Arc<Image>>,
+    /// Held by who copies the image.
+    copying: Mutex<()>,
+    /// Held by all who change something, and alone by who must find it unchanged.
+    writing: RwLock<()>,
+    /// Held by who takes up the first slot.
+    first_of_all: Mutex<()>,
+    /// Held by who changes the links of a node.
+    locks: Locks,
+    upkeep: Mutex<Upkeep>,
+    probe: Mutex<Option<Probe>>,
     calibration: Option<Calibration>,
     instructions: Instructions,
-    scratches: Arc<ArrayQueue<Scratch>>,
+    scratches: ArrayQueue<Scratch>,
 }
 
 impl Hnsw {
@@ -169,27 +187,37 @@ impl Hnsw {
     pub fn new(dim: usize, measure: impl Into<Measure>, config: HnswConfig) -> Self {
         let measure = measure.into();
         let metric = measure.metric().filter(|_| CODED.contains(&dim));
-        let nodes = metric.map(|metric| Nodes::new(dim, metric));
-        Hnsw { nodes, ..Hnsw::bare(dim, measure, config) }
-    }
-
-    /// One without codes.
-    fn bare(dim: usize, measure: Measure, config: HnswConfig) -> Self {
         // Fields may have been set to anything.
         let config = config.m(config.m).ef_construction(config.ef_construction);
         let config = config.ef_search(config.ef_search).stop(config.stop);
-        let graph = Graph { ground: Level::ground(2 * config.m), levels: Vec::new(), entry: None };
+        let readers = Arc::new(Readers::new());
+        let first = Body::new((dim, metric), config.m, &readers);
+        Hnsw::of((dim, measure, config), readers, first)
+    }
+
+    /// One that is made of this.
+    fn of(
+        (dim, measure, config): (usize, Measure, HnswConfig),
+        readers: Arc<Readers>,
+        first: Body,
+    ) -> Self {
         Hnsw {
             dim,
-            nodes: None,
             measure,
             config,
-            live: Live::new(),
-            graph,
+            readers,
+            first,
+            own: OnceLock::new(),
             image: None,
+            copying: Mutex::new(()),
+            writing: RwLock::new(()),
+            first_of_all: Mutex::new(()),
+            locks: Locks::new(),
+            upkeep: Mutex::new(Upkeep::default()),
+            probe: Mutex::new(None),
             calibration: None,
             instructions: Instructions::best(),
-            scratches: Arc::new(ArrayQueue::new(SCRATCHES)),
+            scratches: ArrayQueue::new(SCRATCHES),
         }
     }
 
@@ -209,31 +237,39 @@ impl Hnsw {
     /// # Errors
     /// [`Error::BadImage`], also of every search from then on.
     pub fn verify(&self, progress: &mut dyn FnMut(usize) -> bool) -> Result<bool, Error> {
-        self.image.as_ref().map_or(Ok(true), |image| image.verify_all(progress))
+        self.image().map_or(Ok(true), |image| image.verify_all(progress))
+    }
+
+    /// The image, as long as something is searched that lies in it.
+    fn image(&self) -> Option<&Image> {
+        self.image.as_deref().filter(|_| self.own.get().is_none())
     }
 
     /// Whether nothing of it lies in an image that was not verified.
     pub(crate) fn is_sure(&self) -> bool {
-        self.image.as_ref().is_none_or(|image| image.is_sure())
+        self.image().is_none_or(Image::is_sure)
     }
 
     /// Whether damage was seen.
     fn check_image(&self) -> Result<(), Error> {
-        self.image.as_ref().map_or(Ok(()), |image| image.check())
+        self.image().map_or(Ok(()), Image::check)
     }
 
-    /// Verifies the image before anything is changed; whatever is changed is copied then.
-    fn make_own(&mut self) -> Result<(), Error> {
-        let Some(image) = &self.image else { return Ok(()) };
-        image.verify_all(&mut |_| true)?;
-        self.live.own();
-        let Graph { ground, levels, .. } = &mut self.graph;
-        levels.iter_mut().chain([ground]).for_each(Level::make_own);
-        if let Some(nodes) = &mut self.nodes {
-            nodes.make_own();
+    /// What may be changed. What lies in an image is verified and copied before; who searches meanwhile goes by the image,
+    /// which is kept for them.
+    fn own(&self) -> Result<(&Body, &OwnSlots), Error> {
+        if let Some(image) = self.image() {
+            let _alone = self.copying.lock();
+            if self.own.get().is_none() {
+                image.verify_all(&mut |_| true)?;
+                self.own.get_or_init(|| self.first.copied(&self.readers));
+            }
         }
-        self.image = None;
-        Ok(())
+        let body = self.body();
+        match body.slots.own() {
+            Some(own) => Ok((body, own)),
+            None => unreachable!("what lies in an image was copied"),
+        }
     }
 
     /// How it was built, and is searched.
@@ -251,21 +287,22 @@ impl Hnsw {
     /// # Errors
     /// [`Error::BadImage`].
     pub fn contains(&self, slot: Slot) -> Result<bool, Error> {
+        let slots = &self.body().slots;
         // What pads the words of an image is nobody's slot, whatever is in it.
-        let end = self.live.words() * crate::slots::WORD;
-        let there = (slot.0 as usize) < end && self.live.contains::<true>(slot);
+        let end = slots.words() * crate::slots::WORD;
+        let there = (slot.0 as usize) < end && slots.contains::<true>(slot);
         self.check_image()?;
         Ok(there)
     }
 
     /// How many slots it has.
     pub fn len(&self) -> usize {
-        self.live.len()
+        self.body().slots.len()
     }
 
     /// Whether it has none.
     pub fn is_empty(&self) -> bool {
-        self.live.len() == 0
+        self.len() == 0
     }
 
     /// How many links lead away from a slot on the ground, on average.
@@ -274,9 +311,10 @@ impl Hnsw {
     /// [`Error::BadImage`].
     pub fn degree(&self) -> Result<f64, Error> {
         self.verify(&mut |_| true)?;
-        let count = |slot: Slot| self.graph.ground.links::<false>(slot.0).count();
-        let links: usize = self.live.iter().map(count).sum();
-        Ok(links as f64 / self.live.len().max(1) as f64)
+        let Body { slots, graph, .. } = self.body();
+        let count = |slot: Slot| graph.ground().links::<false>(slot.0).count();
+        let links: usize = slots.iter().map(count).sum();
+        Ok(links as f64 / slots.len().max(1) as f64)
     }
 
     /// Something to remember things in.
@@ -300,28 +338,22 @@ impl Hnsw {
 }
 
 impl Index for Hnsw {
-    fn insert(&mut self, slot: Slot, vectors: &dyn Vectors) -> Result<(), Error> {
-        check_dim(vectors, self.dim)?;
-        self.make_own()?;
-        if self.live.contains::<false>(slot) {
-            return Err(Error::There { slot });
-        }
-        let vector = vectors.vector(slot)?;
-        check(&vector, self.dim)?;
-        self.graph.ground.reserve(slot.0 as usize + 1);
-        if let Some(nodes) = &mut self.nodes {
-            nodes.set(slot.0, &vector);
-        }
-        self.take_up(&[slot.0], vectors, &Pool::here())
+    fn insert(&self, slot: Slot, vectors: &dyn Vectors) -> Result<(), Error> {
+        self.insert_one(slot, vectors)
     }
 
-    fn remove(&mut self, slot: Slot) -> Result<bool, Error> {
-        self.make_own()?;
-        let there = self.live.own().remove(slot);
+    fn remove(&self, slot: Slot) -> Result<bool, Error> {
+        let (_, own) = self.own()?;
+        let _beside_others = self.writing.read();
+        let there = own.live.remove(slot);
         if there {
-            self.detach(slot.0);
+            own.removed.insert(slot);
         }
         Ok(there)
+    }
+
+    fn step(&self, vectors: &dyn Vectors, effort: usize) -> Result<Step, Error> {
+        self.keep_up(vectors, effort)
     }
 
     fn search(&self, query: &Query<'_>, vectors: &dyn Vectors) -> Result<Nearest, Error> {
@@ -342,11 +374,13 @@ impl Index for Hnsw {
     }
 
     fn statistics(&self) -> Statistics {
-        let nodes = self.nodes.as_ref().map_or(0, Nodes::bytes);
-        let live = self.live.bytes() + self.image.as_ref().map_or(0, |image| image.states());
+        let body = self.body();
+        let image = self.image().map_or(0, Image::states);
         Statistics {
-            bytes: nodes + self.graph.bytes() + live,
-            ..Statistics::new(KIND, self.live.len(), self.dim, &self.measure)
+            removed: body.slots.removed(),
+            bytes: body.bytes() + image,
+            probe: *self.probe.lock(),
+            ..Statistics::new(KIND, body.slots.len(), self.dim, &self.measure)
         }
     }
 }

@@ -10,21 +10,33 @@ use crate::{Error, Flat, Hnsw, Measure, Nearest, Pool, Query, Vectors};
 /// It holds slots and what it needs to find them; the vectors stay where they are, and every call is given them. Slots
 /// should lie close: there is room for all below the highest.
 ///
+/// Many may search it while others insert, remove, and let it do what is due.
+///
 /// Promises: it returns only slots that it has and that the query's filter admits, none twice, with distances that
-/// are exact; equally near ones in the order of their slots. An answer that may lack something says so. Never: opens
-/// files.
+/// are exact; equally near ones in the order of their slots. An answer that may lack something says so. What was inserted is
+/// found, and what was removed is not, by every search that begins after. Never: opens files.
 pub trait Index: Send + Sync {
     /// Takes up a slot, whose vector is there.
     ///
     /// # Errors
-    /// [`Error::There`]; if its vector cannot be read, or does not fit. Nothing has changed then.
-    fn insert(&mut self, slot: Slot, vectors: &dyn Vectors) -> Result<(), Error>;
+    /// [`Error::There`]; [`Error::NotGivenBack`]; if its vector cannot be read, or does not fit. Nothing has changed then. If the
+    /// vector of a neighbour cannot be read, the slot may count as one that was removed.
+    fn insert(&self, slot: Slot, vectors: &dyn Vectors) -> Result<(), Error>;
 
-    /// Gives up a slot: nothing in the index refers to it when this returns. Says whether it was there.
+    /// Gives up a slot: no search that begins after this finds it. Says whether it was there. It takes no time, whatever the
+    /// index; what is left of it is cleared away by [`step`](Index::step), and until then its vector must stay where it is.
     ///
     /// # Errors
     /// [`Error::BadImage`], if the image that the index lies in is damaged. Nothing has changed then.
-    fn remove(&mut self, slot: Slot) -> Result<bool, Error>;
+    fn remove(&self, slot: Slot) -> Result<bool, Error>;
+
+    /// Does some of what is due after removals: about as much as looking at so many slots. A slot that was removed is given
+    /// back by one of the steps that follow, when nothing refers to it any more and nobody reads it: then, and not before, it may
+    /// be inserted again, or its vector be overwritten.
+    ///
+    /// # Errors
+    /// If a vector that was needed cannot be read. What is left to do stays to be done.
+    fn step(&self, vectors: &dyn Vectors, effort: usize) -> Result<Step, Error>;
 
     /// Finds the nearest.
     ///
@@ -80,6 +92,17 @@ pub fn open(image: impl Into<Bytes>, measure: &Measure) -> Result<Box<dyn Index>
     }
 }
 
+/// What a step did.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+#[must_use = "slots that are given back are told of once"]
+#[non_exhaustive]
+pub struct Step {
+    /// Slots that nothing refers to any more, each of which was removed.
+    pub given_back: Vec<Slot>,
+    /// Whether there is more to do.
+    pub more: bool,
+}
+
 /// Figures about an index.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
@@ -92,6 +115,11 @@ pub struct Statistics {
     pub dim: usize,
     /// What its vectors are compared with, by name.
     pub measure: String,
+    /// How many slots were removed, and are not given back.
+    pub removed: usize,
+    /// How well it finds what it has: of how many slots that were looked for by their own vectors when it last had finished
+    /// what was due, and how many of them were found. Nothing for an index that is exact, and before.
+    pub probe: Option<Probe>,
     /// How many bytes of memory it holds, the vectors not counted.
     pub bytes: usize,
     /// The instruction set that it runs on, by name.
@@ -101,6 +129,18 @@ pub struct Statistics {
 impl Statistics {
     pub(crate) fn new(kind: &'static str, slots: usize, dim: usize, measure: &Measure) -> Self {
         let (measure, instructions) = (measure.name().to_owned(), crate::instructions());
-        Statistics { kind, slots, dim, measure, bytes: 0, instructions }
+        let (removed, probe, bytes) = (0, None, 0);
+        Statistics { kind, slots, dim, measure, removed, probe, bytes, instructions }
     }
+}
+
+/// What came of looking for slots by their own vectors.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Probe {
+    /// How many were looked for.
+    pub looked_for: usize,
+    /// How many were found, or others that are as near.
+    pub found: usize,
+    /// How many slots no walk could have come to, which were linked anew.
+    pub lost: usize,
 }

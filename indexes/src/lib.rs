@@ -22,15 +22,16 @@ mod image;
 mod index;
 mod kernels;
 mod lanes;
+mod lent;
 mod measure;
 mod memory;
 mod metric;
 mod pool;
 mod query;
 mod rows;
+mod shared;
 mod slots;
 mod standalone;
-mod table;
 mod top;
 mod vectors;
 
@@ -39,7 +40,7 @@ pub use bytes::Bytes;
 pub use error::Error;
 pub use flat::Flat;
 pub use hnsw::{Hnsw, HnswConfig};
-pub use index::{Index, Statistics, open};
+pub use index::{Index, Probe, Statistics, Step, open};
 pub use measure::{
     BadName, DISTANCE_NAME_BYTES_MAX, Distance, Measure, check_distance_name, instructions,
 };

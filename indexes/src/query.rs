@@ -1,9 +1,11 @@
 //! What is asked of an index, and what it answers.
 
 use std::cmp::Ordering;
+use std::fmt;
 
 use base::Slot;
 
+use crate::slots::{WORD, slots_of};
 use crate::{Error, SlotSet};
 
 /// How many neighbours are looked for if nobody says otherwise.
@@ -23,9 +25,28 @@ pub struct Query<'q> {
     pub(crate) k: usize,
     pub(crate) within: Option<f32>,
     pub(crate) filter: Option<&'q SlotSet>,
+    pub(crate) visible: Option<Visible<'q>>,
     pub(crate) ties: Ties,
     pub(crate) budget: Option<u64>,
     pub(crate) recall: Option<f32>,
+}
+
+/// Says which slots may be shown.
+#[derive(Clone, Copy)]
+pub(crate) struct Visible<'q>(&'q (dyn Fn(Slot) -> bool + Sync));
+
+impl Visible<'_> {
+    /// Those slots of a word that may be shown.
+    pub(crate) fn of_word(self, at: usize, word: u64) -> u64 {
+        let hidden = slots_of(at, word).filter(|slot| !(self.0)(*slot));
+        hidden.fold(word, |word, slot| word & !(1 << (slot.0 as usize % WORD)))
+    }
+}
+
+impl fmt::Debug for Visible<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Visible")
+    }
 }
 
 /// What becomes of slots that are as far as the last one of an answer.
@@ -41,8 +62,8 @@ pub enum Ties {
 impl<'q> Query<'q> {
     /// The [`K`] nearest to a vector.
     pub fn new(vector: &'q [f32]) -> Self {
-        let (within, filter, budget, recall) = (None, None, None, None);
-        Query { vector, k: K, within, filter, ties: Ties::Cut, budget, recall }
+        let (within, filter, visible, budget, recall) = (None, None, None, None, None);
+        Query { vector, k: K, within, filter, visible, ties: Ties::Cut, budget, recall }
     }
 
     /// So many at most. [`usize::MAX`] asks for all, which makes sense within a distance.
@@ -60,6 +81,12 @@ impl<'q> Query<'q> {
         Query { filter: Some(filter), ..self }
     }
 
+    /// Only slots of which this says that whoever asks may see them: for a view of what there was at some time. It is asked
+    /// of few; where it hides most of what there is, a filter is faster.
+    pub fn visible(self, visible: &'q (dyn Fn(Slot) -> bool + Sync)) -> Self {
+        Query { visible: Some(Visible(visible)), ..self }
+    }
+
     /// What becomes of ties with the last one.
     pub fn ties(self, ties: Ties) -> Self {
         Query { ties, ..self }
@@ -75,6 +102,13 @@ impl<'q> Query<'q> {
     /// than that takes. With 1, and where it is not known how to reach it, everything is looked at.
     pub fn recall(self, recall: f32) -> Self {
         Query { recall: Some(recall), ..self }
+    }
+
+    /// Whether a slot may be in the answer.
+    #[inline]
+    pub(crate) fn admits(&self, slot: Slot) -> bool {
+        self.filter.is_none_or(|filter| filter.contains(slot))
+            && self.visible.is_none_or(|Visible(visible)| visible(slot))
     }
 
     pub(crate) fn check(&self, dim: usize) -> Result<(), Error> {

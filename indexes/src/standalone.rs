@@ -32,7 +32,16 @@ pub struct Standalone {
     vectors: Memory,
     /// Slots below the highest that have no vector.
     free: BTreeSet<Slot>,
+    /// Slots that were removed, and whose vectors the index still goes by.
+    removed: SlotSet,
 }
+
+/// Removals are cleared away when they are more than one of so many, and at once where there are only a few vectors.
+const CLEARED: usize = 8;
+const FEW: usize = 1_000;
+
+/// A step does so much at a time.
+const EFFORT: usize = 1 << 16;
 
 /// What the index is rebuilt as.
 #[derive(Clone, Copy, Debug)]
@@ -60,12 +69,12 @@ impl Kind {
     ) -> Result<Box<dyn Index>, Error> {
         match self {
             Kind::Flat => {
-                let mut flat = Flat::new(vectors.dim(), measure.clone());
+                let flat = Flat::new(vectors.dim(), measure.clone());
                 flat.insert_all(slots, vectors, pool)?;
                 Ok(Box::new(flat))
             }
             Kind::Hnsw(config) => {
-                let mut hnsw = Hnsw::new(vectors.dim(), measure.clone(), config);
+                let hnsw = Hnsw::new(vectors.dim(), measure.clone(), config);
                 hnsw.insert_all(slots, vectors, pool, &mut |_| true)?;
                 Ok(Box::new(hnsw))
             }
@@ -103,11 +112,12 @@ impl Standalone {
 
     fn empty(kind: Kind, dim: usize, measure: Measure) -> Self {
         let index = kind.empty(dim, &measure);
-        let (vectors, free) = (Memory::new(dim), BTreeSet::new());
-        Standalone { kind, dim, measure, index, vectors, free }
+        let (vectors, free, removed) = (Memory::new(dim), BTreeSet::new(), SlotSet::new());
+        Standalone { kind, dim, measure, index, vectors, free, removed }
     }
 
-    /// Adds a vector; answers with the slot it has from now on: the lowest free one.
+    /// Adds a vector; answers with the slot it has from now on: the lowest free one. That of a removed vector is free when it is
+    /// cleared away, which is done when there are some.
     ///
     /// # Errors
     /// [`Error::Dimension`]; [`Error::NotFinite`]; [`Error::Full`].
@@ -127,16 +137,32 @@ impl Standalone {
     /// # Errors
     /// None that is expected: nothing of it lies in an image.
     pub fn remove(&mut self, slot: Slot) -> Result<bool, Error> {
-        let there = self.index.remove(slot)? && self.vectors.unset(slot);
+        let there = self.index.remove(slot)?;
         if there {
-            self.free.insert(slot);
+            self.removed.insert(slot);
+        }
+        if self.size() < FEW || self.removed.len() > self.size() / CLEARED {
+            self.clear_away()?;
         }
         Ok(there)
     }
 
+    /// Clears away what is left of removed vectors.
+    fn clear_away(&mut self) -> Result<(), Error> {
+        while !self.removed.is_empty() {
+            for slot in self.index.step(&self.vectors, EFFORT)?.given_back {
+                self.removed.remove(slot);
+                self.vectors.unset(slot);
+                self.free.insert(slot);
+            }
+        }
+        Ok(())
+    }
+
     /// The vector in a slot, if there is one.
     pub fn get(&self, slot: Slot) -> Option<Vec<f32>> {
-        self.vectors.vector(slot).ok().map(|vector| vector.to_vec())
+        let there = !self.removed.contains(slot);
+        there.then(|| self.vectors.vector(slot).ok().map(|vector| vector.to_vec()))?
     }
 
     /// The `k` nearest, the nearest first: those that are not farther than the threshold, if there is one.
@@ -156,7 +182,7 @@ impl Standalone {
 
     /// How many vectors there are.
     pub fn size(&self) -> usize {
-        self.vectors.len()
+        self.vectors.len() - self.removed.len()
     }
 
     /// Removes all.
@@ -169,6 +195,7 @@ impl Standalone {
     /// # Errors
     /// None that is expected: every vector fitted when it was added.
     pub fn rebuild(&mut self, pool: &Pool) -> Result<(), Error> {
+        self.clear_away()?;
         let slots = self.vectors.slots();
         self.index = self.kind.build(&self.measure, slots, &self.vectors, pool)?;
         Ok(())
@@ -184,7 +211,7 @@ impl Standalone {
         self.index.as_ref()
     }
 
-    /// Its vectors.
+    /// Its vectors, and those that were removed and are not cleared away.
     pub fn vectors(&self) -> &Memory {
         &self.vectors
     }

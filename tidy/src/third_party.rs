@@ -42,6 +42,8 @@ const USES: &[Use] = &[
         Kind::Code,
         "images that lie in whatever owns them, a mapped file or memory",
     ),
+    ("parking_lot", "indexes", Kind::Code, "locks that do not poison, and are a byte each"),
+    ("loom", "indexes", Kind::Code, "every order of readers and writers, under --cfg loom only"),
     ("rayon", "indexes", Kind::Code, "threads that share work by taking it from each other"),
     ("proptest", "indexes", Kind::Tests, "random vectors and numbers against plain sums"),
     ("parking_lot", "engine", Kind::Code, "locks that do not poison, and let many read"),

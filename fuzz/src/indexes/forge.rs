@@ -36,6 +36,7 @@ const MADE_UP_MAX: usize = 256 << 10;
 #[derive(Clone, Copy, Debug)]
 enum Holds {
     Live,
+    Removed,
     About,
     /// Links to so many nodes.
     Links(usize),
@@ -67,7 +68,8 @@ impl Layout {
             return None;
         }
         let (rows, lists) = (64 * words, |degree: usize| (4 * degree).next_multiple_of(64));
-        let mut wanted = vec![(Holds::Live, words.div_ceil(8), 64)];
+        let set = |holds| (holds, words.div_ceil(8), 64);
+        let mut wanted = vec![set(Holds::Live), set(Holds::Removed)];
         let mut counts = Bytes::new(image.get(COUNTS..HEADER)?);
         for _ in 0..levels {
             let count = counts.u32() as usize;
@@ -193,6 +195,13 @@ pub(crate) fn made_up(name: &str, bytes: &mut Bytes<'_>) -> Vec<u8> {
     image.resize(layout.end, 0);
     for table in layout.tables {
         let Some(place) = image.get_mut(table.place) else { continue };
+        if let Holds::Removed = table.holds {
+            // By the seed alone: none, all, or some.
+            for (at, byte) in place.iter_mut().take(8 * words as usize).enumerate() {
+                *byte = [0, u8::MAX, mixed(seed, at as u64) as u8, 0x11][seed as usize % 4];
+            }
+            continue;
+        }
         fill(table.holds, table.width.max(1), place, bytes);
         if let (Holds::Live, 0) = (table.holds, slots) {
             // No lie about how many there are.
@@ -235,7 +244,7 @@ fn fill(holds: Holds, width: usize, place: &mut [u8], bytes: &mut Bytes<'_>) {
 /// Fills a row with what could be there: all slots, each linked to those behind it.
 fn sane(holds: Holds, row: usize, place: &mut [u8]) {
     match holds {
-        Holds::Live => place.fill(u8::MAX),
+        Holds::Live | Holds::Removed => place.fill(u8::MAX),
         Holds::About => {
             put(place, 0, &(row as u32 + 1).to_le_bytes());
             put(place, 4, &(row as u32).to_le_bytes());

@@ -5,10 +5,9 @@
 
 use base::codec::{Decoder, Encoder};
 
-use super::Flat;
+use super::{Flat, Kept};
 use crate::codes::Codes;
 use crate::format::{Head, check_sum, encode_body, seal};
-use crate::lanes::Instructions;
 use crate::{Error, Measure};
 
 /// What an image begins with.
@@ -17,8 +16,8 @@ pub(crate) const MAGIC: [u8; 8] = *b"arrwflat";
 const HEADER: usize = 64;
 
 /// Appends the image of an index.
-pub(super) fn encode(flat: &Flat, into: &mut Vec<u8>) {
-    let Flat { dim, measure, live, codes, .. } = flat;
+pub(super) fn encode(flat: &Kept, into: &mut Vec<u8>) {
+    let Kept { dim, measure, live, codes, .. } = flat;
     let mut image = Vec::new();
     let mut encoder = Encoder::new(&mut image);
     let words = live.words_taken();
@@ -43,6 +42,5 @@ pub(super) fn decode(image: &[u8], measure: &Measure) -> Result<Flat, Error> {
         None => None,
     };
     decoder.finish("codes")?;
-    let (dim, instructions) = (head.dim, Instructions::best());
-    Ok(Flat { dim, measure: measure.clone(), live, codes, instructions })
+    Ok(Flat::of(head.dim, measure.clone(), live, codes))
 }

@@ -10,7 +10,7 @@ mod floats;
 
 use base::Slot;
 
-use super::{Flat, one};
+use super::{Kept, one};
 use crate::codes::{CodedQuery, Limit};
 use crate::lanes::{Isa, LANES, Work};
 use crate::measure::Compared;
@@ -28,7 +28,7 @@ const AT_A_TIME: usize = 512;
 
 /// Searches for all of them, on all threads of a pool.
 pub(super) fn search(
-    flat: &Flat,
+    flat: &Kept,
     queries: &[Query<'_>],
     vectors: &dyn Vectors,
     pool: &Pool,
@@ -50,7 +50,7 @@ pub(super) fn search(
 
 /// Each by itself: the threads share them, or, if there are few, the vectors.
 fn one_by_one(
-    flat: &Flat,
+    flat: &Kept,
     queries: &[Query<'_>],
     vectors: &dyn Vectors,
     pool: &Pool,
@@ -64,7 +64,7 @@ fn one_by_one(
 
 /// The search for some queries among all slots.
 struct Many<'s> {
-    flat: &'s Flat,
+    flat: &'s Kept,
     queries: &'s [Query<'s>],
     vectors: &'s dyn Vectors,
     metric: Metric,
@@ -95,7 +95,7 @@ impl Asked<'_> {
 /// What is the same for all of them.
 #[derive(Clone, Copy)]
 struct Common<'s> {
-    flat: &'s Flat,
+    flat: &'s Kept,
     vectors: &'s dyn Vectors,
     metric: Metric,
     off: Off,

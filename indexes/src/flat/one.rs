@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use base::Slot;
 
-use super::Flat;
+use super::Kept;
 use super::pays::Pays;
 use crate::codes::{CodedQuery, Codes, Limit, Sums, beyond, upper_products};
 use crate::lanes::{Isa, LANES, Work};
@@ -23,7 +23,7 @@ const IN_FULL: u64 = 4;
 
 /// Searches for one, on all threads of a pool.
 pub(super) fn search(
-    flat: &Flat,
+    flat: &Kept,
     query: &Query<'_>,
     vectors: &dyn Vectors,
     pool: &Pool,
@@ -60,7 +60,7 @@ pub(super) fn search(
 
 /// The search among some words of slots.
 struct Scan<'s> {
-    flat: &'s Flat,
+    flat: &'s Kept,
     query: &'s Query<'s>,
     vectors: &'s dyn Vectors,
     coded: Option<&'s CodedQuery>,

@@ -4,9 +4,10 @@ use std::cell::RefCell;
 
 use base::Slot;
 
+use super::graph::{Entry, Graph};
 use super::links::{Level, NONE};
 use super::near::Near;
-use super::nodes::Nodes;
+use super::nodes::NodesInUse;
 use super::visited::Visited;
 use crate::codes::CodedQuery;
 use crate::lanes::{Isa, Work};
@@ -53,7 +54,7 @@ pub(super) struct Least {
 /// By codes, which are to be checked or not.
 #[derive(Clone, Copy)]
 pub(super) struct ByCode<'s, const CHECK: bool> {
-    pub(super) nodes: &'s Nodes,
+    pub(super) nodes: NodesInUse<'s>,
     pub(super) query: &'s CodedQuery,
 }
 
@@ -170,14 +171,14 @@ impl Scratch {
 
 /// A level of no more nodes is gone through as a whole: greedy walks do not get from one cluster to another where the
 /// links are few.
-const GONE_THROUGH: usize = 512;
+pub(super) const GONE_THROUGH: usize = 512;
 
-/// Finds out where a search of what is below these levels begins: at the nearest node of each, from one that is small on.
-/// What it answers with is a node of the level below them; `entry` is where it begins if none is small, and the answer if
-/// there are none.
+/// Finds out where a search begins on a level: at the nearest node of each level above it, from one that is small on.
 pub(super) struct Descend<'s, S, const CHECK: bool> {
-    pub(super) levels: &'s [Level],
-    pub(super) entry: u32,
+    pub(super) graph: &'s Graph,
+    pub(super) entry: Entry,
+    /// On which level: not above that of the entry.
+    pub(super) to: usize,
     pub(super) scorer: &'s S,
     pub(super) scored: &'s mut u64,
 }
@@ -187,14 +188,16 @@ impl<S: Scorer, const CHECK: bool> Work for Descend<'_, S, CHECK> {
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) -> u32 {
-        let Descend { levels, entry, scorer, scored } = self;
-        let small = levels.iter().position(|level| level.end() <= GONE_THROUGH);
-        let (mut node, mut left) = (entry, levels);
-        if let Some((level, rest)) = small.and_then(|at| levels.get(..=at)?.split_last()) {
-            node = level.below::<CHECK>(nearest_of::<I, CHECK>(isa, level, entry, scorer, scored));
-            left = rest;
+        let Descend { graph, entry, to, scorer, scored } = self;
+        let (mut node, mut left) = (entry.node, entry.level);
+        let is_small = |at: &usize| graph.level(*at).is_some_and(|it| it.end() <= GONE_THROUGH);
+        let small = (to + 1..=entry.level).find(is_small);
+        if let Some((at, level)) = small.and_then(|at| Some((at, graph.level(at)?))) {
+            node = level.below::<CHECK>(nearest_of::<I, CHECK>(isa, level, node, scorer, scored));
+            left = at - 1;
         }
-        for level in left.iter().rev() {
+        while left > to {
+            let Some(level) = graph.level(left) else { break };
             let mut score = scorer.guess(isa, level.slot::<CHECK>(node));
             *scored += 1;
             loop {
@@ -214,6 +217,7 @@ impl<S: Scorer, const CHECK: bool> Work for Descend<'_, S, CHECK> {
                 }
             }
             node = level.below::<CHECK>(node);
+            left -= 1;
         }
         node
     }
@@ -267,7 +271,7 @@ impl<'s, S: Scorer, const CHECK: bool> Walk<'s, S, CHECK> {
     ) -> Self {
         scratch.visited.begin(level.end());
         scratch.near.begin(room);
-        scratch.visited.mark(std::iter::once(entry), &mut scratch.fresh);
+        scratch.visited.mark_one(entry, &mut scratch.fresh);
         let least = scorer.least(f32::INFINITY);
         Walk { level, scorer, scratch, least, stop: (f32::INFINITY, 0) }
     }
@@ -279,7 +283,7 @@ impl<'s, S: Scorer, const CHECK: bool> Walk<'s, S, CHECK> {
 
     /// Never comes to this node, which is not the one where it begins.
     pub(super) fn pass_over(&mut self, node: u32) {
-        self.scratch.visited.mark(std::iter::once(node), &mut Vec::new());
+        self.scratch.visited.mark_one(node, &mut Vec::new());
     }
 
     /// Scores what the last step found, and finds what is next to the nearest of it all; says whether there is more to do.
@@ -317,9 +321,7 @@ impl<'s, S: Scorer, const CHECK: bool> Walk<'s, S, CHECK> {
             scorer.fetch(isa, level.slot::<CHECK>(*node));
         }
         if let Some(coming) = near.coming() {
-            for line in level.lines(coming) {
-                isa.fetch(line);
-            }
+            level.fetch(isa, coming);
         }
         true
     }
@@ -348,21 +350,5 @@ impl<S: Scorer, const CHECK: bool> Work for Walks<'_, '_, S, CHECK> {
                 }
             }
         }
-    }
-}
-
-/// The ground and the levels above it.
-#[derive(Clone, Debug)]
-pub(super) struct Graph {
-    pub(super) ground: Level,
-    pub(super) levels: Vec<Level>,
-    /// The node of the highest level at which every search begins.
-    pub(super) entry: Option<u32>,
-}
-
-impl Graph {
-    /// How many bytes its links take.
-    pub(super) fn bytes(&self) -> usize {
-        self.ground.bytes() + self.levels.iter().map(Level::bytes).sum::<usize>()
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! Nothing is proved by it: what it says is off by more than it allows for in a few of a hundred cases.
 
-use super::nodes::Nodes;
+use super::nodes::NodesInUse;
 use crate::codes::{Shape, nibble_products};
 use crate::lanes::Isa;
 
@@ -114,11 +114,11 @@ fn sum_of<I: Isa>(isa: I, plane: &[[u8; 64]]) -> i32 {
     isa.sum_wholes(sums)
 }
 
-impl Nodes {
+impl NodesInUse<'_> {
     /// Whether one vector is nearer to another than this: by both planes of the one, and the upper plane of the other.
     #[inline(always)]
     pub(super) fn nearer_at_a_glance<I: Isa>(
-        &self,
+        self,
         isa: I,
         one: &Unpacked,
         other: &Planes<'_>,
@@ -132,7 +132,7 @@ impl Nodes {
     /// The same by both planes of both.
     #[inline(always)]
     pub(super) fn nearer<I: Isa>(
-        &self,
+        self,
         isa: I,
         one: &Unpacked,
         other: &Planes<'_>,
@@ -143,12 +143,12 @@ impl Nodes {
 
     /// Half of the square of how far two vectors are from each other; of what has no square, that.
     #[inline(always)]
-    pub(super) fn between<I: Isa>(&self, isa: I, one: &Unpacked, other: &Planes<'_>) -> f32 {
+    pub(super) fn between<I: Isa>(self, isa: I, one: &Unpacked, other: &Planes<'_>) -> f32 {
         far(one, other.fine, other.sums_with(isa, one))
     }
 
     #[inline(always)]
-    fn compare(&self, one: &Unpacked, that: Meaning, sums: (i32, i32), third: f32) -> Glance {
+    fn compare(self, one: &Unpacked, that: Meaning, sums: (i32, i32), third: f32) -> Glance {
         let this = one.meaning;
         let found = far(one, that, sums);
         let errors = this.error * that.error;
@@ -181,16 +181,20 @@ fn far(one: &Unpacked, that: Meaning, (sum, products): (i32, i32)) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use super::super::nodes::Nodes;
     use super::*;
     use crate::Metric;
     use crate::given::{Kind, Random};
     use crate::lanes::{Instructions, Work};
+    use crate::shared::Readers;
 
     const DIM: usize = 100;
 
     /// What is said of two slots: how far they are apart, and whether that is less than this.
     struct Said<'s> {
-        nodes: &'s Nodes,
+        nodes: NodesInUse<'s>,
         slots: [u32; 2],
         third: f32,
     }
@@ -222,8 +226,13 @@ mod tests {
         for kind in [Kind::Gaussian, Kind::Clustered] {
             for metric in Metric::ALL {
                 let (_, vectors) = kind.set(DIM, 1, 60, 61);
-                let mut nodes = Nodes::new(DIM, metric);
-                (0..).zip(&vectors).for_each(|(slot, vector)| nodes.set(slot, vector));
+                let readers = Arc::new(Readers::new());
+                let nodes = Nodes::new(DIM, metric, &readers);
+                for (slot, vector) in (0..).zip(&vectors) {
+                    nodes.make(slot, vector).expect("it is the first").open();
+                }
+                let pin = readers.pin();
+                let nodes = nodes.under(&pin);
                 let mut random = Random(62);
                 let (mut wrong, mut open) = ([0; 2], [0; 2]);
                 for _ in 0..3_000 {
@@ -234,8 +243,7 @@ mod tests {
                     let [one, other, third] = pick.map(|at| &vectors[at]);
                     let (far, third) = (truth(metric, one, other), truth(metric, other, third));
                     let slots = [pick[0] as u32, pick[1] as u32];
-                    let (said, glances) =
-                        Instructions::best().run(Said { nodes: &nodes, slots, third });
+                    let (said, glances) = Instructions::best().run(Said { nodes, slots, third });
                     let size = |vector: &[f32]| Metric::L2.distance(vector, &[0.0; DIM]);
                     let scale = match metric {
                         Metric::Dot => size(one) * size(other),

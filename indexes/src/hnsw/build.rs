@@ -9,16 +9,19 @@ use std::cell::RefCell;
 
 use base::Slot;
 
-use super::beam::{ByCode, Descend, Graph, InFull, Scorer, Scratch, Walk, Walks, nearest_of};
+use super::beam::{ByCode, Descend, InFull, Scorer, Scratch, Walk, Walks, nearest_of};
+use super::body::{Body, InUse};
+use super::graph::{Entry, LEVELS_MAX};
 use super::links::{Level, NONE};
-use super::nodes::Nodes;
 use super::select::{Candidate, ChosenByCode, ChosenInFull, Full, Select};
+use super::slots::OwnSlots;
 use super::{Hnsw, HnswConfig};
 use crate::codes::CodedQuery;
 use crate::lanes::{Isa, Work};
 use crate::query::check;
+use crate::shared::Held;
 use crate::vectors::check_dim;
-use crate::{Error, Pool, SlotSet, Vectors};
+use crate::{Error, Pool, Query, SlotSet, Vectors};
 
 /// A batch is one of so many slots that are there.
 const BATCH: usize = 50;
@@ -30,43 +33,73 @@ const ALONE: usize = 1_000;
 const SLOTS: usize = 8;
 const GROUPS: usize = 32;
 
-/// Where the links of a slot should lead: nodes on each of its levels, the ground first.
-struct Plan {
+/// And so many vectors, where it is only looked whether they fit.
+const CHECKED: usize = 4_096;
+
+/// A slot that is to be taken up, and where its links should lead.
+struct Plan<'b> {
     slot: u32,
-    level: usize,
-    links: Vec<Vec<u32>>,
+    /// Its code, which nobody sees yet.
+    code: Option<Held<'b>>,
+    /// Its node on each of its levels, the ground first, and who that should be linked to.
+    nodes: Vec<(u32, Vec<u32>)>,
 }
 
-/// A link that is wanted in return: on which level, from whom, to whom.
-type Return = (usize, u32, u32);
+/// A link that is wanted in return, on a level.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Return {
+    pub(super) level: usize,
+    /// From this node.
+    pub(super) from: u32,
+    /// To this one, of this slot.
+    pub(super) to: u32,
+    pub(super) slot: u32,
+}
+
+/// The links that a node had, and those that it should have with what is wanted in return.
+pub(super) struct Change {
+    level: usize,
+    node: u32,
+    before: Vec<u32>,
+    links: Vec<u32>,
+}
 
 impl Hnsw {
     /// Takes up many slots at once, on all threads of a pool. `progress` is told how many are done, and says whether to
     /// go on; what was taken up by then stays.
     ///
+    /// Others may search, insert and remove meanwhile; the graph depends on the seed and the slots alone if they do not change
+    /// it.
+    ///
     /// # Errors
     /// As [`insert`](crate::Index::insert), for any of them.
     pub fn insert_all(
-        &mut self,
+        &self,
         slots: &SlotSet,
         vectors: &dyn Vectors,
         pool: &Pool,
         progress: &mut dyn FnMut(usize) -> bool,
     ) -> Result<(), Error> {
         check_dim(vectors, self.dim)?;
-        self.make_own()?;
-        if let Some(slot) = slots.iter().find(|slot| self.live.contains::<false>(*slot)) {
-            return Err(Error::There { slot });
+        let (body, own) = self.own()?;
+        if let Some(slot) = slots.iter().find(|slot| own.taken.contains(*slot)) {
+            return Err(own.why_not(slot));
         }
-        self.encode_all(slots, vectors, pool)?;
         let mut left: Vec<u32> = slots.iter().map(|slot| slot.0).collect();
+        let fit = |some: &[u32]| {
+            some.iter().try_for_each(|slot| check(&vectors.vector(Slot(*slot))?, self.dim))
+        };
+        pool.each(left.chunks(CHECKED).collect(), fit).into_iter().collect::<Result<(), _>>()?;
         shuffle(&mut left, self.config.seed);
         let (all, mut done) = (left.len(), 0);
         while done < all {
-            let here = self.live.len();
+            // One batch depends on the whole of the one before.
+            let alone = self.writing.write();
+            let here = self.len();
             let batch = if here < ALONE { 1 } else { here / BATCH };
             let batch = left.get(done..(done + batch).min(all)).unwrap_or_default();
-            self.take_up(batch, vectors, pool)?;
+            self.take_up(body, own, batch, vectors, pool)?;
+            drop(alone);
             done += batch.len();
             if !progress(done) {
                 break;
@@ -75,138 +108,231 @@ impl Hnsw {
         Ok(())
     }
 
-    fn encode_all(
-        &mut self,
-        slots: &SlotSet,
-        vectors: &dyn Vectors,
-        pool: &Pool,
-    ) -> Result<(), Error> {
-        let end = slots.words() * crate::slots::WORD;
-        self.graph.ground.reserve(end);
-        let Some(nodes) = &mut self.nodes else {
-            let mut all = slots.iter();
-            return all.try_for_each(|slot| check(&vectors.vector(slot)?, self.dim));
-        };
-        nodes.set_all(slots, vectors, pool)
+    /// Takes up one slot beside others that do the same.
+    pub(super) fn insert_one(&self, slot: Slot, vectors: &dyn Vectors) -> Result<(), Error> {
+        check_dim(vectors, self.dim)?;
+        let (body, own) = self.own()?;
+        if own.taken.contains(slot) {
+            return Err(own.why_not(slot));
+        }
+        check(&*vectors.vector(slot)?, self.dim)?;
+        let _beside_others = self.writing.read();
+        // Of two that find nothing to be linked to the second would never be found.
+        let first = body.graph.entry().is_none().then(|| self.first_of_all.lock());
+        let first = first.filter(|_| body.graph.entry().is_none());
+        self.take_up(body, own, &[slot.0], vectors, &Pool::here())?;
+        drop(first);
+        Ok(())
     }
 
-    /// Takes up slots whose codes are there.
-    pub(super) fn take_up(
-        &mut self,
+    /// Takes up slots.
+    fn take_up(
+        &self,
+        body: &Body,
+        own: &OwnSlots,
         slots: &[u32],
         vectors: &dyn Vectors,
         pool: &Pool,
     ) -> Result<(), Error> {
+        if let Some(at) = slots.iter().position(|slot| !own.taken.insert(Slot(*slot))) {
+            let (before, rest) = slots.split_at_checked(at).unwrap_or_default();
+            before.iter().for_each(|slot| own.let_go(*slot));
+            return Err(own.why_not(Slot(rest.first().copied().unwrap_or(NONE))));
+        }
+        let pin = self.readers.pin();
+        let on = self.body_under(body, &pin);
         let plans = pool.each(slots.chunks(SLOTS).collect(), |slots| {
-            let plan = |slot: &u32| self.plan(*slot, vectors);
+            let plan = |slot: &u32| self.plan(body, on, *slot, vectors);
             slots.iter().map(plan).collect::<Result<Vec<_>, Error>>()
         });
-        let plans: Vec<Plan> =
-            plans.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
-        let returns = self.set_links(&plans);
-        match self.set_returns(&returns, vectors, pool) {
-            Ok(()) => {
-                self.live.own().extend(slots.iter().map(|slot| Slot(*slot)));
-                Ok(())
-            }
+        let plans = plans.into_iter().collect::<Result<Vec<_>, _>>();
+        let mut plans: Vec<Plan<'_>> = match plans {
+            Ok(plans) => plans.into_iter().flatten().collect(),
             Err(error) => {
-                plans.iter().for_each(|plan| self.detach(plan.slot));
-                Err(error)
+                slots.iter().for_each(|slot| own.let_go(*slot));
+                return Err(error);
             }
-        }
+        };
+        // From here on they may be come to. If it goes wrong they are removed slots, which nobody finds.
+        plans.iter_mut().filter_map(|plan| plan.code.take()).for_each(Held::open);
+        let linked = self.link(on, &mut plans, vectors, pool);
+        let into = if linked.is_ok() { &own.live } else { &own.removed };
+        slots.iter().for_each(|slot| _ = into.insert(Slot(*slot)));
+        linked
     }
 
-    /// Sets the links that are wanted in return; none, if there is an error.
-    fn set_returns(
-        &mut self,
-        returns: &[Return],
+    /// Sets the links of slots that were planned, and those that are wanted in return.
+    fn link(
+        &self,
+        on: InUse<'_>,
+        plans: &mut [Plan<'_>],
         vectors: &dyn Vectors,
         pool: &Pool,
     ) -> Result<(), Error> {
-        let groups: Vec<_> = returns.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)).collect();
-        let lists = pool.each(groups.chunks(GROUPS).collect(), |groups| {
-            let return_links = |group: &&[Return]| self.return_links(group, vectors);
-            groups.iter().map(return_links).collect::<Result<Vec<_>, Error>>()
+        let graph = on.graph;
+        let mut returns = Vec::new();
+        for Plan { slot, nodes, .. } in plans.iter_mut() {
+            for (level, (node, links)) in nodes.iter_mut().enumerate() {
+                let Some(on_level) = graph.make_level(level) else { continue };
+                *node = if level == 0 { *slot } else { on_level.reserve() };
+                on_level.put(*node, links.iter().copied());
+                let back = |from: &u32| Return { level, from: *from, to: *node, slot: *slot };
+                returns.extend(links.iter().map(back));
+            }
+        }
+        returns.sort_unstable();
+        let same = |a: &Return, b: &Return| (a.level, a.from) == (b.level, b.from);
+        let groups: Vec<_> = returns.chunk_by(same).collect();
+        let changes = pool.each(groups.chunks(GROUPS).collect(), |groups| {
+            let change = |group: &&[Return]| self.change(on, group, vectors);
+            groups.iter().map(change).collect::<Result<Vec<_>, Error>>()
         });
-        let lists = lists.into_iter().collect::<Result<Vec<_>, _>>()?;
-        for (level, node, links) in lists.into_iter().flatten() {
-            let upper = level.checked_sub(1).map(|at| self.graph.levels.get_mut(at));
-            match upper {
-                None => self.graph.ground.put(node, &links),
-                Some(Some(upper)) => upper.put(node, &links),
-                Some(None) => {}
+        let changes = match changes.into_iter().collect::<Result<Vec<_>, _>>() {
+            Ok(changes) => changes,
+            Err(error) => {
+                for (level, (node, _)) in plans.iter().flat_map(Plan::upper) {
+                    graph.level(level).into_iter().for_each(|it| it.give_back(node));
+                }
+                return Err(error);
+            }
+        };
+        for Plan { slot, nodes, .. } in plans.iter() {
+            let mut below = *slot;
+            for (level, (node, _)) in nodes.iter().enumerate().skip(1) {
+                graph.level(level).into_iter().for_each(|it| it.name(*node, *slot, below));
+                below = *node;
+            }
+        }
+        // Every group has a change, in their order.
+        for (change, group) in changes.into_iter().flatten().zip(groups) {
+            self.make_change(on, change, group, vectors)?;
+        }
+        for plan in plans.iter() {
+            if let Some((level, (node, _))) = plan.nodes.iter().enumerate().next_back() {
+                graph.raise_entry(Entry { level, node: *node });
             }
         }
         Ok(())
     }
 
     /// Finds out where the links of a slot should lead.
-    fn plan(&self, slot: u32, vectors: &dyn Vectors) -> Result<Plan, Error> {
-        let level = self.config.level_of(slot);
+    fn plan<'b>(
+        &self,
+        body: &'b Body,
+        on: InUse<'_>,
+        slot: u32,
+        vectors: &dyn Vectors,
+    ) -> Result<Plan<'b>, Error> {
+        let level = self.config.level_of(slot).min(LEVELS_MAX);
         let vector = vectors.vector(Slot(slot))?;
-        let nodes = self.nodes.as_ref();
-        let coded = nodes.and_then(|nodes| CodedQuery::new(nodes.shape(), &vector));
-        let links = self.with_scratch(|scratch| {
-            let (hnsw, coded, vector) = (self, coded.as_ref(), &vector);
-            self.instructions.run(Look { hnsw, slot, level, vector, coded, vectors, scratch })
-        })?;
-        Ok(Plan { slot, level, links })
-    }
-
-    /// Makes nodes of slots and sets their links; answers with the links that are wanted in return, in order.
-    fn set_links(&mut self, plans: &[Plan]) -> Vec<Return> {
-        let mut returns = Vec::new();
-        for plan in plans {
-            let Graph { ground, levels, entry } = &mut self.graph;
-            ground.reserve(plan.slot as usize + 1);
-            let mut node = plan.slot;
-            for level in 0..=plan.level {
-                let links = plan.links.get(level).map_or(&[][..], Vec::as_slice);
-                match level.checked_sub(1) {
-                    None => ground.put(node, links),
-                    Some(at) => {
-                        if levels.len() == at {
-                            levels.push(Level::upper(self.config.m));
-                            *entry = None;
-                        }
-                        if let Some(upper) = levels.get_mut(at) {
-                            node = upper.add(plan.slot, node);
-                            upper.put(node, links);
-                        }
-                    }
-                }
-                returns.extend(links.iter().map(|link| (level, *link, node)));
+        body.graph.ground().make(slot);
+        let code = match &body.nodes {
+            // Slots that are not taken are shut.
+            Some(nodes) => {
+                Some(nodes.make(slot, &vector).ok_or(Error::There { slot: Slot(slot) })?)
             }
-            if entry.is_none() && plan.level == levels.len() {
-                *entry = Some(node);
-            }
+            None => None,
+        };
+        let mut links = self.look(on, (slot, level), &vector, vectors)?;
+        links.resize(level + 1, Vec::new());
+        if let Some(ground) = links.first_mut().filter(|ground| ground.is_empty()) {
+            // All that is near is being detached, or there is nothing yet.
+            *ground = self.nearest_of_all(on, slot, &vector, vectors)?;
         }
-        returns.sort_unstable();
-        returns
+        Ok(Plan { slot, code, nodes: links.into_iter().map(|links| (slot, links)).collect() })
     }
 
-    fn full<'s>(&'s self, vectors: &'s dyn Vectors) -> Full<'s> {
+    /// Finds out where the links of a slot should lead, on each of its levels that there is.
+    pub(super) fn look(
+        &self,
+        on: InUse<'_>,
+        (slot, level): (u32, usize),
+        vector: &[f32],
+        vectors: &dyn Vectors,
+    ) -> Result<Vec<Vec<u32>>, Error> {
+        let coded = on.nodes.and_then(|nodes| CodedQuery::new(nodes.shape(), vector));
+        let coded = coded.as_ref();
+        self.with_scratch(|scratch| {
+            self.instructions.run(Look { on, slot, level, vector, coded, vectors, scratch })
+        })
+    }
+
+    /// The nearest slots that are live, found by looking at all.
+    pub(super) fn nearest_of_all(
+        &self,
+        on: InUse<'_>,
+        slot: u32,
+        vector: &[f32],
+        vectors: &dyn Vectors,
+    ) -> Result<Vec<u32>, Error> {
+        if on.slots.len() == 0 {
+            return Ok(Vec::new());
+        }
+        let query = Query::new(vector).k(self.config.m + 1);
+        let found = self.search_in(&query, None, vectors)?.neighbours.into_iter();
+        Ok(found.map(|it| it.slot.0).filter(|it| *it != slot).take(self.config.m).collect())
+    }
+
+    pub(super) fn full<'s>(&'s self, vectors: &'s dyn Vectors) -> Full<'s> {
         Full { measure: &self.measure, vectors }
     }
 
     /// The links of a node when those are there that are wanted in return.
-    fn return_links(
+    pub(super) fn change(
         &self,
+        on: InUse<'_>,
         group: &[Return],
         vectors: &dyn Vectors,
-    ) -> Result<(usize, u32, Vec<u32>), Error> {
-        let Some((level, node, _)) = group.first().copied() else {
-            return Ok((0, NONE, Vec::new()));
+    ) -> Result<Change, Error> {
+        let Some(Return { level, from: node, .. }) = group.first().copied() else {
+            return Ok(Change { level: 0, node: NONE, before: Vec::new(), links: Vec::new() });
         };
-        let on = match level.checked_sub(1) {
-            Some(at) => self.graph.levels.get(at),
-            None => Some(&self.graph.ground),
-        };
-        let Some(on) = on else { return Ok((level, NONE, Vec::new())) };
-        let links = on.links::<false>(node).chain(group.iter().map(|it| it.2)).collect();
-        let (full, nodes) = (self.full(vectors), self.nodes.as_ref());
-        let links = self.instructions.run(Shrink { level: on, node, links, full, nodes })?;
-        Ok((level, node, links))
+        let (mut before, mut links) = (Vec::new(), Vec::new());
+        if let Some(on_level) = on.graph.level(level) {
+            before.extend(on_level.links::<false>(node));
+            let mut wanted: Vec<_> =
+                before.iter().map(|to| (*to, on_level.slot::<false>(*to))).collect();
+            let new = group.iter().filter(|it| !before.contains(&it.to));
+            wanted.extend(new.map(|it| (it.to, it.slot)));
+            links = self.fewer(on, on_level, node, wanted, vectors)?;
+        }
+        Ok(Change { level, node, before, links })
+    }
+
+    /// As many of these links of a node, with the slots they lead to, as it may have.
+    fn fewer(
+        &self,
+        on: InUse<'_>,
+        level: &Level,
+        node: u32,
+        links: Vec<(u32, u32)>,
+        vectors: &dyn Vectors,
+    ) -> Result<Vec<u32>, Error> {
+        self.instructions.run(Shrink { on, level, node, links, full: self.full(vectors) })
+    }
+
+    /// Puts links in the place of those that were there; if others are there by now, finds out again.
+    pub(super) fn make_change(
+        &self,
+        on: InUse<'_>,
+        mut change: Change,
+        group: &[Return],
+        vectors: &dyn Vectors,
+    ) -> Result<(), Error> {
+        let Some(level) = on.graph.level(change.level) else { return Ok(()) };
+        let _alone = self.locks.lock(change.level, change.node);
+        if !level.links::<false>(change.node).eq(change.before.iter().copied()) {
+            change = self.change(on, group, vectors)?;
+        }
+        level.put(change.node, change.links);
+        Ok(())
+    }
+}
+
+impl Plan<'_> {
+    /// Its nodes above the ground.
+    fn upper(&self) -> impl Iterator<Item = (usize, (u32, &Vec<u32>))> {
+        self.nodes.iter().enumerate().skip(1).map(|(level, (node, links))| (level, (*node, links)))
     }
 }
 
@@ -218,7 +344,7 @@ fn shuffle(slots: &mut [u32], seed: u64) {
 
 /// Looks where the links of a slot should lead.
 struct Look<'s> {
-    hnsw: &'s Hnsw,
+    on: InUse<'s>,
     slot: u32,
     level: usize,
     vector: &'s [f32],
@@ -232,8 +358,8 @@ impl Work for Look<'_> {
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) -> Self::Answer {
-        let target = self.hnsw.measure.target(isa, self.vector);
-        match (&self.hnsw.nodes, self.coded) {
+        let target = self.on.hnsw.measure.target(isa, self.vector);
+        match (self.on.nodes, self.coded) {
             (Some(nodes), Some(query)) => self.look(isa, &ByCode::<false> { nodes, query }),
             _ => {
                 let scorer = InFull { vectors: self.vectors, target, failed: RefCell::new(None) };
@@ -250,29 +376,26 @@ impl Work for Look<'_> {
 impl Look<'_> {
     #[inline(always)]
     fn look<I: Isa>(self, isa: I, scorer: &impl Scorer) -> Result<Vec<Vec<u32>>, Error> {
-        let hnsw = self.hnsw;
-        let Graph { ground, levels, entry } = &hnsw.graph;
-        let Some(entry) = *entry else { return Ok(Vec::new()) };
-        let reached = self.level.min(levels.len());
-        let (below, above) = levels.split_at_checked(reached).unwrap_or_default();
+        let InUse { hnsw, graph, .. } = self.on;
+        let Some(entry) = graph.entry() else { return Ok(Vec::new()) };
+        let top = self.level.min(entry.level);
         let scored = &mut self.scratch.scored;
-        let mut entry = match (above, below.last()) {
-            ([], Some(top)) => nearest_of::<I, false>(isa, top, entry, scorer, scored),
-            _ => isa.enter(Descend::<_, false> { levels: above, entry, scorer, scored }),
+        let mut node = match graph.level(top) {
+            Some(level) if top > 0 && top == entry.level => {
+                nearest_of::<I, false>(isa, level, entry.node, scorer, scored)
+            }
+            _ => isa.enter(Descend::<_, false> { graph, entry, to: top, scorer, scored }),
         };
-        let mut links = vec![Vec::new(); reached + 1];
+        let mut links = vec![Vec::new(); top + 1];
         let room = hnsw.config.ef_construction;
-        for (upper, links) in below.iter().zip(links.iter_mut().skip(1)).rev() {
-            let walk = Walk::<_, false>::new(upper, entry, scorer, (self.scratch, room));
+        for (at, links) in links.iter_mut().enumerate().rev() {
+            let Some(level) = graph.level(at) else { continue };
+            let walk = Walk::<_, false>::new(level, node, scorer, (self.scratch, room));
             isa.enter(Walks(&mut [walk]));
-            *links = self.choose(isa, upper, hnsw.config.m)?;
+            let most = if at == 0 { level.degree() } else { hnsw.config.m };
+            *links = self.choose(isa, level, most)?;
             let nearest = self.scratch.near.sorted().first();
-            entry = nearest.map_or(NONE, |it| upper.below::<false>(it.node));
-        }
-        let walk = Walk::<_, false>::new(ground, entry, scorer, (self.scratch, room));
-        isa.enter(Walks(&mut [walk]));
-        if let Some(links) = links.first_mut() {
-            *links = self.choose(isa, ground, ground.degree())?;
+            node = nearest.map_or(NONE, |it| level.below::<false>(it.node));
         }
         Ok(links)
     }
@@ -280,41 +403,40 @@ impl Look<'_> {
     /// Chooses links among what a walk left.
     #[inline(always)]
     fn choose<I: Isa>(&self, isa: I, level: &Level, most: usize) -> Result<Vec<u32>, Error> {
-        let full = self.hnsw.full(self.vectors);
+        let full = self.on.hnsw.full(self.vectors);
         let mut candidates = Vec::with_capacity(self.scratch.near.sorted().len());
-        match (&self.hnsw.nodes, self.coded) {
-            (Some(nodes), Some(query)) => {
-                for found in self.scratch.near.sorted() {
-                    let far = query.half_square(found.score);
-                    candidates.push(Candidate {
-                        far,
-                        node: found.node,
-                        slot: level.slot::<false>(found.node),
-                    });
-                }
+        let coded = self.on.nodes.zip(self.coded);
+        let target = full.measure.target(isa, self.vector);
+        for found in self.scratch.near.sorted() {
+            let (node, slot) = (found.node, level.slot::<false>(found.node));
+            // It may have been found again by who takes it up once more.
+            if slot == NONE || slot == self.slot || self.on.is_doomed(slot) {
+                continue;
+            }
+            let far = match coded {
+                Some((_, query)) => query.half_square(found.score),
+                None => target.distance(isa, &full.vectors.vector(Slot(slot))?),
+            };
+            candidates.push(Candidate { far, node, slot });
+        }
+        match coded {
+            Some((nodes, _)) => {
                 let chooser = ChosenByCode::new(nodes, full, self.slot);
                 isa.enter(Select { chooser, candidates, most })
             }
-            _ => {
-                let target = full.measure.target(isa, self.vector);
-                for found in self.scratch.near.sorted() {
-                    let slot = level.slot::<false>(found.node);
-                    let far = target.distance(isa, &full.vectors.vector(Slot(slot))?);
-                    candidates.push(Candidate { far, node: found.node, slot });
-                }
-                isa.enter(Select { chooser: ChosenInFull::new(full), candidates, most })
-            }
+            None => isa.enter(Select { chooser: ChosenInFull::new(full), candidates, most }),
         }
     }
 }
 
 /// Chooses among too many links.
 struct Shrink<'s> {
+    on: InUse<'s>,
     level: &'s Level,
     node: u32,
-    links: Vec<u32>,
+    /// Where they lead, and to which slots.
+    links: Vec<(u32, u32)>,
     full: Full<'s>,
-    nodes: Option<&'s Nodes>,
 }
 
 impl Work for Shrink<'_> {
@@ -322,19 +444,21 @@ impl Work for Shrink<'_> {
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) -> Self::Answer {
-        let Shrink { level, node, links, full, nodes } = self;
+        let Shrink { on, level, node, mut links, full } = self;
         let most = level.degree();
+        if links.len() > most {
+            links.retain(|(_, slot)| *slot != NONE && !on.is_doomed(*slot));
+        }
         if links.len() <= most {
-            return Ok(links);
+            return Ok(links.into_iter().map(|(node, _)| node).collect());
         }
         let looks = level.slot::<false>(node);
         let mut candidates = Vec::with_capacity(links.len());
-        match nodes {
+        match on.nodes {
             Some(nodes) => {
-                let Some(planes) = nodes.planes(isa, looks) else { return Ok(links) };
-                let one = planes.unpacked(nodes.dim());
-                for node in links {
-                    let slot = level.slot::<false>(node);
+                let one = nodes.planes(isa, looks).map(|planes| planes.unpacked(nodes.dim()));
+                let Some(one) = one else { return Ok(Vec::new()) };
+                for (node, slot) in links {
                     let Some(planes) = nodes.planes(isa, slot) else { continue };
                     let far = nodes.between(isa, &one, &planes);
                     candidates.push(Candidate { far, node, slot });
@@ -343,8 +467,7 @@ impl Work for Shrink<'_> {
                 isa.enter(Select { chooser, candidates, most })
             }
             None => {
-                for node in links {
-                    let slot = level.slot::<false>(node);
+                for (node, slot) in links {
                     let far = full.distance(isa, looks, slot)?;
                     candidates.push(Candidate { far, node, slot });
                 }

@@ -97,10 +97,10 @@ impl Hnsw {
         pool: &Pool,
         progress: &mut dyn FnMut(usize) -> bool,
     ) -> Result<bool, Error> {
-        self.make_own()?;
+        let (body, _) = self.own()?;
         // Without levels it is where every search begins.
-        let entry = self.graph.entry.filter(|_| self.graph.levels.is_empty());
-        let slots = self.live.iter().filter(|slot| Some(slot.0) != entry);
+        let entry = body.graph.entry().filter(|entry| entry.level == 0).map(|entry| entry.node);
+        let slots = body.slots.iter().filter(|slot| Some(slot.0) != entry);
         let some = self.config.held_out(slots);
         let mut truth = Vec::with_capacity(some.len());
         // As many at a time as keep all threads busy for a while.
@@ -135,7 +135,7 @@ impl Hnsw {
                 }
             }
         }
-        self.calibration = Some(Calibration::new(self.live.len(), points));
+        self.calibration = Some(Calibration::new(self.len(), points));
         Ok(true)
     }
 
@@ -162,7 +162,7 @@ impl Hnsw {
     /// only looking at everything will do.
     pub(super) fn view_of(&self, query: &Query<'_>) -> Result<Option<View>, Error> {
         let Some(recall) = query.recall else { return Ok(Some(self.view(self.config.ef_search))) };
-        let here = self.live.len();
+        let here = self.len();
         let holds = |it: &&Calibration| {
             (it.slots.div_ceil(GROWN)..=it.slots.saturating_mul(GROWN)).contains(&here)
         };

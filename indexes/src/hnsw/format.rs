@@ -6,23 +6,24 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use base::Slot;
 use base::checksum::Xxh3;
 use base::codec::{Decoder, Encoder};
 use bytes::Bytes;
 
-use super::beam::Graph;
+use super::body::Body;
 use super::calibrate::{Calibration, POINTS_MAX, Point};
-use super::links::{ABOUT, Level, NONE, lists};
-use super::live::{self, Live};
-use super::nodes::{Nodes, shapes};
+use super::graph::{Graph, LEVELS_MAX};
+use super::links::{ABOUT, Level, NONE, width};
+use super::nodes::{Nodes, widths};
 use super::search::View;
+use super::slots::{self, LentSlots, Slots};
 use super::{Hnsw, HnswConfig};
 use crate::format::{ALIGNMENT, Head};
 use crate::image::{Image, sum_up};
+use crate::lent::LentRows;
 use crate::measure::DISTANCE_NAME_BYTES_MAX;
+use crate::shared::{GATE, Readers};
 use crate::slots::WORD;
-use crate::table::{Lent, Shape, Table};
 use crate::{Error, Measure};
 
 /// What an image begins with.
@@ -40,19 +41,15 @@ const NAME: usize = 128;
 /// Where the counts of the levels end, and the calibration begins.
 const CALIBRATION: usize = NAME + DISTANCE_NAME_BYTES_MAX + LEVELS_MAX * size_of::<u32>();
 
-/// More levels or links than this nothing writes.
-const LEVELS_MAX: usize = 64;
+/// More links than this nothing writes.
 const LINKS_MAX: usize = 256;
 
 /// What is no less than nothing, and a number.
 const PARTS: RangeInclusive<f32> = 0.0..=f32::INFINITY;
 
-/// What the slot set's table is like.
-const WORDS: Shape = Shape { width: live::ROW, piece: WORD };
-
-/// Appends the image of an index.
+/// Appends the image of an index that nobody changes meanwhile.
 pub(super) fn encode(hnsw: &Hnsw, into: &mut Vec<u8>) {
-    if let Some(image) = &hnsw.image {
+    if let (Some(_), Some(image)) = (hnsw.image(), &hnsw.image) {
         // Its sums go with it: what is damaged stays so.
         into.extend_from_slice(image.bytes());
         return;
@@ -60,25 +57,44 @@ pub(super) fn encode(hnsw: &Hnsw, into: &mut Vec<u8>) {
     let mut image = Vec::new();
     let mut encoder = Encoder::new(&mut image);
     encoder.zeros(HEADER);
-    let Hnsw { graph, nodes, live, .. } = hnsw;
-    (0..live.words()).for_each(|at| {
-        encoder.u64(live.word::<false>(at));
-    });
-    encoder.align(ALIGNMENT);
-    let rows = live.words() * WORD;
-    for upper in &graph.levels {
-        for node in 0..upper.end() as u32 {
-            encoder.bytes(upper.bytes_of(node).1);
+    let Body { slots, graph, nodes } = hnsw.body();
+    for word in
+        [&|at| slots.word::<false>(at), &|at| slots.removed_word(at)] as [&dyn Fn(usize) -> u64; 2]
+    {
+        (0..slots.words()).for_each(|at| {
+            encoder.u64(word(at));
+        });
+        encoder.align(ALIGNMENT);
+    }
+    let rows = slots.words() * WORD;
+    let height = graph.entry().map_or(0, |entry| entry.level);
+    for level in (1..=height).filter_map(|at| graph.level(at)) {
+        for node in 0..level.end() as u32 {
+            encoder.bytes(&level.bytes_of(node).0);
         }
         encoder.align(ALIGNMENT);
-        encode_links(upper, upper.end(), &mut encoder);
+        (0..level.end() as u32).for_each(|node| {
+            encoder.bytes(&level.bytes_of(node).1);
+        });
     }
-    encode_links(&graph.ground, rows, &mut encoder);
-    for table in nodes.iter().flat_map(Nodes::tables) {
-        for slot in 0..rows {
-            match live.contains::<false>(Slot(slot as u32)) {
-                true => encoder.bytes(table.row::<false>(slot)),
-                false => encoder.zeros(table.width()),
+    (0..rows as u32).for_each(|node| {
+        encoder.bytes(&graph.ground().bytes_of(node).1);
+    });
+    if let Some(nodes) = nodes {
+        let pin = hnsw.readers.pin();
+        let nodes = nodes.under(&pin);
+        let [first, second] = widths(hnsw.dim);
+        for slot in 0..rows as u32 {
+            // Those that are not open are not there.
+            match nodes.first::<false>(slot) {
+                [] => encoder.zeros(first),
+                row => encoder.bytes(row).zeros(GATE),
+            };
+        }
+        for slot in 0..rows as u32 {
+            match nodes.second::<false>(slot) {
+                [] => encoder.zeros(second),
+                row => encoder.bytes(row),
             };
         }
     }
@@ -91,31 +107,26 @@ pub(super) fn encode(hnsw: &Hnsw, into: &mut Vec<u8>) {
     into.append(&mut image);
 }
 
-fn encode_links(level: &Level, end: usize, encoder: &mut Encoder<'_>) {
-    for node in 0..end as u32 {
-        match level.bytes_of(node).0 {
-            [] => encoder.zeros(lists(level.degree()).width),
-            links => encoder.bytes(links),
-        };
-    }
-}
-
 fn header_of(hnsw: &Hnsw, root: u64) -> Vec<u8> {
-    let Hnsw { dim, measure, config, live, graph, nodes, .. } = hnsw;
+    let Hnsw { dim, measure, config, .. } = hnsw;
+    let Body { slots, graph, nodes } = hnsw.body();
+    let entry = graph.entry();
+    let height = entry.map_or(0, |entry| entry.level);
     let mut header = Vec::new();
     let mut encoder = Encoder::new(&mut header);
-    let head = Head::new(measure, (*dim, nodes.as_ref()), (live.words(), live.len()));
+    let head = Head::new(measure, (*dim, nodes.as_ref()), (slots.words(), slots.len()));
     head.encode(MAGIC, &mut encoder);
-    encoder.u32(config.m as u32).u32(graph.levels.len() as u32).u64(config.seed);
+    encoder.u32(config.m as u32).u32(height as u32).u64(config.seed);
     for number in [config.ef_construction, config.ef_search, config.max_level] {
         encoder.u64(number as u64);
     }
-    encoder.u32(graph.entry.unwrap_or(NONE)).f32(config.stop).u64(root);
+    encoder.u32(entry.map_or(NONE, |entry| entry.node)).f32(config.stop).u64(root);
+    encoder.u64(slots.removed() as u64);
     encoder.zeros(NAME - encoder.offset()).bytes(measure.name().as_bytes());
     encoder.zeros(NAME + DISTANCE_NAME_BYTES_MAX - encoder.offset());
-    graph.levels.iter().for_each(|level| {
+    for level in (1..=height).filter_map(|at| graph.level(at)) {
         encoder.u32(level.end() as u32);
-    });
+    }
     encoder.zeros(CALIBRATION - encoder.offset());
     if let Some(Calibration { slots, points }) = &hnsw.calibration {
         encoder.u64(*slots as u64).u32(points.len() as u32).u32(0);
@@ -135,6 +146,8 @@ struct Header {
     config: HnswConfig,
     entry: Option<u32>,
     root: u64,
+    /// How many slots are removed.
+    removed: usize,
     /// How many nodes each level above the ground has.
     counts: Vec<usize>,
     calibration: Option<Calibration>,
@@ -153,6 +166,7 @@ fn decode_header(bytes: &[u8], measure: &Measure) -> Result<Header, Error> {
     let entry = Some(decoder.u32("entry")?).filter(|node| *node != NONE);
     let stop = decoder.f32("stop")?;
     let root = decoder.u64("root")?;
+    let removed = usize::try_from(decoder.u64("removed")?).unwrap_or(usize::MAX);
     decoder.zeros(NAME - decoder.offset(), "reserved")?;
     let name = decoder.bytes(DISTANCE_NAME_BYTES_MAX, "name")?;
     let mut counts = Vec::new();
@@ -175,6 +189,9 @@ fn decode_header(bytes: &[u8], measure: &Measure) -> Result<Header, Error> {
         return Err(Error::BadImage { what: "a length", offset: 32 });
     }
     head.check(measure, name)?;
+    if removed > head.rows() {
+        return Err(Error::BadImage { what: "removed", offset: 88 });
+    }
     if head.slots() > head.rows() {
         return Err(Error::BadImage { what: "slots", offset: 24 });
     }
@@ -182,7 +199,7 @@ fn decode_header(bytes: &[u8], measure: &Measure) -> Result<Header, Error> {
         return Err(Error::BadImage { what: "stop", offset: 76 });
     }
     let config = HnswConfig { m, ef_construction, ef_search, stop, max_level, seed };
-    Ok(Header { head, config, entry, root, counts, calibration })
+    Ok(Header { head, config, entry, root, removed, counts, calibration })
 }
 
 /// How many in view give which recall; nothing, if nobody measured it.
@@ -209,66 +226,66 @@ fn decode_calibration(decoder: &mut Decoder<'_>) -> Result<Option<Calibration>, 
 
 /// Opens an image.
 pub(super) fn open(bytes: Bytes, measure: &Measure) -> Result<Hnsw, Error> {
-    let Header { head, config, entry, root, counts, calibration } = decode_header(&bytes, measure)?;
+    let header = decode_header(&bytes, measure)?;
+    let Header { head, config, entry, root, removed, counts, calibration } = header;
     let metric = head.coded(measure)?;
     let (rows, m) = (head.rows(), config.m);
-    // What tables follow, with how many rows.
-    let mut wanted = vec![((rows / WORD).div_ceil(live::ROW / size_of::<u64>()), WORDS)];
-    wanted.extend(counts.iter().flat_map(|count| [(*count, ABOUT), (*count, lists(m))]));
-    wanted.push((rows, lists(2 * m)));
-    wanted.extend(metric.iter().flat_map(|_| shapes(head.dim)).map(|shape| (rows, shape)));
+    let words = ((rows / WORD).div_ceil(slots::ROW / size_of::<u64>()), slots::ROW);
+    // What tables follow, with how many rows of which width.
+    let mut wanted = vec![words, words];
+    wanted.extend(counts.iter().flat_map(|count| [(*count, ABOUT), (*count, width(m))]));
+    wanted.push((rows, width(2 * m)));
+    wanted.extend(metric.iter().flat_map(|_| widths(head.dim)).map(|width| (rows, width)));
     let mut tables = tables(&bytes, root, wanted)?;
     let mut table = || {
         let none = Error::BadImage { what: "length", offset: HEADER };
         tables.tables.next().ok_or(none)
     };
-    let live = Live::Lent { rows: table()?, words: rows / WORD, len: head.slots() };
+    let slots = Slots::Lent(LentSlots {
+        live: table()?,
+        removed: table()?,
+        words: rows / WORD,
+        counts: [head.slots(), removed],
+    });
     let mut levels = Vec::new();
-    for count in counts {
+    for _ in counts {
         let about = table()?;
-        levels.push(Level::of(m, table()?, Some(about), count));
+        levels.push(Level::lent(m, table()?, Some(about)));
     }
-    let ground = Level::of(2 * m, table()?, None, 0);
+    let ground = Level::lent(2 * m, table()?, None);
     let nodes = match metric {
-        Some(metric) => Some(Nodes::of(head.dim, metric, [table()?, table()?])),
+        Some(metric) => Some(Nodes::lent(head.dim, metric, [table()?, table()?])),
         None => None,
     };
-    let graph = Graph { ground, levels, entry };
+    let first = Body { slots, graph: Graph::of(m, ground, levels, entry), nodes };
+    let readers = Arc::new(Readers::new());
     let image = Some(tables.image);
-    Ok(Hnsw {
-        live,
-        graph,
-        nodes,
-        image,
-        calibration,
-        ..Hnsw::bare(head.dim, measure.clone(), config)
-    })
+    let hnsw = Hnsw::of((head.dim, measure.clone(), config), readers, first);
+    Ok(Hnsw { image, calibration, ..hnsw })
 }
 
 /// An image, and the tables in it.
 struct Tables {
     image: Arc<Image>,
-    tables: std::vec::IntoIter<Table>,
+    tables: std::vec::IntoIter<LentRows>,
 }
 
-/// Finds tables of so many rows in an image, which must be as long as they need.
-fn tables(bytes: &Bytes, root: u64, wanted: Vec<(usize, Shape)>) -> Result<Tables, Error> {
+/// Finds tables of so many rows of some width in an image, which must be as long as they need.
+fn tables(bytes: &Bytes, root: u64, wanted: Vec<(usize, usize)>) -> Result<Tables, Error> {
     let long = || Error::BadImage { what: "length", offset: bytes.len() };
     let mut end = HEADER;
     let mut places = Vec::with_capacity(wanted.len());
-    for (rows, shape) in wanted {
-        places.push((end, rows, shape));
-        let table = rows
-            .checked_mul(shape.width)
-            .and_then(|bytes| bytes.checked_next_multiple_of(ALIGNMENT));
+    for (rows, width) in wanted {
+        places.push((end, rows, width));
+        let table =
+            rows.checked_mul(width).and_then(|bytes| bytes.checked_next_multiple_of(ALIGNMENT));
         end = table
             .and_then(|table| end.checked_add(table))
             .filter(|end| *end <= bytes.len())
             .ok_or_else(long)?;
     }
     let image = Arc::new(Image::new(bytes.clone(), (HEADER, end), root)?);
-    let lent =
-        |(first, rows, shape)| Lent::new(&image, (HEADER, first), (rows, shape)).map(Table::Lent);
+    let lent = |(first, rows, width)| LentRows::new(&image, (HEADER, first), (rows, width));
     let tables = places.into_iter().map(lent).collect::<Option<Vec<_>>>().ok_or_else(long)?;
     Ok(Tables { tables: tables.into_iter(), image })
 }

@@ -5,6 +5,7 @@
 
 use super::Hnsw;
 use super::beam::{ByCode, Scratch, Walks};
+use super::body::InUse;
 use super::search::{Finish, Judge, Plan, View, begin};
 use crate::codes::CodedQuery;
 use crate::lanes::{Isa, Work};
@@ -48,9 +49,11 @@ impl Hnsw {
         view: &impl Fn(&Query<'_>) -> Result<Option<View>, Error>,
         vectors: &dyn Vectors,
     ) -> Result<Vec<Nearest>, Error> {
+        let pin = self.readers.pin();
+        let on = self.under(&pin);
         let mut together = Vec::new();
         for query in queries {
-            match (self.plan_search(query, view(query)?, vectors)?, self.coded(query)) {
+            match (self.plan_search(query, view(query)?, vectors)?, on.coded(query)) {
                 (Some(plan), Some(coded)) if !plan.exact => together.push((query, plan, coded)),
                 _ => {
                     let search = |query| self.search_in(query, view(query)?, vectors);
@@ -59,7 +62,7 @@ impl Hnsw {
             }
         }
         let mut scratches: Vec<Scratch> = together.iter().map(|_| self.lend_scratch()).collect();
-        let turns = Turns { hnsw: self, vectors, queries: &together, scratches: &mut scratches };
+        let turns = Turns { on, vectors, queries: &together, scratches: &mut scratches };
         let found = self.instructions.run(turns);
         scratches.into_iter().for_each(|scratch| self.take_back(scratch));
         self.check_image()?;
@@ -69,7 +72,7 @@ impl Hnsw {
 
 /// Searches that take turns.
 struct Turns<'s> {
-    hnsw: &'s Hnsw,
+    on: InUse<'s>,
     vectors: &'s dyn Vectors,
     queries: &'s [(&'s Query<'s>, Plan, CodedQuery)],
     scratches: &'s mut [Scratch],
@@ -80,7 +83,7 @@ impl Work for Turns<'_> {
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) -> Self::Answer {
-        match self.hnsw.is_sure() {
+        match self.on.hnsw.is_sure() {
             true => self.search::<I, false>(isa),
             false => self.search::<I, true>(isa),
         }
@@ -90,15 +93,15 @@ impl Work for Turns<'_> {
 impl Turns<'_> {
     #[inline(always)]
     fn search<I: Isa, const CHECK: bool>(self, isa: I) -> Result<Vec<Nearest>, Error> {
-        let Turns { hnsw, vectors, queries, scratches } = self;
-        let Some(nodes) = &hnsw.nodes else { return Ok(Vec::new()) };
+        let Turns { on, vectors, queries, scratches } = self;
+        let Some(nodes) = on.nodes else { return Ok(Vec::new()) };
         let mut scorers = Vec::with_capacity(queries.len());
         for (_, _, query) in queries {
             scorers.push(ByCode::<CHECK> { nodes, query });
         }
         let mut judges = Vec::with_capacity(queries.len());
         for (query, plan, coded) in queries {
-            judges.push(Judge::<CHECK>::new(isa, (hnsw, query, vectors), Some(coded), *plan));
+            judges.push(Judge::<CHECK>::new(isa, (on, query, vectors), Some(coded), *plan));
         }
         let mut walks = Vec::with_capacity(queries.len());
         for (at, scratch) in scratches.iter_mut().enumerate() {
@@ -107,7 +110,7 @@ impl Turns<'_> {
             };
             let Some(scorer) = scorers.get(at) else { break };
             scratch.begin(judge.budget());
-            walks.extend(begin::<I, _, CHECK>(isa, (hnsw, *plan), scorer, scratch));
+            walks.extend(begin::<I, _, CHECK>(isa, (on, *plan), scorer, scratch));
         }
         isa.enter(Walks(&mut walks));
         let mut found = Vec::with_capacity(queries.len());

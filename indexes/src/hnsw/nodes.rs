@@ -3,29 +3,52 @@
 //! A row is the upper plane of a vector (`codes.rs`) and, in the cache line behind it, what it means. The lower plane
 //! lies apart: it is asked only of the few that may be in the answer.
 
+use std::sync::Arc;
+
+use base::Slot;
+
 use super::between::{Meaning, Planes};
+use crate::Metric;
 use crate::codes::Limit;
 use crate::codes::{CodedQuery, DIM_MAX, Fine, Shape, encode, is_beyond, upper_products};
 use crate::lanes::{Isa, STEP};
-use crate::query::check;
-use crate::rows::rows_a_piece;
-use crate::slots::WORD;
-use crate::table::{self, Table};
-use crate::{Error, Metric, Pool, SlotSet, Vectors};
-use base::Slot;
+use crate::lent::LentRows;
+use crate::rows::{LINE, rows_a_piece};
+use crate::shared::{Held, Pin, Readers, Rows, RowsInUse};
 
 // A sum over both planes is a whole number.
 const _: () = assert!((16 + 1) * 15 * 128 * DIM_MAX <= i32::MAX as usize);
 
 /// Codes by slots.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Nodes {
     dim: usize,
     shape: Shape,
     /// How many bytes a plane has.
     plane: usize,
-    rows: Table,
-    lower: Table,
+    rows: Tables,
+}
+
+/// The rows of nodes, and their lower planes.
+#[derive(Debug)]
+enum Tables {
+    Own(Rows),
+    Lent([LentRows; 2]),
+}
+
+/// Codes, for as long as somebody has a pin.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NodesInUse<'p> {
+    dim: usize,
+    shape: Shape,
+    plane: usize,
+    rows: TablesInUse<'p>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum TablesInUse<'p> {
+    Own(RowsInUse<'p>),
+    Lent(&'p [LentRows; 2]),
 }
 
 /// What stands behind an upper plane, as numbers of four bytes.
@@ -63,118 +86,129 @@ impl Beside {
     }
 }
 
-/// What rows are like for vectors of so many numbers, and lower planes.
-pub(super) fn shapes(dim: usize) -> [table::Shape; 2] {
-    let plane = dim.div_ceil(STEP) * (STEP / 2);
-    let width = plane + crate::rows::LINE;
-    let piece = rows_a_piece(width);
-    [width, plane].map(|width| table::Shape { width, piece })
+/// How many bytes the plane of a vector of so many numbers has.
+fn plane_of(dim: usize) -> usize {
+    dim.div_ceil(STEP) * (STEP / 2)
+}
+
+/// How many bytes a row has for vectors of so many numbers, and a lower plane.
+pub(super) fn widths(dim: usize) -> [usize; 2] {
+    [plane_of(dim) + LINE, plane_of(dim)]
 }
 
 impl Nodes {
-    pub(super) fn new(dim: usize, metric: Metric) -> Self {
-        Nodes::of(dim, metric, shapes(dim).map(Table::new))
+    /// None yet.
+    pub(super) fn new(dim: usize, metric: Metric, readers: &Arc<Readers>) -> Self {
+        let widths = widths(dim);
+        let rows = Rows::new(readers, widths, rows_a_piece(widths.iter().sum()));
+        Nodes { dim, shape: metric.into(), plane: plane_of(dim), rows: Tables::Own(rows) }
     }
 
-    /// Codes that are there.
-    pub(super) fn of(dim: usize, metric: Metric, [rows, lower]: [Table; 2]) -> Self {
-        let plane = lower.width();
-        Nodes { dim, shape: metric.into(), plane, rows, lower }
+    /// Codes that lie in an image.
+    pub(super) fn lent(dim: usize, metric: Metric, rows: [LentRows; 2]) -> Self {
+        Nodes { dim, shape: metric.into(), plane: plane_of(dim), rows: Tables::Lent(rows) }
     }
 
-    /// The rows, and the lower planes.
-    pub(super) fn tables(&self) -> [&Table; 2] {
-        [&self.rows, &self.lower]
-    }
-
-    pub(super) fn shape(&self) -> Shape {
-        self.shape
-    }
-
-    pub(super) fn dim(&self) -> usize {
-        self.dim
+    /// A copy of those of these slots.
+    pub(super) fn copied(
+        &self,
+        slots: impl Iterator<Item = Slot>,
+        readers: &Arc<Readers>,
+        pin: &Pin<'_>,
+    ) -> Self {
+        let Nodes { dim, shape, plane, .. } = *self;
+        let [first, second] = widths(dim);
+        let rows = Rows::new(readers, [first, second], rows_a_piece(first + second));
+        let these = self.under(pin);
+        for slot in slots {
+            let Some(mut held) = rows.hold(slot.0 as usize) else { continue };
+            held.write(|row, lower| {
+                // Of one that is lent the gate is there, too.
+                let from = these.first::<false>(slot.0);
+                row.iter_mut().zip(from).for_each(|(into, from)| *into = *from);
+                lower.iter_mut().zip(these.second::<false>(slot.0)).for_each(|(a, b)| *a = *b);
+            });
+            held.open();
+        }
+        Nodes { dim, shape, plane, rows: Tables::Own(rows) }
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.rows.bytes() + self.lower.bytes()
+        match &self.rows {
+            Tables::Own(rows) => rows.bytes(),
+            Tables::Lent(_) => 0,
+        }
     }
 
-    /// Copies what is lent.
-    pub(super) fn make_own(&mut self) {
-        self.rows.own();
-        self.lower.own();
-    }
-
-    fn reserve(&mut self, end: usize) {
-        self.rows.own().reserve(end);
-        self.lower.own().reserve(end);
-    }
-
-    /// Makes the code of a vector.
-    pub(super) fn set(&mut self, slot: u32, vector: &[f32]) {
-        let at = slot as usize;
-        self.reserve(at + 1);
-        let row = self.rows.own().row_mut(at).split_at_mut_checked(self.plane);
-        let Some((upper, beside)) = row else { return };
-        encode_node(self.shape, vector, (upper, self.lower.own().row_mut(at)), beside);
-    }
-
-    /// Makes the codes of the vectors in these slots, on all threads.
-    pub(super) fn set_all(
-        &mut self,
-        slots: &SlotSet,
-        vectors: &dyn Vectors,
-        pool: &Pool,
-    ) -> Result<(), Error> {
-        self.reserve(slots.words() * WORD);
-        let (shape, plane, width) = (self.shape, self.plane, self.rows.width());
-        let slots_a_piece = rows_a_piece(width);
-        let pieces = self.rows.own().pieces_mut().zip(self.lower.own().pieces_mut()).enumerate();
-        let done = pool.each(pieces.collect(), |(piece, (rows, lower))| {
-            let rows = rows.chunks_exact_mut(width).zip(lower.chunks_exact_mut(plane));
-            for (at, (row, lower)) in rows.enumerate() {
-                let slot = Slot((piece * slots_a_piece + at) as u32);
-                if !slots.contains(slot) {
-                    continue;
-                }
-                let vector = vectors.vector(slot)?;
-                check(&vector, vectors.dim())?;
-                let Some((upper, beside)) = row.split_at_mut_checked(plane) else { continue };
-                encode_node(shape, &vector, (upper, lower), beside);
-            }
-            Ok(())
-        });
-        done.into_iter().collect()
-    }
-
-    /// A vector as both its planes say it is.
-    pub(super) fn decoded(&self, slot: u32) -> Vec<f32> {
-        let Some((upper, Beside { fine_base, step, .. })) = self.row::<false>(slot) else {
-            return Vec::new();
+    /// The codes, to be read under a pin.
+    pub(super) fn under<'p>(&'p self, pin: &'p Pin<'_>) -> NodesInUse<'p> {
+        let Nodes { dim, shape, plane, .. } = *self;
+        let rows = match &self.rows {
+            Tables::Own(rows) => TablesInUse::Own(rows.under(pin)),
+            Tables::Lent(rows) => TablesInUse::Lent(rows),
         };
-        let step = encode::fine_step(step);
-        let planes = upper.iter().zip(self.lower.row::<false>(slot as usize).as_chunks::<64>().0);
-        let code = |upper: u8, lower: u8| fine_base + step * f32::from(16 * upper + lower);
-        let numbers = planes.flat_map(|(upper, lower)| {
-            let bytes = || upper.iter().zip(lower);
-            let low = bytes().map(move |(upper, lower)| code(upper & 15, lower & 15));
-            low.chain(bytes().map(move |(upper, lower)| code(upper >> 4, lower >> 4)))
-        });
-        numbers.take(self.dim).collect()
+        NodesInUse { dim, shape, plane, rows }
+    }
+
+    /// The rows, to be written: nothing, where they lie in an image.
+    pub(super) fn own(&self) -> Option<&Rows> {
+        match &self.rows {
+            Tables::Own(rows) => Some(rows),
+            Tables::Lent(_) => None,
+        }
+    }
+
+    /// Makes the code of a vector, which nobody sees before it is opened; nothing, if another one is in its place.
+    pub(super) fn make(&self, slot: u32, vector: &[f32]) -> Option<Held<'_>> {
+        let mut held = self.own()?.hold(slot as usize)?;
+        held.write(|row, lower| {
+            let (upper, beside) = row.split_at_mut_checked(self.plane)?;
+            encode_node(self.shape, vector, (upper, lower), beside);
+            Some(())
+        })?;
+        Some(held)
+    }
+}
+
+impl<'p> NodesInUse<'p> {
+    pub(super) fn shape(self) -> Shape {
+        self.shape
+    }
+
+    pub(super) fn dim(self) -> usize {
+        self.dim
+    }
+
+    /// The row of a slot, its gate left out where there is one.
+    #[inline(always)]
+    pub(super) fn first<const CHECK: bool>(self, slot: u32) -> &'p [u8] {
+        match self.rows {
+            TablesInUse::Own(rows) => rows.first(slot as usize),
+            TablesInUse::Lent([rows, _]) => rows.row::<CHECK>(slot as usize),
+        }
+    }
+
+    /// The lower plane of a slot.
+    #[inline(always)]
+    pub(super) fn second<const CHECK: bool>(self, slot: u32) -> &'p [u8] {
+        match self.rows {
+            TablesInUse::Own(rows) => rows.second(slot as usize),
+            TablesInUse::Lent([_, lower]) => lower.row::<CHECK>(slot as usize),
+        }
     }
 
     /// The row of a slot: its upper plane, and what stands beside it.
     #[inline(always)]
-    fn row<const CHECK: bool>(&self, slot: u32) -> Option<(&[[u8; 64]], Beside)> {
-        let (upper, beside) = self.rows.row::<CHECK>(slot as usize).split_at_checked(self.plane)?;
+    fn row<const CHECK: bool>(self, slot: u32) -> Option<(&'p [[u8; 64]], Beside)> {
+        let (upper, beside) = self.first::<CHECK>(slot).split_at_checked(self.plane)?;
         Some((upper.as_chunks().0, Beside::read(beside)?))
     }
 
     /// The code of a slot, to be compared with those of others.
     #[inline(always)]
-    pub(super) fn planes<I: Isa>(&self, isa: I, slot: u32) -> Option<Planes<'_>> {
+    pub(super) fn planes<I: Isa>(self, isa: I, slot: u32) -> Option<Planes<'p>> {
         let (upper, beside) = self.row::<false>(slot)?;
-        let lower = self.lower.row::<false>(slot as usize).as_chunks().0;
+        let lower = self.second::<false>(slot).as_chunks().0;
         let Beside { base, step, half, error, fine_base, fine_error, fine_size, fine_half } =
             beside;
         let coarse = Meaning { base, step, half, error, length: fine_size };
@@ -187,7 +221,7 @@ impl Nodes {
     /// Something that grows with how far a vector is from a query, by its upper plane alone.
     #[inline(always)]
     pub(super) fn guess<I: Isa, const CHECK: bool>(
-        &self,
+        self,
         isa: I,
         query: &CodedQuery,
         slot: u32,
@@ -202,7 +236,7 @@ impl Nodes {
     /// `reach` times how far the upper plane is from the vector.
     #[inline(always)]
     pub(super) fn glance<I: Isa, const CHECK: bool>(
-        &self,
+        self,
         isa: I,
         query: &CodedQuery,
         slot: u32,
@@ -218,7 +252,7 @@ impl Nodes {
     /// The same as a guess, by both planes: the sum of products with the upper one is there already.
     #[inline(always)]
     pub(super) fn score<I: Isa, const CHECK: bool>(
-        &self,
+        self,
         isa: I,
         query: &CodedQuery,
         slot: u32,
@@ -227,7 +261,7 @@ impl Nodes {
         let Some((_, Beside { step, fine_base, fine_half, .. })) = self.row::<false>(slot) else {
             return f32::INFINITY;
         };
-        let lower = self.lower.row::<CHECK>(slot as usize).as_chunks().0;
+        let lower = self.second::<CHECK>(slot).as_chunks().0;
         let sum = 16 * sum + upper_products(isa, lower, query);
         fine_half - query.product(fine_base, encode::fine_step(step), sum)
     }
@@ -235,7 +269,7 @@ impl Nodes {
     /// Whether both planes prove that a vector is beyond the limit.
     #[inline(always)]
     pub(super) fn is_beyond<I: Isa, const CHECK: bool>(
-        &self,
+        self,
         isa: I,
         query: &CodedQuery,
         slot: u32,
@@ -248,23 +282,41 @@ impl Nodes {
             error: beside.fine_error,
             size: beside.fine_size,
         };
-        let lower = self.lower.row::<CHECK>(slot as usize).as_chunks().0;
+        let lower = self.second::<CHECK>(slot).as_chunks().0;
         is_beyond(isa, query, fine, (upper, lower), limit)
     }
 
     /// Says that the score of a slot will be asked soon.
     #[inline(always)]
-    pub(super) fn fetch<I: Isa>(&self, isa: I, slot: u32) {
-        for line in self.rows.row::<false>(slot as usize).as_chunks::<64>().0 {
-            isa.fetch(line);
+    pub(super) fn fetch<I: Isa>(self, isa: I, slot: u32) {
+        match self.rows {
+            TablesInUse::Own(rows) => {
+                for line in rows.first_lines(slot as usize) {
+                    isa.fetch(line);
+                }
+            }
+            TablesInUse::Lent([rows, _]) => {
+                for line in rows.row::<false>(slot as usize).as_chunks::<64>().0 {
+                    isa.fetch(line);
+                }
+            }
         }
     }
 
     /// Says that the lower plane of a slot will be asked soon.
     #[inline(always)]
-    pub(super) fn fetch_lower<I: Isa>(&self, isa: I, slot: u32) {
-        for line in self.lower.row::<false>(slot as usize).as_chunks::<64>().0 {
-            isa.fetch(line);
+    pub(super) fn fetch_lower<I: Isa>(self, isa: I, slot: u32) {
+        match self.rows {
+            TablesInUse::Own(rows) => {
+                for line in rows.second_lines(slot as usize) {
+                    isa.fetch(line);
+                }
+            }
+            TablesInUse::Lent([_, lower]) => {
+                for line in lower.row::<false>(slot as usize).as_chunks::<64>().0 {
+                    isa.fetch(line);
+                }
+            }
         }
     }
 }

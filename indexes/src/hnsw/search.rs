@@ -8,8 +8,9 @@ use std::cell::RefCell;
 use base::Slot;
 
 use super::Hnsw;
-use super::beam::{ByCode, Descend, Graph, InFull, Scorer, Scratch, Walk, Walks};
-use super::nodes::Nodes;
+use super::beam::{ByCode, Descend, InFull, Scorer, Scratch, Walk, Walks};
+use super::body::InUse;
+use super::nodes::NodesInUse;
 use crate::codes::{CodedQuery, Limit};
 use crate::lanes::{Isa, Work};
 use crate::measure::Compared;
@@ -88,8 +89,10 @@ impl Hnsw {
         plan: Plan,
         vectors: &dyn Vectors,
     ) -> Result<Nearest, Error> {
+        let pin = self.readers.pin();
+        let on = self.under(&pin);
         let found = self.with_scratch(|scratch| {
-            self.instructions.run(Search { hnsw: self, query, vectors, plan, scratch })
+            self.instructions.run(Search { on, query, vectors, plan, scratch })
         });
         self.check_image()?;
         found
@@ -105,7 +108,7 @@ impl Hnsw {
         query.check(self.dim)?;
         check_dim(vectors, self.dim)?;
         self.check_image()?;
-        let here = self.live.len();
+        let here = self.len();
         let admitted = query.filter.map_or(here, |it| it.len().min(here));
         if query.k == 0 || admitted == 0 {
             return Ok(None);
@@ -118,17 +121,20 @@ impl Hnsw {
         // With a threshold nobody knows how many there will be: it goes on until all are found.
         let most = if query.within.is_some() { ef } else { query.k };
         let part = here.div_ceil(admitted);
-        let ef = ef.max(most).max(1).saturating_mul(part);
+        // Walks see those that were removed, too.
+        let removed = self.body().slots.removed();
+        let ef = ef.max(most).max(1);
+        let ef = ef.saturating_add(ef.saturating_mul(removed) / here).saturating_mul(part);
         let few = query.filter.is_some() && (admitted < WALKED_FROM || part > WALKED_PART);
         // Of what a filter keeps out some is near enough to end a walk, and behind a threshold all is far.
-        let plain = query.filter.is_none() && query.within.is_none();
+        let plain = query.filter.is_none() && query.within.is_none() && query.visible.is_none();
         let view = View { ef, stop: if plain { stop } else { f32::INFINITY } };
         Ok(Some(Plan { view, k, exact: few || ef >= admitted, held }))
     }
 }
 
 struct Search<'s> {
-    hnsw: &'s Hnsw,
+    on: InUse<'s>,
     query: &'s Query<'s>,
     vectors: &'s dyn Vectors,
     plan: Plan,
@@ -140,7 +146,7 @@ impl Work for Search<'_> {
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) -> Self::Answer {
-        match self.hnsw.is_sure() {
+        match self.on.hnsw.is_sure() {
             true => self.search::<I, false>(isa),
             false => self.search::<I, true>(isa),
         }
@@ -150,22 +156,15 @@ impl Work for Search<'_> {
 impl Search<'_> {
     #[inline(always)]
     fn search<I: Isa, const CHECK: bool>(self, isa: I) -> Result<Nearest, Error> {
-        let Search { hnsw, query, vectors, plan, scratch } = self;
-        let coded = hnsw.coded(query);
-        let mut judge = Judge::<CHECK>::new(isa, (hnsw, query, vectors), coded.as_ref(), plan);
+        let Search { on, query, vectors, plan, scratch } = self;
+        let coded = on.coded(query);
+        let mut judge = Judge::<CHECK>::new(isa, (on, query, vectors), coded.as_ref(), plan);
         if plan.exact {
             judge.exact(isa)?;
             return Ok(judge.into_nearest());
         }
         judge.walk(isa, scratch)?;
         isa.enter(Finish { judge, scratch })
-    }
-}
-
-impl Hnsw {
-    /// A query as it is compared with codes; nothing, if it cannot be, or there are none.
-    pub(super) fn coded(&self, query: &Query<'_>) -> Option<CodedQuery> {
-        CodedQuery::new(self.nodes.as_ref()?.shape(), query.vector)
     }
 }
 
@@ -188,7 +187,7 @@ impl<const CHECK: bool> Work for Finish<'_, '_, CHECK> {
             }
             // There may be more within the threshold, or the filter left too few.
             judge = judge.begin_again();
-            if judge.plan.view.ef >= judge.hnsw.live.len() {
+            if judge.plan.view.ef >= judge.on.slots.len() {
                 judge.exact(isa)?;
                 return Ok(judge.into_nearest());
             }
@@ -199,12 +198,12 @@ impl<const CHECK: bool> Work for Finish<'_, '_, CHECK> {
 
 /// Compares what was found, and keeps the nearest of it.
 pub(super) struct Judge<'s, const CHECK: bool> {
-    hnsw: &'s Hnsw,
+    on: InUse<'s>,
     query: &'s Query<'s>,
     vectors: &'s dyn Vectors,
     plan: Plan,
     target: Compared<'s>,
-    coded: Option<(&'s Nodes, &'s CodedQuery)>,
+    coded: Option<(NodesInUse<'s>, &'s CodedQuery)>,
     off: Option<Off>,
     limit: Option<Limit>,
     top: Top,
@@ -218,17 +217,18 @@ impl<'s, const CHECK: bool> Judge<'s, CHECK> {
     #[inline(always)]
     pub(super) fn new<I: Isa>(
         isa: I,
-        (hnsw, query, vectors): (&'s Hnsw, &'s Query<'s>, &'s dyn Vectors),
+        (on, query, vectors): (InUse<'s>, &'s Query<'s>, &'s dyn Vectors),
         coded: Option<&'s CodedQuery>,
         plan: Plan,
     ) -> Self {
-        let target = hnsw.measure.target(isa, query.vector);
-        let coded = hnsw.nodes.as_ref().zip(coded);
-        let off = hnsw.measure.metric().map(|metric| metric.error(hnsw.dim));
+        let measure = &on.hnsw.measure;
+        let target = measure.target(isa, query.vector);
+        let coded = on.nodes.zip(coded);
+        let off = measure.metric().map(|metric| metric.error(on.hnsw.dim));
         let (top, work) = (Top::new(query), Effort::default());
         let (limit, incomplete, admitted) = (None, None, 0);
         Judge {
-            hnsw,
+            on,
             query,
             vectors,
             plan,
@@ -258,7 +258,7 @@ impl<'s, const CHECK: bool> Judge<'s, CHECK> {
     /// Whether a walk that found so many found enough.
     fn is_whole(&self, found: usize) -> bool {
         let room = self.plan.view.ef;
-        let wanted = self.query.k.min(self.hnsw.live.len());
+        let wanted = self.query.k.min(self.on.slots.len());
         let enough = self.top.len() >= wanted;
         match self.query.within {
             // Some of what was found must be too far, or what was not found may be near enough.
@@ -279,13 +279,13 @@ impl<'s, const CHECK: bool> Judge<'s, CHECK> {
         match self.coded {
             Some((nodes, query)) => {
                 let scorer = ByCode::<CHECK> { nodes, query };
-                find::<I, CHECK>(isa, (self.hnsw, self.plan), &scorer, scratch);
+                find::<I, CHECK>(isa, (self.on, self.plan), &scorer, scratch);
                 Ok(())
             }
             None => {
                 let (vectors, target, failed) = (self.vectors, self.target, RefCell::new(None));
                 let scorer = InFull { vectors, target, failed };
-                find::<I, CHECK>(isa, (self.hnsw, self.plan), &scorer, scratch);
+                find::<I, CHECK>(isa, (self.on, self.plan), &scorer, scratch);
                 scorer.failed.into_inner().map_or(Ok(()), |unreadable| Err(unreadable.into()))
             }
         }
@@ -311,9 +311,9 @@ impl<'s, const CHECK: bool> Judge<'s, CHECK> {
     /// Looks at all that is admitted.
     #[inline(always)]
     fn exact<I: Isa>(&mut self, isa: I) -> Result<(), Error> {
-        for at in 0..self.hnsw.live.words() {
+        for at in 0..self.on.slots.words() {
             let word = self.query.filter.map_or(u64::MAX, |filter| filter.word(at));
-            for slot in slots_of(at, word & self.hnsw.live.word::<CHECK>(at)) {
+            for slot in slots_of(at, word & self.on.slots.word::<CHECK>(at)) {
                 if self.query.budget.is_some_and(|budget| self.work.looked_at >= budget) {
                     self.incomplete = Some(Incomplete::Budget);
                     return Ok(());
@@ -328,8 +328,7 @@ impl<'s, const CHECK: bool> Judge<'s, CHECK> {
     /// Compares a slot in full, unless its codes rule it out.
     #[inline(always)]
     fn judge<I: Isa>(&mut self, isa: I, slot: Slot) -> Result<(), Error> {
-        let admitted = self.query.filter.is_none_or(|filter| filter.contains(slot));
-        if !admitted || !self.hnsw.live.contains::<CHECK>(slot) {
+        if !self.query.admits(slot) || !self.on.slots.contains::<CHECK>(slot) {
             return Ok(());
         }
         if let (Some((nodes, coded)), Some(limit)) = (self.coded, self.limit) {
@@ -356,7 +355,7 @@ impl<'s, const CHECK: bool> Judge<'s, CHECK> {
 #[inline(always)]
 fn find<I: Isa, const CHECK: bool>(
     isa: I,
-    on: (&Hnsw, Plan),
+    on: (InUse<'_>, Plan),
     scorer: &impl Scorer,
     scratch: &mut Scratch,
 ) {
@@ -369,18 +368,18 @@ fn find<I: Isa, const CHECK: bool>(
 #[inline(always)]
 pub(super) fn begin<'s, I: Isa, S: Scorer, const CHECK: bool>(
     isa: I,
-    (hnsw, plan): (&'s Hnsw, Plan),
+    (on, plan): (InUse<'s>, Plan),
     scorer: &'s S,
     scratch: &'s mut Scratch,
 ) -> Option<Walk<'s, S, CHECK>> {
-    let Graph { ground, levels, entry } = &hnsw.graph;
-    let Some(entry) = *entry else {
+    let graph = on.graph;
+    let Some(entry) = graph.entry() else {
         scratch.near.begin(0);
         return None;
     };
     let scored = &mut scratch.scored;
-    let entry = isa.enter(Descend::<_, CHECK> { levels, entry, scorer, scored });
-    let mut walk = Walk::new(ground, entry, scorer, (scratch, plan.view.ef));
+    let entry = isa.enter(Descend::<_, CHECK> { graph, entry, to: 0, scorer, scored });
+    let mut walk = Walk::new(graph.ground(), entry, scorer, (scratch, plan.view.ef));
     walk.stop_at(plan.view.stop, plan.k.max(K));
     if let Some(held) = plan.held {
         walk.pass_over(held);

@@ -6,7 +6,7 @@
 use base::Slot;
 
 use super::between::{Glance, Planes, Unpacked};
-use super::nodes::Nodes;
+use super::nodes::NodesInUse;
 use crate::lanes::{Isa, Work};
 use crate::{Error, Lent, Measure, Vectors};
 
@@ -21,6 +21,9 @@ pub(super) struct Candidate {
 
 /// Knows those that are chosen already.
 pub(super) trait Chooser {
+    /// Counts a slot as one of them, wherever it is.
+    fn keep<I: Isa>(&mut self, isa: I, slot: u32) -> Result<(), Error>;
+
     /// Whether a candidate is nearer to any of them than to the one who looks; else it is one of them from now on.
     fn is_any_nearer<I: Isa>(&mut self, isa: I, candidate: &Candidate) -> Result<bool, Error>;
 }
@@ -84,6 +87,12 @@ impl<'s> ChosenInFull<'s> {
 
 impl Chooser for ChosenInFull<'_> {
     #[inline(always)]
+    fn keep<I: Isa>(&mut self, _: I, slot: u32) -> Result<(), Error> {
+        self.chosen.push(self.full.vectors.vector(Slot(slot))?);
+        Ok(())
+    }
+
+    #[inline(always)]
     fn is_any_nearer<I: Isa>(&mut self, isa: I, candidate: &Candidate) -> Result<bool, Error> {
         let vector = self.full.vectors.vector(Slot(candidate.slot))?;
         let target = self.full.measure.target(isa, &vector);
@@ -99,7 +108,7 @@ impl Chooser for ChosenInFull<'_> {
 
 /// By codes.
 pub(super) struct ChosenByCode<'s> {
-    nodes: &'s Nodes,
+    nodes: NodesInUse<'s>,
     full: Full<'s>,
     /// The slot of the one who looks.
     looks: u32,
@@ -110,7 +119,7 @@ pub(super) struct ChosenByCode<'s> {
 }
 
 impl<'s> ChosenByCode<'s> {
-    pub(super) fn new(nodes: &'s Nodes, full: Full<'s>, looks: u32) -> Self {
+    pub(super) fn new(nodes: NodesInUse<'s>, full: Full<'s>, looks: u32) -> Self {
         let (slots, chosen, doubtful) = (Vec::new(), Vec::new(), Vec::new());
         ChosenByCode { nodes, full, looks, slots, chosen, doubtful }
     }
@@ -160,6 +169,15 @@ impl<'s> ChosenByCode<'s> {
 }
 
 impl Chooser for ChosenByCode<'_> {
+    #[inline(always)]
+    fn keep<I: Isa>(&mut self, isa: I, slot: u32) -> Result<(), Error> {
+        if let Some(planes) = self.nodes.planes(isa, slot) {
+            self.slots.push(slot);
+            self.chosen.push(planes.unpacked(self.nodes.dim()));
+        }
+        Ok(())
+    }
+
     #[inline(always)]
     fn is_any_nearer<I: Isa>(&mut self, isa: I, candidate: &Candidate) -> Result<bool, Error> {
         let Some(planes) = self.nodes.planes(isa, candidate.slot) else { return Ok(true) };

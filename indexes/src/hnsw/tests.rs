@@ -8,7 +8,7 @@ use crate::image::sum_up;
 use crate::{Error, Index, Memory, Metric, Pool, SlotSet};
 
 const HEADER: usize = 4_096;
-const DATA: usize = 64 + 64 * 64;
+const DATA: usize = 2 * 64 + 64 * 64;
 
 fn put(image: &mut [u8], at: usize, bytes: &[u8]) {
     image.iter_mut().skip(at).zip(bytes).for_each(|(into, from)| *into = *from);
@@ -31,7 +31,7 @@ fn forged(graph: &Hnsw, data: usize, edits: &[(usize, &[u8])]) -> Vec<u8> {
 fn small() -> (Hnsw, Memory) {
     let mut memory = Memory::new(3);
     (0..70).for_each(|slot| memory.set(Slot(slot), &[1.0, slot as f32, 0.0]).expect("it fits"));
-    let mut graph = Hnsw::new(3, Metric::L2, HnswConfig::default().m(2).max_level(0));
+    let graph = Hnsw::new(3, Metric::L2, HnswConfig::default().m(2).max_level(0));
     let slots: SlotSet = [Slot(0), Slot(5)].into_iter().collect();
     graph.insert_all(&slots, &memory, &Pool::here(), &mut |_| true).expect("they fit");
     (graph, memory)
@@ -41,7 +41,7 @@ fn small() -> (Hnsw, Memory) {
 fn what_pads_the_words_is_no_slot() {
     let (graph, memory) = small();
     let image = forged(&graph, DATA, &[(HEADER + 8, &[1])]);
-    let mut opened = Hnsw::open(image, &Metric::L2.into()).expect("the sums fit");
+    let opened = Hnsw::open(image, &Metric::L2.into()).expect("the sums fit");
     assert!(opened.contains(Slot(5)).expect("whole"));
     assert!(!opened.contains(Slot(64)).expect("whole"));
     opened.insert(Slot(64), &memory).expect("it is not there");

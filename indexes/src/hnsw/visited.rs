@@ -3,6 +3,7 @@
 //! Bits are few enough to stay near the processor, where a byte for each would not; the next search takes away those that
 //! were set, and no others.
 
+use super::links::Links;
 use crate::slots::WORD;
 
 #[derive(Clone, Debug, Default)]
@@ -35,15 +36,16 @@ impl Visited {
 
     /// Marks nodes, and leaves those in `fresh` that were not seen before. One that cannot be is not new.
     #[inline(always)]
-    pub(super) fn mark(&mut self, nodes: impl Iterator<Item = u32>, fresh: &mut Vec<u32>) {
+    pub(super) fn mark(&mut self, links: Links<'_>, fresh: &mut Vec<u32>) {
+        let Visited { words, end, seen } = self;
         // Whether a node is new nobody can guess, and the processor would be wrong half of the time: so every node is put in
         // the next place, and only new ones move it on.
         let mut count = 0;
-        for node in nodes {
-            if node as usize >= self.end {
-                continue;
+        links.each(|node| {
+            if node as usize >= *end {
+                return;
             }
-            let Some(word) = self.words.get_mut(node as usize / WORD) else { continue };
+            let Some(word) = words.get_mut(node as usize / WORD) else { return };
             let new = !(*word >> (node as usize % WORD)) & 1;
             *word |= 1 << (node as usize % WORD);
             match fresh.get_mut(count) {
@@ -51,15 +53,25 @@ impl Visited {
                 None => fresh.push(node),
             }
             count += new as usize;
-        }
+        });
         fresh.truncate(count);
-        self.seen.extend_from_slice(fresh);
+        seen.extend_from_slice(fresh);
+    }
+
+    /// Marks one node.
+    pub(super) fn mark_one(&mut self, node: u32, fresh: &mut Vec<u32>) {
+        self.mark(Links::Lent(&[node.wrapping_add(1).to_le_bytes()]), fresh);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn mark(visited: &mut Visited, nodes: &[u32], fresh: &mut Vec<u32>) {
+        let links: Vec<_> = nodes.iter().map(|node| (node + 1).to_le_bytes()).collect();
+        visited.mark(Links::Lent(&links), fresh);
+    }
 
     #[test]
     fn a_node_is_new_once_in_each_search() {
@@ -69,12 +81,12 @@ mod tests {
             visited.begin(100 + search % 3 * 10_000);
             // There were more in the search before, and 100 is no node in every third one.
             let end = 100 + search % 3 * 10_000;
-            visited.mark([3, 9, 3, 1_000_000, 99, 100].into_iter(), &mut fresh);
+            mark(&mut visited, &[3, 9, 3, 1_000_000, 99, 100], &mut fresh);
             assert_eq!(fresh.get(..3), Some(&[3, 9, 99][..]));
             assert_eq!(fresh.len(), if end == 100 { 3 } else { 4 });
-            visited.mark([9, 98, 3, 4, 4].into_iter(), &mut fresh);
+            mark(&mut visited, &[9, 98, 3, 4, 4], &mut fresh);
             assert_eq!(fresh, [98, 4]);
-            visited.mark([9].into_iter(), &mut fresh);
+            mark(&mut visited, &[9], &mut fresh);
             assert!(fresh.is_empty());
         }
     }

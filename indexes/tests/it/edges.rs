@@ -5,7 +5,7 @@ use indexes::{
     Slot, SlotSet, Ties, Unreadable, Vectors,
 };
 
-use crate::given::Kind;
+use crate::given::{Kind, give_back};
 
 /// Small and large enough to have codes.
 const DIMS: [usize; 2] = [3, 64];
@@ -13,7 +13,7 @@ const DIMS: [usize; 2] = [3, 64];
 /// Eighty vectors, and a query.
 fn eighty(dim: usize, metric: Metric) -> (Flat, Memory, Vec<f32>) {
     let (memory, mut queries) = Kind::Gaussian.set(dim, 80, 1, 7);
-    let mut flat = Flat::new(dim, metric);
+    let flat = Flat::new(dim, metric);
     flat.insert_all(memory.slots(), &memory, &Pool::here()).expect("they fit");
     (flat, memory, queries.remove(0))
 }
@@ -63,7 +63,7 @@ fn nothing_is_found_where_nothing_is() {
             assert!(flat.is_empty());
         }
     }
-    each(|mut flat, memory, query| {
+    each(|flat, memory, query| {
         assert!((0..80).all(|slot| flat.remove(Slot(slot)).expect("whole")));
         assert_eq!(
             (
@@ -79,13 +79,16 @@ fn nothing_is_found_where_nothing_is() {
 
 #[test]
 fn what_is_removed_is_not_found_until_it_is_back() {
-    each(|mut flat, memory, query| {
+    each(|flat, memory, query| {
         let all = ask(&flat, &memory, Query::new(&query).k(80));
         let nearest = all.first().expect("eighty").slot;
         assert!(flat.remove(nearest).expect("whole") && !flat.contains(nearest));
         let rest = ask(&flat, &memory, Query::new(&query).k(80));
         assert_eq!(all.get(1..), Some(&rest[..]));
-        flat.insert(nearest, &memory).expect("it is gone");
+        let again = flat.insert(nearest, &memory);
+        assert!(matches!(again, Err(Error::NotGivenBack { slot }) if slot == nearest));
+        assert_eq!(give_back(&flat, &memory), [nearest]);
+        flat.insert(nearest, &memory).expect("it was given back");
         assert_eq!(ask(&flat, &memory, Query::new(&query).k(80)), all);
     });
 }
@@ -147,7 +150,7 @@ fn a_query_that_is_no_vector_of_the_index_is_refused() {
 
 #[test]
 fn a_slot_is_taken_up_once_and_only_with_its_vector() {
-    each(|mut flat, memory, query| {
+    each(|flat, memory, query| {
         let refused = flat.insert(Slot(3), &memory).expect_err("it is there");
         assert!(matches!(refused, Error::There { slot: Slot(3) }));
         let refused = flat.insert_all(&SlotSet::from_iter([Slot(3)]), &memory, &Pool::here());
@@ -208,7 +211,7 @@ fn many_slots_at_once_are_looked_at_as_closely_as_one() {
         let vectors = Anything(vector);
         for new in [Flat::new, Flat::plain] {
             for metric in Metric::ALL {
-                let mut flat = new(dim, metric);
+                let flat = new(dim, metric);
                 let one = flat.insert(Slot(2), &vectors).expect_err("it does not fit");
                 let all =
                     flat.insert_all(&slots, &vectors, &Pool::here()).map_err(|it| it.to_string());
@@ -255,7 +258,7 @@ fn a_budget_that_is_too_small_says_so() {
 #[test]
 fn ties_are_in_the_order_of_their_slots_and_kept_if_asked_for() {
     for dim in DIMS {
-        let (mut memory, mut flat) = (Memory::new(dim), Flat::new(dim, Metric::L2));
+        let (mut memory, flat) = (Memory::new(dim), Flat::new(dim, Metric::L2));
         for slot in [9, 4, 70, 2, 300] {
             let number = if slot == 300 { 0.5 } else { 1.0 };
             memory.set(Slot(slot), &vec![number; dim]).expect("it fits");
@@ -275,7 +278,7 @@ fn ties_are_in_the_order_of_their_slots_and_kept_if_asked_for() {
 #[test]
 fn slots_that_lie_far_apart_are_found() {
     for dim in DIMS {
-        let (mut memory, mut flat) = (Memory::new(dim), Flat::new(dim, Metric::Cosine));
+        let (mut memory, flat) = (Memory::new(dim), Flat::new(dim, Metric::Cosine));
         for slot in [0, 63, 64, 4_095, 4_096, 20_000] {
             memory.set(Slot(slot), &vec![slot as f32 + 1.0; dim]).expect("it fits");
             flat.insert(Slot(slot), &memory).expect("it is new");

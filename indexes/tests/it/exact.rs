@@ -95,7 +95,7 @@ fn go_through(kind: Kind, cases: usize, dims: &[usize]) -> usize {
         let filters = [some(2, 1), some(7, 3)];
         let filters = [None, None, Some(&filters).map(|[a, _]| a), Some(&filters).map(|[_, b]| b)];
         for metric in Metric::ALL {
-            let mut flat = Flat::new(dim, metric);
+            let flat = Flat::new(dim, metric);
             flat.insert_all(memory.slots(), &memory, &Pool::here()).expect("they fit");
             let ask = |vector| {
                 let slot = Slot(random.below(count) as u32);
@@ -140,7 +140,7 @@ fn sums_that_are_always_rounded_the_same_way_change_no_answer() {
         memory.set(Slot(3), &vector).expect("it fits");
         let within = metric.distance(&vector, &vector);
         let query = Query::new(&vector).within(within);
-        for mut flat in [Flat::new(dim, metric), Flat::plain(dim, metric)] {
+        for flat in [Flat::new(dim, metric), Flat::plain(dim, metric)] {
             flat.insert(Slot(3), &memory).expect("it is new");
             let found = flat.search_many(&[query; 8], &memory, &Pool::here()).expect("found");
             let whole = found.iter().all(|it| it.neighbours.len() == 1);

@@ -37,7 +37,7 @@ fn one_vector_is_a_graph() {
         for metric in Metric::ALL {
             let mut memory = Memory::new(dim);
             memory.set(Slot(5), &vec![1.0; dim]).expect("it fits");
-            let mut graph = graph_of(&memory, metric);
+            let graph = graph_of(&memory, metric);
             let found = graph.search(&Query::new(&vec![0.5; dim]), &memory).expect("found");
             assert_eq!(found.neighbours.iter().map(|it| it.slot.0).collect::<Vec<_>>(), [5]);
             assert!(
@@ -67,7 +67,7 @@ fn many_numbers_are_no_hindrance() {
 #[test]
 fn what_does_not_fit_is_refused_and_changes_nothing() {
     let (memory, vectors) = Kind::Gaussian.set(64, 300, 1, 34);
-    let mut graph = graph_of(&memory, Metric::L2);
+    let graph = graph_of(&memory, Metric::L2);
     let [vector] = &vectors[..] else { panic!("one query") };
     let before = graph.search(&Query::new(vector), &memory).expect("found");
     assert!(matches!(graph.insert(Slot(3), &memory), Err(Error::There { slot: Slot(3) })));
@@ -91,7 +91,7 @@ fn what_does_not_fit_is_refused_and_changes_nothing() {
 fn a_vector_that_cannot_be_read_any_more_spoils_nothing() {
     for dim in [16, 64] {
         let (mut memory, vectors) = Kind::Gaussian.set(dim, 400, 1, 35);
-        let mut graph = Hnsw::new(dim, Metric::L2, HnswConfig::default());
+        let graph = Hnsw::new(dim, Metric::L2, HnswConfig::default());
         let some: SlotSet = (0..300).map(Slot).collect();
         graph.insert_all(&some, &memory, &pool(2), &mut |_| true).expect("they fit");
         (0..300).filter(|slot| slot % 3 == 0).for_each(|slot| assert!(memory.unset(Slot(slot))));
@@ -111,7 +111,7 @@ fn a_vector_that_cannot_be_read_any_more_spoils_nothing() {
 #[test]
 fn building_can_be_stopped() {
     let (memory, vectors) = Kind::Gaussian.set(64, 3_000, 3, 36);
-    let mut graph = Hnsw::new(64, Metric::L2, HnswConfig::default());
+    let graph = Hnsw::new(64, Metric::L2, HnswConfig::default());
     let mut told = Vec::new();
     let mut progress = |done| {
         told.push(done);
@@ -145,7 +145,7 @@ impl Vectors for Broken {
 #[test]
 fn what_is_no_vector_is_not_taken_up() {
     let (broken, longer) = (Broken(vec![1.0, f32::NAN, 0.0]), Broken(vec![1.0; 4]));
-    let mut graph = Hnsw::new(3, Metric::L2, HnswConfig::default());
+    let graph = Hnsw::new(3, Metric::L2, HnswConfig::default());
     let one = SlotSet::from_iter([Slot(0)]);
     assert!(matches!(graph.insert(Slot(0), &broken), Err(Error::NotFinite { at: 1 })));
     assert!(matches!(graph.insert(Slot(0), &longer), Err(Error::Dimension { found: 4, .. })));

@@ -5,7 +5,7 @@ use indexes::{
     SlotSet,
 };
 
-use crate::given::Kind;
+use crate::given::{Kind, give_back};
 use crate::graph::{graph_of, pool};
 
 fn image_of(index: &dyn Index) -> Vec<u8> {
@@ -19,10 +19,10 @@ fn an_image_is_the_graph_again() {
     for dim in [3, 64, 200] {
         let (memory, vectors) = Kind::Clustered.set(dim, 700, 10, 41);
         let measure = Measure::from(Metric::Cosine);
-        let mut graph = graph_of(&memory, Metric::Cosine);
+        let graph = graph_of(&memory, Metric::Cosine);
         (0..700).step_by(9).for_each(|slot| assert!(graph.remove(Slot(slot)).expect("whole")));
         let image = image_of(&graph);
-        let mut opened = Hnsw::open(image.clone(), &measure).expect("its own image");
+        let opened = Hnsw::open(image.clone(), &measure).expect("its own image");
         let figures = (opened.config(), opened.len(), opened.dim());
         assert_eq!(figures, (graph.config(), graph.len(), dim));
         assert_eq!(image_of(&opened), image);
@@ -44,7 +44,11 @@ fn an_image_is_the_graph_again() {
         };
         assert_eq!(slots(&opened), slots(&graph));
         assert_eq!(opened.degree().expect("whole"), graph.degree().expect("whole"));
-        change_both(&mut opened, &mut graph, &memory);
+        change_both([&opened, &graph], &memory);
+        assert_eq!(
+            opened.search(&queries[0], &memory).expect("found"),
+            graph.search(&queries[0], &memory).expect("found")
+        );
         let other = indexes::open(image, &Metric::L2.into()).map(drop);
         assert!(matches!(other, Err(Error::Measure { .. })));
     }
@@ -53,18 +57,20 @@ fn an_image_is_the_graph_again() {
     assert!(opened.is_empty() && opened.statistics().kind == "hnsw");
 }
 
-/// What was opened is changed as what it was made of: one by one, all at once, by removing.
-fn change_both(opened: &mut Hnsw, graph: &mut Hnsw, memory: &Memory) {
+/// What was opened is changed as what it was made of: what was removed given back, one by one taken up, all at once, removed.
+fn change_both(both: [&Hnsw; 2], memory: &Memory) {
     let rest: SlotSet = (1..700).step_by(9).map(|slot| Slot(slot - 1)).skip(1).collect();
-    let mut alone = opened.clone();
-    assert!(alone.remove(Slot(1)).expect("whole"));
-    for graph in [&mut *opened, graph] {
-        graph.insert(Slot(0), memory).expect("it was removed");
-        graph.insert_all(&rest, memory, &pool(2), &mut |_| true).expect("they were removed");
+    for graph in both {
+        let again = graph.insert(Slot(0), memory);
+        assert!(matches!(again, Err(Error::NotGivenBack { slot: Slot(0) })));
+        assert_eq!(give_back(graph, memory).len(), 78);
+        graph.insert(Slot(0), memory).expect("it was given back");
+        graph.insert_all(&rest, memory, &pool(2), &mut |_| true).expect("they were given back");
         assert!(graph.remove(Slot(1)).expect("whole") && !graph.remove(Slot(1)).expect("whole"));
     }
-    assert_eq!((opened.len(), alone.len()), (699, 621));
-    assert_eq!(image_of(opened), image_of(graph));
+    assert_eq!(both.map(Hnsw::len), [699, 699]);
+    let [opened, graph] = both.map(|graph| image_of(graph));
+    assert!(opened == graph);
 }
 
 /// Whatever mapped it keeps it: nothing of it is copied, and nothing but the header is looked at.
@@ -91,7 +97,7 @@ fn opening_looks_at_nothing_but_the_header() {
     }
     assert!(opened.statistics().bytes < image_bytes / 1_000);
     image.iter_mut().skip(4_096).for_each(|byte| *byte = !*byte);
-    let mut opened = Hnsw::open(image, &measure).expect("the header is whole");
+    let opened = Hnsw::open(image, &measure).expect("the header is whole");
     assert_eq!(opened.len(), 2_000);
     let query = Query::new(vectors.first().map_or(&[][..], Vec::as_slice));
     assert!(matches!(opened.search(&query, &memory), Err(Error::BadImage { .. })));

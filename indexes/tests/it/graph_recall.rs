@@ -46,7 +46,7 @@ fn as_much_is_found_as_is_asked_for_and_little_more_looked_at() {
 fn all_is_looked_at_where_nothing_less_will_do() {
     let (memory, vectors) = Kind::Gaussian.set(64, 2_000, 20, 52);
     let graph = calibrated(&memory, Metric::L2);
-    let mut flat = Flat::new(64, Metric::L2);
+    let flat = Flat::new(64, Metric::L2);
     flat.insert_all(memory.slots(), &memory, &Pool::here()).expect("they fit");
     for vector in &vectors {
         let query = Query::new(vector).recall(1.0);
@@ -82,7 +82,7 @@ fn a_calibration_goes_with_the_image_and_is_forgotten_when_the_graph_is_another(
     let found = graph.search(&query, &memory).expect("it is calibrated");
     let mut image = Vec::new();
     graph.encode(&mut image);
-    let mut opened = Hnsw::open(image, &Metric::L2.into()).expect("its own image");
+    let opened = Hnsw::open(image, &Metric::L2.into()).expect("its own image");
     assert_eq!(opened.search(&query, &memory).expect("it is calibrated"), found);
     let more: SlotSet = (400..800).map(Slot).collect();
     opened.insert_all(&more, &memory, &pool(2), &mut |_| true).expect("they fit");
@@ -104,7 +104,7 @@ fn a_search_that_may_stop_early_looks_at_less_and_finds_nearly_as_much() {
         let (memory, vectors) = Kind::Gaussian.set(dim, 4_000, 50, 54);
         let graph_that = |stop| {
             let config = HnswConfig::default().ef_search(300).stop(stop);
-            let mut graph = Hnsw::new(dim, metric, config);
+            let graph = Hnsw::new(dim, metric, config);
             graph.insert_all(memory.slots(), &memory, &pool(2), &mut |_| true).expect("they fit");
             graph
         };

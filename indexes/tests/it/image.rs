@@ -14,7 +14,7 @@ fn image_of(index: &dyn Index) -> Vec<u8> {
 /// An index with gaps, and what it is over.
 fn some(dim: usize, metric: Metric) -> (Flat, Memory, Vec<Vec<f32>>) {
     let (memory, vectors) = Kind::Clustered.set(dim, 150, 10, 11);
-    let mut flat = Flat::new(dim, metric);
+    let flat = Flat::new(dim, metric);
     flat.insert_all(memory.slots(), &memory, &Pool::here()).expect("they fit");
     assert!((0..150).step_by(4).all(|slot| flat.remove(Slot(slot)).expect("whole")));
     (flat, memory, vectors)
@@ -28,9 +28,8 @@ fn an_image_is_the_index_again() {
             let mut image = vec![7; 5];
             flat.encode(&mut image);
             assert_eq!(image.get(..5), Some(&[7; 5][..]), "what was there stays");
-            let mut opened =
-                indexes::open(image.get(5..).unwrap_or_default().to_vec(), &metric.into())
-                    .expect("its own image");
+            let opened = indexes::open(image.get(5..).unwrap_or_default().to_vec(), &metric.into())
+                .expect("its own image");
             assert_eq!(
                 (image_of(opened.as_ref()), opened.statistics().slots),
                 (image[5..].to_vec(), flat.len())
@@ -49,7 +48,7 @@ fn an_image_is_the_index_again() {
 #[test]
 fn an_image_depends_on_what_is_in_the_index_alone() {
     let (flat, memory, _) = some(64, Metric::L2);
-    let mut other = Flat::new(64, Metric::L2);
+    let other = Flat::new(64, Metric::L2);
     for slot in (0..150).rev().filter(|slot| slot % 4 != 0) {
         other.insert(Slot(slot), &memory).expect("it is new");
     }
@@ -77,7 +76,7 @@ fn an_empty_index_has_an_image_too() {
 #[test]
 fn every_bit_that_is_flipped_is_told() {
     let (memory, _) = Kind::Gaussian.set(48, 70, 0, 1);
-    let mut flat = Flat::new(48, Metric::Cosine);
+    let flat = Flat::new(48, Metric::Cosine);
     flat.insert_all(memory.slots(), &memory, &Pool::here()).expect("they fit");
     let image = image_of(&flat);
     let measure = Measure::from(Metric::Cosine);

@@ -27,7 +27,7 @@ fn threads_and_stretches_never_change_an_answer() {
     let pool = Pool::new(3.try_into().expect("not 0")).expect("threads");
     let some: SlotSet = memory.slots().iter().filter(|slot| slot.0 % 5 < 2).collect();
     for metric in [Metric::Cosine, Metric::L2] {
-        let (mut flat, mut plain) = (Flat::new(64, metric), Flat::plain(64, metric));
+        let (flat, plain) = (Flat::new(64, metric), Flat::plain(64, metric));
         flat.insert_all(memory.slots(), &memory, &pool).expect("they fit");
         plain.insert_all(memory.slots(), &memory, &pool).expect("they fit");
         for vector in &vectors {
@@ -67,7 +67,7 @@ fn threads_and_stretches_never_change_an_answer() {
 fn a_budget_means_the_same_however_many_threads_there_are() {
     let (memory, vectors) = mixed(8, 40_000);
     let pool = Pool::new(3.try_into().expect("not 0")).expect("threads");
-    let mut flat = Flat::new(8, Metric::L2);
+    let flat = Flat::new(8, Metric::L2);
     flat.insert_all(memory.slots(), &memory, &pool).expect("they fit");
     for vector in &vectors {
         let query = Query::new(vector).budget(25_000);
@@ -81,7 +81,7 @@ fn a_budget_means_the_same_however_many_threads_there_are() {
 #[test]
 fn codes_are_of_use_where_they_should_be_and_left_alone_where_not() {
     let (memory, vectors) = Kind::Clustered.set(64, 10_000, 5, 3);
-    let mut flat = Flat::new(64, Metric::Cosine);
+    let flat = Flat::new(64, Metric::Cosine);
     flat.insert_all(memory.slots(), &memory, &Pool::here()).expect("they fit");
     for vector in &vectors {
         let work = flat.search(&Query::new(vector), &memory).expect("found").work;
@@ -89,7 +89,7 @@ fn codes_are_of_use_where_they_should_be_and_left_alone_where_not() {
         assert!(work.by_code < work.looked_at, "{work:?}");
     }
     let (memory, vectors) = Kind::Same.set(64, 10_000, 1, 3);
-    let mut flat = Flat::new(64, Metric::Cosine);
+    let flat = Flat::new(64, Metric::Cosine);
     flat.insert_all(memory.slots(), &memory, &Pool::here()).expect("they fit");
     for vector in &vectors {
         let work = flat.search(&Query::new(vector), &memory).expect("found").work;
@@ -107,7 +107,7 @@ fn codes_are_of_use_where_they_should_be_and_left_alone_where_not() {
 #[test]
 fn vectors_of_very_many_numbers_are_found_too() {
     let found = |dim: usize, (vector, query): (f32, f32)| {
-        let (mut memory, mut flat) = (Memory::new(dim), Flat::new(dim, Metric::L2));
+        let (mut memory, flat) = (Memory::new(dim), Flat::new(dim, Metric::L2));
         // The first number makes the others the upper end of a scale.
         let mut numbers = vec![vector; dim];
         if vector != query {

@@ -1,5 +1,6 @@
 //! What the index kinds promise, from outside.
 
+mod beside;
 mod edges;
 mod exact;
 mod given;

@@ -1,0 +1,28 @@
+//! What many threads read while others write: nobody waits for anybody who reads.
+//!
+//! From the bottom up:
+//!
+//! - `readers`: who is reading, so that it is known when all are gone who might still see something;
+//! - `gate`: whether a row may be read, or written, or neither;
+//! - `pieces`: room that grows and never moves;
+//! - `line`, `rows`: rows of bytes behind gates, with the unsafe code that takes;
+//! - `links`: lists of numbers, each of which may change at any time;
+//! - `set`: sets of slots.
+
+mod gate;
+mod line;
+mod links;
+#[cfg(all(test, loom))]
+mod models;
+mod pieces;
+mod primitives;
+mod readers;
+mod rows;
+mod set;
+
+pub(crate) use line::Numbers;
+pub(crate) use links::Lists;
+pub(crate) use pieces::Pieces;
+pub(crate) use readers::{Moment, Pin, Readers};
+pub(crate) use rows::{Closed, GATE, Held, Rows, RowsInUse};
+pub(crate) use set::SharedSet;

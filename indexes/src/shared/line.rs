@@ -1,0 +1,45 @@
+//! Cache lines: of numbers, each of which many read and write at any time, and of bytes, which are behind gates.
+#![expect(unsafe_code, reason = "says of two types what their fields do not say by themselves")]
+
+use std::cell::UnsafeCell;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use bytemuck::Zeroable;
+
+/// How many bytes a line has.
+pub(super) const BYTES: usize = crate::rows::LINE;
+
+/// How many numbers.
+pub(super) const NUMBERS: usize = BYTES / size_of::<u32>();
+
+/// A line of numbers.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(crate) struct Numbers(pub(super) [AtomicU32; NUMBERS]);
+
+/// A line of bytes, which `rows.rs` alone reads and writes.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(crate) struct Bytes(pub(super) UnsafeCell<[u8; BYTES]>);
+
+// SAFETY: atomic numbers, and bytes: they are there when all bits are zero, and lines have no room between.
+unsafe impl Zeroable for Numbers {}
+// SAFETY: as above.
+unsafe impl Zeroable for Bytes {}
+
+// SAFETY: `Bytes` has no way to its bytes but its field, and who uses that proves that nobody writes what another
+// reads (`rows.rs`).
+unsafe impl Sync for Bytes {}
+
+const _: () = assert!(size_of::<Numbers>() == BYTES && size_of::<Bytes>() == BYTES);
+
+impl Numbers {
+    /// How many a line has.
+    pub(crate) const COUNT: usize = NUMBERS;
+
+    /// One of them.
+    #[inline(always)]
+    pub(crate) fn get(&self, at: usize) -> u32 {
+        self.0.get(at).map_or(0, |number| number.load(Ordering::Relaxed))
+    }
+}

@@ -1,0 +1,147 @@
+//! Readers and writers of one row, in every order of events: by
+//! `RUSTFLAGS="--cfg loom" cargo test --release -p arrwdb-indexes --lib models`.
+
+use std::sync::Arc;
+
+use loom::sync::atomic::{AtomicU32, Ordering};
+use loom::thread;
+
+use super::gate::Gate;
+use super::readers::Readers;
+
+const OLD: u32 = 1;
+const NEW: u32 = 2;
+
+/// A row whose bytes are one number, which orders nothing by itself, nor does a link to it.
+struct Row {
+    readers: Readers,
+    gate: Gate,
+    bytes: AtomicU32,
+    link: AtomicU32,
+}
+
+impl Row {
+    fn new() -> Arc<Self> {
+        let (readers, gate, link) = (Readers::new(), Gate::new(), AtomicU32::new(0));
+        Arc::new(Row { readers, gate, bytes: AtomicU32::new(0), link })
+    }
+
+    /// One that is there already.
+    fn written() -> Arc<Self> {
+        let row = Row::new();
+        assert!(row.write(OLD));
+        row
+    }
+
+    /// What who has come to the row by a link does.
+    fn read(&self) -> Option<u32> {
+        let _pin = self.readers.pin();
+        if self.link.load(Ordering::Relaxed) == 0 || !self.gate.is_open() {
+            return None;
+        }
+        let first = self.bytes.load(Ordering::Relaxed);
+        assert_eq!(self.bytes.load(Ordering::Relaxed), first, "written under a reader");
+        Some(first)
+    }
+
+    /// Takes the row up, if it is free: bytes, gate, link.
+    fn write(&self, number: u32) -> bool {
+        let held = self.gate.hold();
+        if held {
+            self.bytes.store(number, Ordering::Relaxed);
+            self.gate.open();
+            self.link.store(1, Ordering::Relaxed);
+        }
+        held
+    }
+
+    /// Detaches the row, and gives it back if nobody reads it any more.
+    fn free(&self) -> bool {
+        self.link.store(0, Ordering::Relaxed);
+        assert!(self.gate.close());
+        let moment = self.readers.moment();
+        let gone = self.readers.are_gone(moment);
+        if gone {
+            self.gate.shut();
+        }
+        gone
+    }
+}
+
+/// Two readers beside what the first thread does, with as many preemptions as find every mistake that was tried.
+fn model(start: fn() -> Arc<Row>, work: fn(&Arc<Row>), seen: fn(Option<u32>) -> bool) {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(move || {
+        let row = start();
+        let readers: Vec<_> = (0..2)
+            .map(|_| {
+                let row = Arc::clone(&row);
+                thread::spawn(move || assert!(seen(row.read())))
+            })
+            .collect();
+        work(&row);
+        for reader in readers {
+            reader.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn what_is_published_is_seen_whole_or_not_at_all() {
+    let write = |row: &Arc<Row>| assert!(row.write(NEW));
+    model(Row::new, write, |seen| seen.is_none_or(|number| number == NEW));
+}
+
+#[test]
+fn what_is_deleted_is_not_seen_by_who_begins_behind_it() {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(|| {
+        let row = Row::written();
+        let deleted = Arc::new(AtomicU32::new(0));
+        let reader = {
+            let (row, deleted) = (Arc::clone(&row), Arc::clone(&deleted));
+            thread::spawn(move || {
+                let behind = deleted.load(Ordering::Acquire) == 1;
+                let seen = row.read();
+                assert!(!behind || seen.is_none(), "seen behind its deletion");
+            })
+        };
+        row.free();
+        deleted.store(1, Ordering::Release);
+        reader.join().unwrap();
+    });
+}
+
+#[test]
+fn a_row_is_written_anew_only_when_all_are_gone_who_may_read_it() {
+    let reuse = |row: &Arc<Row>| {
+        if row.free() {
+            assert!(row.write(NEW));
+        }
+    };
+    model(Row::written, reuse, |_| true);
+}
+
+#[test]
+fn of_several_who_take_a_row_up_one_does() {
+    let write = |row: &Arc<Row>| {
+        let other = Arc::clone(row);
+        let other = thread::spawn(move || other.write(OLD));
+        let mine = row.write(NEW);
+        assert!(mine != other.join().unwrap());
+    };
+    // One reader less than elsewhere.
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(move || {
+        let row = Row::new();
+        let reading = Arc::clone(&row);
+        let reader = thread::spawn(move || {
+            assert!(reading.read().is_none_or(|number| [OLD, NEW].contains(&number)));
+        });
+        write(&row);
+        reader.join().unwrap();
+    });
+}

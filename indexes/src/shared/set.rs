@@ -1,0 +1,92 @@
+//! A set of slots that many threads read and change.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use base::Slot;
+
+use super::Pieces;
+use crate::SlotSet;
+use crate::slots::{WORD, slots_of};
+
+/// A set of slots, a bit for each.
+///
+/// Promise: whoever sees that a slot is in it, or not, sees what whoever put it in, or took it out, did before.
+#[derive(Debug)]
+pub(crate) struct SharedSet {
+    words: Pieces<AtomicU64>,
+    /// Above every word that was ever written to.
+    end: AtomicUsize,
+    len: AtomicUsize,
+}
+
+impl SharedSet {
+    pub(crate) fn new() -> Self {
+        let (end, len) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        SharedSet { words: Pieces::new(1, WORD), end, len }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len.load(Ordering::Relaxed)
+    }
+
+    /// How many words it has: slots beyond them are not in it.
+    pub(crate) fn words(&self) -> usize {
+        self.end.load(Ordering::Acquire)
+    }
+
+    /// A word of 64 slots.
+    #[inline(always)]
+    pub(crate) fn word(&self, at: usize) -> u64 {
+        self.words.row(at).first().map_or(0, |word| word.load(Ordering::Acquire))
+    }
+
+    #[inline(always)]
+    pub(crate) fn contains(&self, slot: Slot) -> bool {
+        let at = slot.0 as usize;
+        self.word(at / WORD) >> (at % WORD) & 1 == 1
+    }
+
+    /// Adds one; says whether it is new.
+    pub(crate) fn insert(&self, slot: Slot) -> bool {
+        let (at, bit) = (slot.0 as usize / WORD, 1 << (slot.0 as usize % WORD));
+        let Some(word) = self.words.make(at).first() else { return false };
+        let new = word.fetch_or(bit, Ordering::AcqRel) & bit == 0;
+        self.len.fetch_add(usize::from(new), Ordering::Relaxed);
+        self.end.fetch_max(at + 1, Ordering::AcqRel);
+        new
+    }
+
+    /// Takes one out; says whether it was there.
+    pub(crate) fn remove(&self, slot: Slot) -> bool {
+        let (at, bit) = (slot.0 as usize / WORD, 1 << (slot.0 as usize % WORD));
+        let Some(word) = self.words.row(at).first() else { return false };
+        let there = word.fetch_and(!bit, Ordering::AcqRel) & bit != 0;
+        self.len.fetch_sub(usize::from(there), Ordering::Relaxed);
+        there
+    }
+
+    /// What is in it.
+    pub(crate) fn now(&self) -> SlotSet {
+        SlotSet::of_words((0..self.words()).map(|at| self.word(at)).collect())
+    }
+
+    /// All of them, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Slot> + '_ {
+        (0..self.words()).flat_map(|at| slots_of(at, self.word(at)))
+    }
+
+    /// How many bytes it has.
+    pub(crate) fn bytes(&self) -> usize {
+        self.words.bytes()
+    }
+}
+
+impl From<&SlotSet> for SharedSet {
+    fn from(set: &SlotSet) -> Self {
+        let shared = SharedSet::new();
+        for slot in set.iter() {
+            shared.insert(slot);
+        }
+        shared
+    }
+}
