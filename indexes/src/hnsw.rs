@@ -17,11 +17,13 @@ mod locks;
 mod many;
 mod near;
 mod nodes;
+mod plan;
 mod search;
 mod select;
 mod slots;
 #[cfg(test)]
 mod tests;
+mod through;
 mod upkeep;
 mod visited;
 

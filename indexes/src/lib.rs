@@ -47,7 +47,7 @@ pub use measure::{
 pub use memory::Memory;
 pub use metric::Metric;
 pub use pool::Pool;
-pub use query::{Effort, Incomplete, K, Nearest, Neighbour, Query, Ties};
+pub use query::{Effort, Incomplete, K, Nearest, Neighbour, Query, Strategy, Ties};
 pub use slots::SlotSet;
 pub use standalone::Standalone;
 pub use vectors::{Lent, Unreadable, Vectors};

@@ -29,6 +29,20 @@ pub struct Query<'q> {
     pub(crate) ties: Ties,
     pub(crate) budget: Option<u64>,
     pub(crate) recall: Option<f32>,
+    pub(crate) strategy: Option<Strategy>,
+    pub(crate) deadline: Option<Deadline<'q>>,
+}
+
+/// How a graph applies a filter. It chooses by how much the filter admits; who knows better may say so.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Strategy {
+    /// Looks at all that is admitted.
+    Exact,
+    /// Walks by everything, and leaves out what is not admitted.
+    Walk,
+    /// Walks by what is admitted alone, and through the rest to it.
+    Through,
 }
 
 /// Says which slots may be shown.
@@ -40,6 +54,22 @@ impl Visible<'_> {
     pub(crate) fn of_word(self, at: usize, word: u64) -> u64 {
         let hidden = slots_of(at, word).filter(|slot| !(self.0)(*slot));
         hidden.fold(word, |word, slot| word & !(1 << (slot.0 as usize % WORD)))
+    }
+}
+
+/// Says when it is time to end.
+#[derive(Clone, Copy)]
+pub(crate) struct Deadline<'q>(&'q (dyn Fn() -> bool + Sync));
+
+impl Deadline<'_> {
+    pub(crate) fn is_over(self) -> bool {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Deadline<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Deadline")
     }
 }
 
@@ -62,8 +92,18 @@ pub enum Ties {
 impl<'q> Query<'q> {
     /// The [`K`] nearest to a vector.
     pub fn new(vector: &'q [f32]) -> Self {
-        let (within, filter, visible, budget, recall) = (None, None, None, None, None);
-        Query { vector, k: K, within, filter, visible, ties: Ties::Cut, budget, recall }
+        Query {
+            vector,
+            k: K,
+            within: None,
+            filter: None,
+            visible: None,
+            ties: Ties::Cut,
+            budget: None,
+            recall: None,
+            strategy: None,
+            deadline: None,
+        }
     }
 
     /// So many at most. [`usize::MAX`] asks for all, which makes sense within a distance.
@@ -96,6 +136,17 @@ impl<'q> Query<'q> {
     /// look at some hundred more until it is where it begins to count.
     pub fn budget(self, vectors: u64) -> Self {
         Query { budget: Some(vectors), ..self }
+    }
+
+    /// Ends when this says that it is time, with what was found by then: an answer that would have needed longer says that it is
+    /// incomplete. It is asked now and then, some ten thousand times a second.
+    pub fn deadline(self, is_over: &'q (dyn Fn() -> bool + Sync)) -> Self {
+        Query { deadline: Some(Deadline(is_over)), ..self }
+    }
+
+    /// How a graph should apply the filter.
+    pub fn strategy(self, strategy: Strategy) -> Self {
+        Query { strategy: Some(strategy), ..self }
     }
 
     /// So much of what is nearest should be found, from 0 to 1: an approximate index that was calibrated looks no further
@@ -173,6 +224,8 @@ pub struct Nearest {
 pub enum Incomplete {
     /// As many vectors were looked at as the query allowed.
     Budget,
+    /// The time was over.
+    Deadline,
 }
 
 /// What a search took.

@@ -8,8 +8,8 @@
 //! Promises: a contestant that cannot be built or fails is named with the reason, and the others are measured; the
 //! peers get unit vectors and L2 where the metric is the cosine, which is the same order for less work.
 
-mod contestant;
-mod curve;
+pub mod contestant;
+pub mod curve;
 mod given;
 mod ours;
 mod peer_hnsw_rs;
@@ -32,10 +32,10 @@ use contestant::Built;
 use curve::Curve;
 use given::Given;
 
-const K: usize = 10;
+pub const K: usize = 10;
 /// Links of a node; twice as many on the ground.
-const M: usize = 16;
-const EF_CONSTRUCTION: usize = 200;
+pub const M: usize = 16;
+pub const EF_CONSTRUCTION: usize = 200;
 const EFS: [usize; 12] = [10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 400, 600];
 /// With more recall a sweep ends.
 const ENOUGH: f64 = 0.998;

@@ -10,11 +10,15 @@
 //! `... -- hnsw [directory] [--metric l2] [--rounds 3] [--build-threads 2] [--only arrwdb,usearch]`: graphs beside what
 //! pip and other crates have, each over the same range of `ef`.
 //!
+//! `... --features usearch -- filters [directory]`: searches through filters, beside USearch's predicate search.
+//!
 //! Promises: every peer does the same work to the same durability; a figure of ours never stands without
 //! theirs of the same run.
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "usearch")]
+mod filters;
 mod flat;
 mod hnsw;
 mod log;
@@ -32,7 +36,8 @@ usage: compare log [directory]      durable commits by 1, 16 and 64 threads
        compare flat [directory] [--peers script] [--rounds 5]
                                     exact search, one by one and in a batch
        compare hnsw [directory] [--metric l2|cosine] [--rounds 3] [--build-threads 2] [--only a,b,c]
-                                    graphs: queries a second at the same recall";
+                                    graphs: queries a second at the same recall
+       compare filters [directory]  (with --features usearch) searches through filters";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -40,6 +45,8 @@ fn main() -> ExitCode {
         Some((what, rest)) if what == "log" => log::run(rest.first().map(String::as_str)),
         Some((what, rest)) if what == "flat" => flat::run(rest),
         Some((what, rest)) if what == "hnsw" => hnsw::run(rest),
+        #[cfg(feature = "usearch")]
+        Some((what, rest)) if what == "filters" => filters::run(rest),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

@@ -1,8 +1,8 @@
 //! Asks a graph, one query at a time and all of them together, and says what an answer must be like.
 
 use indexes::{
-    Error, Hnsw, Index, Memory, Metric, Nearest, Neighbour, Pool, Query, Slot, SlotSet, Ties,
-    Vectors,
+    Error, Hnsw, Index, Memory, Metric, Nearest, Neighbour, Pool, Query, Slot, SlotSet, Strategy,
+    Ties, Vectors,
 };
 
 use super::bytes::Bytes;
@@ -22,6 +22,7 @@ struct Asked {
     budget: Option<u64>,
     recall: Option<f32>,
     ties: Ties,
+    strategy: Option<Strategy>,
 }
 
 const ZEROS: u8 = u8::MAX;
@@ -30,7 +31,8 @@ const LONG: u8 = u8::MAX - 1;
 impl Asked {
     fn new(vector: u8, k: usize) -> Self {
         let (within, filter, budget, recall) = (None, None, None, None);
-        Asked { vector, k, within, filter, budget, recall, ties: Ties::Cut }
+        let (ties, strategy) = (Ties::Cut, None);
+        Asked { vector, k, within, filter, budget, recall, ties, strategy }
     }
 
     fn made_up(bytes: &mut Bytes<'_>) -> Self {
@@ -49,6 +51,8 @@ impl Asked {
             budget: (what & 4 != 0).then(|| number(bytes)),
             recall: (what & 16 != 0).then(|| share(bytes)),
             ties: if what & 8 == 0 { Ties::Cut } else { Ties::Keep },
+            strategy: [None, Some(Strategy::Exact), Some(Strategy::Walk), Some(Strategy::Through)]
+                [usize::from(what >> 5) % 4],
             ..asked
         }
     }
@@ -66,6 +70,7 @@ impl Asked {
         let query = self.within.iter().fold(query, |query, within| query.within(*within));
         let query = self.budget.iter().fold(query, |query, budget| query.budget(*budget));
         let query = self.recall.iter().fold(query, |query, recall| query.recall(*recall));
+        let query = self.strategy.iter().fold(query, |query, it| query.strategy(*it));
         self.filter.iter().fold(query, |query, filter| query.filter(filter))
     }
 }

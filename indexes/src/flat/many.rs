@@ -33,7 +33,10 @@ pub(super) fn search(
     vectors: &dyn Vectors,
     pool: &Pool,
 ) -> Result<Vec<Nearest>, Error> {
-    let together = |query: &Query<'_>| query.budget.is_none() && query.k > 0;
+    let together = |query: &Query<'_>| {
+        let ends = query.budget.is_some() || query.deadline.is_some();
+        !ends && query.visible.is_none() && query.k > 0
+    };
     let metric = flat.metric().filter(|_| queries.iter().all(together));
     let Some(metric) = metric.filter(|_| queries.len() >= TOGETHER) else {
         return one_by_one(flat, queries, vectors, pool);

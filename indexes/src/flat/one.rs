@@ -18,6 +18,9 @@ use crate::{Error, Incomplete, Nearest, Neighbour, Pool, Query, Vectors};
 /// No thread is given fewer words than this, of 64 slots each.
 const WORDS_A_THREAD: usize = 128;
 
+/// It is looked whether the time is over once in so many words.
+const WORDS: usize = 16;
+
 /// Codes pay for one query as long as less than one of so many vectors is compared in full all the same.
 const IN_FULL: u64 = 4;
 
@@ -50,6 +53,7 @@ pub(super) fn search(
         let part = part?;
         whole.top.merge(part.top);
         whole.work += part.work;
+        whole.incomplete = whole.incomplete.or(part.incomplete);
     }
     Ok(Nearest {
         neighbours: whole.top.into_sorted(),
@@ -92,6 +96,10 @@ impl Work for Scan<'_> {
             _ => None,
         };
         for at in words {
+            if at % WORDS == 0 && query.deadline.is_some_and(|deadline| deadline.is_over()) {
+                full.found.incomplete = Some(Incomplete::Deadline);
+                break;
+            }
             let mut word = flat.admitted(query, at);
             if word == 0 {
                 continue;

@@ -8,10 +8,12 @@ use super::graph::{Entry, Graph};
 use super::links::{Level, NONE};
 use super::near::Near;
 use super::nodes::NodesInUse;
+use super::through::{Through, begin};
 use super::visited::Visited;
 use crate::codes::CodedQuery;
 use crate::lanes::{Isa, Work};
 use crate::measure::Compared;
+use crate::query::Deadline;
 use crate::{Unreadable, Vectors};
 
 /// Says how near slots are: smaller is nearer.
@@ -155,17 +157,24 @@ pub(super) struct Scratch {
     visited: Visited,
     pub(super) near: Near,
     fresh: Vec<u32>,
+    /// Nodes that a filter keeps out.
+    others: Vec<u32>,
     seen: Vec<(u32, Seen)>,
     /// How many were scored.
     pub(super) scored: u64,
     /// How many may be, at most.
     pub(super) budget: u64,
+    /// Whether a walk ended because its time was over.
+    pub(super) is_over: bool,
 }
+
+/// It is looked whether the time is over after so many steps.
+const STEPS: u32 = 16;
 
 impl Scratch {
     /// Begins to count anew.
     pub(super) fn begin(&mut self, budget: u64) {
-        (self.scored, self.budget) = (0, budget);
+        (self.scored, self.budget, self.is_over) = (0, budget, false);
     }
 }
 
@@ -259,6 +268,11 @@ pub(super) struct Walk<'s, S, const CHECK: bool> {
     least: Least,
     /// By which part all that is left has to be farther than so many for it to end.
     stop: (f32, usize),
+    /// The filter that it walks through.
+    through: Option<Through<'s>>,
+    /// When it has to end.
+    pub(super) deadline: Option<Deadline<'s>>,
+    steps: u32,
 }
 
 impl<'s, S: Scorer, const CHECK: bool> Walk<'s, S, CHECK> {
@@ -273,12 +287,23 @@ impl<'s, S: Scorer, const CHECK: bool> Walk<'s, S, CHECK> {
         scratch.near.begin(room);
         scratch.visited.mark_one(entry, &mut scratch.fresh);
         let least = scorer.least(f32::INFINITY);
-        Walk { level, scorer, scratch, least, stop: (f32::INFINITY, 0) }
+        let (stop, through, deadline) = ((f32::INFINITY, 0), None, None);
+        Walk { level, scorer, scratch, least, stop, through, deadline, steps: 0 }
     }
 
     /// Ends where all that is left is farther than the `k` nearest by more than this part.
     pub(super) fn stop_at(&mut self, part: f32, k: usize) {
         self.stop = (part, k);
+    }
+
+    /// Goes by those alone that a filter admits, and begins anew.
+    #[inline(always)]
+    pub(super) fn go_through<I: Isa>(&mut self, isa: I, through: Through<'s>, entry: u32) {
+        let Scratch { visited, fresh, others, .. } = &mut *self.scratch;
+        visited.begin(self.level.end());
+        let on = (self.level, entry);
+        begin::<I, S, CHECK>(isa, &through, on, self.scorer, visited, (fresh, others));
+        self.through = Some(through);
     }
 
     /// Never comes to this node, which is not the one where it begins.
@@ -289,8 +314,10 @@ impl<'s, S: Scorer, const CHECK: bool> Walk<'s, S, CHECK> {
     /// Scores what the last step found, and finds what is next to the nearest of it all; says whether there is more to do.
     #[inline(always)]
     fn step<I: Isa>(&mut self, isa: I) -> bool {
-        let Walk { level, scorer, scratch, least, stop: (part, k) } = self;
-        let Scratch { visited, near, fresh, seen, scored, budget } = &mut **scratch;
+        let Walk { level, scorer, scratch, least, stop: (part, k), through, deadline, steps } =
+            self;
+        let Scratch { visited, near, fresh, others, seen, scored, budget, is_over } =
+            &mut **scratch;
         let left = budget.saturating_sub(*scored);
         if fresh.len() as u64 > left {
             fresh.truncate(left as usize);
@@ -316,7 +343,17 @@ impl<'s, S: Scorer, const CHECK: bool> Walk<'s, S, CHECK> {
         {
             return false;
         }
-        visited.mark(level.links::<CHECK>(at.node), fresh);
+        *steps = steps.wrapping_add(1);
+        if *steps % STEPS == 0 && deadline.is_some_and(|deadline| deadline.is_over()) {
+            *is_over = true;
+            return false;
+        }
+        match through {
+            None => visited.mark(level.links::<CHECK>(at.node), fresh),
+            Some(through) => {
+                through.mark::<I, CHECK>(isa, (*level, at.node), visited, (fresh, others));
+            }
+        }
         for node in &*fresh {
             scorer.fetch(isa, level.slot::<CHECK>(*node));
         }

@@ -5,7 +5,7 @@
 
 use base::Slot;
 
-use super::search::{Plan, View};
+use super::plan::{Plan, View, Way};
 use super::{Hnsw, HnswConfig};
 use crate::{Error, K, Metric, Nearest, Pool, Query, Vectors};
 
@@ -147,9 +147,9 @@ impl Hnsw {
         vectors: &dyn Vectors,
     ) -> Result<Nearest, Error> {
         let vector = vectors.vector(slot)?;
-        let all = View { ef: 0, stop: f32::INFINITY };
-        let exactly = Plan { view: all, k: K + 1, exact: true, held: None };
-        let walk = |view| Plan { view, k: K, exact: false, held: Some(slot.0) };
+        let admitted = self.len();
+        let exactly = Plan::exact(K + 1, admitted);
+        let walk = |view| Plan { view, k: K, admitted, way: Way::Walk, held: Some(slot.0) };
         let plan = view.map_or(exactly, walk);
         let query = Query::new(&vector).k(plan.k);
         let mut found = self.search_by(&query, plan, vectors)?;

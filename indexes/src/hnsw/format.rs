@@ -15,7 +15,7 @@ use super::calibrate::{Calibration, POINTS_MAX, Point};
 use super::graph::{Graph, LEVELS_MAX};
 use super::links::{ABOUT, Level, NONE, width};
 use super::nodes::{Nodes, widths};
-use super::search::View;
+use super::plan::View;
 use super::slots::{self, LentSlots, Slots};
 use super::{Hnsw, HnswConfig};
 use crate::format::{ALIGNMENT, Head};
@@ -92,7 +92,7 @@ pub(super) fn encode(hnsw: &Hnsw, into: &mut Vec<u8>) {
             };
         }
         for slot in 0..rows as u32 {
-            match nodes.second::<false>(slot) {
+            match nodes.both::<false, false>(slot).1 {
                 [] => encoder.zeros(second),
                 row => encoder.bytes(row),
             };

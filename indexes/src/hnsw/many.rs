@@ -6,7 +6,8 @@
 use super::Hnsw;
 use super::beam::{ByCode, Scratch, Walks};
 use super::body::InUse;
-use super::search::{Finish, Judge, Plan, View, begin};
+use super::plan::{Plan, View, Way};
+use super::search::{Finish, Judge, begin};
 use crate::codes::CodedQuery;
 use crate::lanes::{Isa, Work};
 use crate::{Error, Nearest, Pool, Query, Vectors};
@@ -54,7 +55,9 @@ impl Hnsw {
         let mut together = Vec::new();
         for query in queries {
             match (self.plan_search(query, view(query)?, vectors)?, on.coded(query)) {
-                (Some(plan), Some(coded)) if !plan.exact => together.push((query, plan, coded)),
+                (Some(plan), Some(coded)) if plan.way != Way::Exact => {
+                    together.push((query, plan, coded))
+                }
                 _ => {
                     let search = |query| self.search_in(query, view(query)?, vectors);
                     return queries.iter().map(search).collect();
@@ -105,12 +108,12 @@ impl Turns<'_> {
         }
         let mut walks = Vec::with_capacity(queries.len());
         for (at, scratch) in scratches.iter_mut().enumerate() {
-            let (Some((_, plan, _)), Some(judge)) = (queries.get(at), judges.get(at)) else {
+            let (Some((query, plan, _)), Some(judge)) = (queries.get(at), judges.get(at)) else {
                 break;
             };
             let Some(scorer) = scorers.get(at) else { break };
             scratch.begin(judge.budget());
-            walks.extend(begin::<I, _, CHECK>(isa, (on, *plan), scorer, scratch));
+            walks.extend(begin::<I, _, CHECK>(isa, (on, *plan, query), scorer, scratch));
         }
         isa.enter(Walks(&mut walks));
         let mut found = Vec::with_capacity(queries.len());

@@ -124,9 +124,9 @@ impl Nodes {
             let Some(mut held) = rows.hold(slot.0 as usize) else { continue };
             held.write(|row, lower| {
                 // Of one that is lent the gate is there, too.
-                let from = these.first::<false>(slot.0);
+                let (from, behind) = these.both::<false, false>(slot.0);
                 row.iter_mut().zip(from).for_each(|(into, from)| *into = *from);
-                lower.iter_mut().zip(these.second::<false>(slot.0)).for_each(|(a, b)| *a = *b);
+                lower.iter_mut().zip(behind).for_each(|(into, from)| *into = *from);
             });
             held.open();
         }
@@ -188,12 +188,17 @@ impl<'p> NodesInUse<'p> {
         }
     }
 
-    /// The lower plane of a slot.
+    /// The same, and the lower plane.
     #[inline(always)]
-    pub(super) fn second<const CHECK: bool>(self, slot: u32) -> &'p [u8] {
+    pub(super) fn both<const FIRST: bool, const SECOND: bool>(
+        self,
+        slot: u32,
+    ) -> (&'p [u8], &'p [u8]) {
         match self.rows {
-            TablesInUse::Own(rows) => rows.second(slot as usize),
-            TablesInUse::Lent([_, lower]) => lower.row::<CHECK>(slot as usize),
+            TablesInUse::Own(rows) => rows.both(slot as usize),
+            TablesInUse::Lent([rows, lower]) => {
+                (rows.row::<FIRST>(slot as usize), lower.row::<SECOND>(slot as usize))
+            }
         }
     }
 
@@ -204,11 +209,21 @@ impl<'p> NodesInUse<'p> {
         Some((upper.as_chunks().0, Beside::read(beside)?))
     }
 
+    /// The same, and its lower plane.
+    #[inline(always)]
+    fn whole<const FIRST: bool, const SECOND: bool>(
+        self,
+        slot: u32,
+    ) -> Option<(&'p [[u8; 64]], Beside, &'p [[u8; 64]])> {
+        let (row, lower) = self.both::<FIRST, SECOND>(slot);
+        let (upper, beside) = row.split_at_checked(self.plane)?;
+        Some((upper.as_chunks().0, Beside::read(beside)?, lower.as_chunks().0))
+    }
+
     /// The code of a slot, to be compared with those of others.
     #[inline(always)]
     pub(super) fn planes<I: Isa>(self, isa: I, slot: u32) -> Option<Planes<'p>> {
-        let (upper, beside) = self.row::<false>(slot)?;
-        let lower = self.second::<false>(slot).as_chunks().0;
+        let (upper, beside, lower) = self.whole::<false, false>(slot)?;
         let Beside { base, step, half, error, fine_base, fine_error, fine_size, fine_half } =
             beside;
         let coarse = Meaning { base, step, half, error, length: fine_size };
@@ -258,10 +273,10 @@ impl<'p> NodesInUse<'p> {
         slot: u32,
         sum: i32,
     ) -> f32 {
-        let Some((_, Beside { step, fine_base, fine_half, .. })) = self.row::<false>(slot) else {
+        let Some((_, beside, lower)) = self.whole::<false, CHECK>(slot) else {
             return f32::INFINITY;
         };
-        let lower = self.second::<CHECK>(slot).as_chunks().0;
+        let Beside { step, fine_base, fine_half, .. } = beside;
         let sum = 16 * sum + upper_products(isa, lower, query);
         fine_half - query.product(fine_base, encode::fine_step(step), sum)
     }
@@ -275,14 +290,13 @@ impl<'p> NodesInUse<'p> {
         slot: u32,
         limit: Limit,
     ) -> bool {
-        let Some((upper, beside)) = self.row::<CHECK>(slot) else { return false };
+        let Some((upper, beside, lower)) = self.whole::<CHECK, CHECK>(slot) else { return false };
         let fine = Fine {
             base: beside.fine_base,
             step: encode::fine_step(beside.step),
             error: beside.fine_error,
             size: beside.fine_size,
         };
-        let lower = self.second::<CHECK>(slot).as_chunks().0;
         is_beyond(isa, query, fine, (upper, lower), limit)
     }
 

@@ -11,6 +11,8 @@ use super::Hnsw;
 use super::beam::{ByCode, Descend, InFull, Scorer, Scratch, Walk, Walks};
 use super::body::InUse;
 use super::nodes::NodesInUse;
+use super::plan::{Plan, View, Way};
+use super::through::Through;
 use crate::codes::{CodedQuery, Limit};
 use crate::lanes::{Isa, Work};
 use crate::measure::Compared;
@@ -18,36 +20,7 @@ use crate::metric::Off;
 use crate::query::Effort;
 use crate::slots::slots_of;
 use crate::top::Top;
-use crate::vectors::check_dim;
 use crate::{Error, Incomplete, K, Nearest, Neighbour, Query, Vectors};
-
-/// A filter that admits fewer is no reason to walk.
-const WALKED_FROM: usize = 2_000;
-
-/// Nor is one that admits less than one of so many.
-const WALKED_PART: usize = 50;
-
-/// How far a walk looks.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub(super) struct View {
-    /// How many it keeps in view.
-    pub(super) ef: usize,
-    /// It ends where all that is left is farther than the `k` nearest, and the [`K`] nearest, by more than this part:
-    /// never, if infinite.
-    pub(super) stop: f32,
-}
-
-/// How a query is answered.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Plan {
-    pub(super) view: View,
-    /// How many are wanted.
-    pub(super) k: usize,
-    /// Whether all that is admitted is looked at instead.
-    pub(super) exact: bool,
-    /// The slot that a walk does not see.
-    pub(super) held: Option<u32>,
-}
 
 impl Hnsw {
     /// Finds the nearest, keeping `ef` of them in view: the more, the surer and the slower.
@@ -97,41 +70,10 @@ impl Hnsw {
         self.check_image()?;
         found
     }
-
-    /// How a query is answered with so many in view, or by looking at everything; nothing, if there is nothing to be found.
-    pub(super) fn plan_search(
-        &self,
-        query: &Query<'_>,
-        view: Option<View>,
-        vectors: &dyn Vectors,
-    ) -> Result<Option<Plan>, Error> {
-        query.check(self.dim)?;
-        check_dim(vectors, self.dim)?;
-        self.check_image()?;
-        let here = self.len();
-        let admitted = query.filter.map_or(here, |it| it.len().min(here));
-        if query.k == 0 || admitted == 0 {
-            return Ok(None);
-        }
-        let (k, held) = (query.k, None);
-        let Some(View { ef, stop }) = view else {
-            let view = View { ef: here, stop: f32::INFINITY };
-            return Ok(Some(Plan { view, k, exact: true, held }));
-        };
-        // With a threshold nobody knows how many there will be: it goes on until all are found.
-        let most = if query.within.is_some() { ef } else { query.k };
-        let part = here.div_ceil(admitted);
-        // Walks see those that were removed, too.
-        let removed = self.body().slots.removed();
-        let ef = ef.max(most).max(1);
-        let ef = ef.saturating_add(ef.saturating_mul(removed) / here).saturating_mul(part);
-        let few = query.filter.is_some() && (admitted < WALKED_FROM || part > WALKED_PART);
-        // Of what a filter keeps out some is near enough to end a walk, and behind a threshold all is far.
-        let plain = query.filter.is_none() && query.within.is_none() && query.visible.is_none();
-        let view = View { ef, stop: if plain { stop } else { f32::INFINITY } };
-        Ok(Some(Plan { view, k, exact: few || ef >= admitted, held }))
-    }
 }
+
+/// It is looked whether the time is over each time that so many were looked at.
+const LOOKS: u64 = 256;
 
 struct Search<'s> {
     on: InUse<'s>,
@@ -159,7 +101,7 @@ impl Search<'_> {
         let Search { on, query, vectors, plan, scratch } = self;
         let coded = on.coded(query);
         let mut judge = Judge::<CHECK>::new(isa, (on, query, vectors), coded.as_ref(), plan);
-        if plan.exact {
+        if plan.way == Way::Exact {
             judge.exact(isa)?;
             return Ok(judge.into_nearest());
         }
@@ -181,13 +123,15 @@ impl<const CHECK: bool> Work for Finish<'_, '_, CHECK> {
     fn run<I: Isa>(self, isa: I) -> Self::Answer {
         let Finish { mut judge, scratch } = self;
         loop {
-            let incomplete = judge.take(isa, scratch)?;
-            if incomplete || judge.is_whole(scratch.near.sorted().len()) {
+            judge.take(isa, scratch)?;
+            let found = scratch.near.sorted().len();
+            if judge.incomplete.is_some() || judge.is_whole(found) {
                 return Ok(judge.into_nearest());
             }
             // There may be more within the threshold, or the filter left too few.
+            let worth = judge.is_worth_a_walk(found);
             judge = judge.begin_again();
-            if judge.plan.view.ef >= judge.on.slots.len() {
+            if !worth {
                 judge.exact(isa)?;
                 return Ok(judge.into_nearest());
             }
@@ -258,54 +202,75 @@ impl<'s, const CHECK: bool> Judge<'s, CHECK> {
     /// Whether a walk that found so many found enough.
     fn is_whole(&self, found: usize) -> bool {
         let room = self.plan.view.ef;
-        let wanted = self.query.k.min(self.on.slots.len());
+        let wanted = self.query.k.min(self.plan.admitted);
         let enough = self.top.len() >= wanted;
         match self.query.within {
-            // Some of what was found must be too far, or what was not found may be near enough.
-            Some(_) => enough || (self.admitted < found && found == room),
+            // As many of what was found must be too far, or what was not found may be near enough.
+            Some(_) => enough || found < room || 2 * self.admitted <= found,
             None => enough,
         }
     }
 
-    /// How many may still be looked at.
+    /// How many may still be looked at: by what the query allows, and before looking at all that is admitted takes less.
     pub(super) fn budget(&self) -> u64 {
-        self.query.budget.map_or(u64::MAX, |it| it.saturating_sub(self.work.looked_at))
+        let most = self.query.budget.unwrap_or(u64::MAX).min(self.worth());
+        most.saturating_sub(self.work.looked_at)
+    }
+
+    /// How many a walk may look at to be worth it.
+    fn worth(&self) -> u64 {
+        match self.query.filter {
+            Some(_) if self.query.strategy.is_none() => self.plan.admitted as u64,
+            _ => u64::MAX,
+        }
+    }
+
+    /// Whether one should walk once more with twice as much in view, and not look at all that is admitted.
+    fn is_worth_a_walk(&self, found: usize) -> bool {
+        let room = self.plan.view.ef;
+        // A walk through a filter that has room left has been everywhere it can get to.
+        let is_everywhere = self.plan.way == Way::Through && found < room;
+        !is_everywhere && room < self.on.slots.len() / 2 && self.work.looked_at < self.worth()
     }
 
     /// Walks through the graph, and leaves what is near in the scratch.
     #[inline(always)]
     fn walk<I: Isa>(&self, isa: I, scratch: &mut Scratch) -> Result<(), Error> {
         scratch.begin(self.budget());
+        let on = (self.on, self.plan, self.query);
         match self.coded {
             Some((nodes, query)) => {
                 let scorer = ByCode::<CHECK> { nodes, query };
-                find::<I, CHECK>(isa, (self.on, self.plan), &scorer, scratch);
+                find::<I, CHECK>(isa, on, &scorer, scratch);
                 Ok(())
             }
             None => {
                 let (vectors, target, failed) = (self.vectors, self.target, RefCell::new(None));
                 let scorer = InFull { vectors, target, failed };
-                find::<I, CHECK>(isa, (self.on, self.plan), &scorer, scratch);
+                find::<I, CHECK>(isa, on, &scorer, scratch);
                 scorer.failed.into_inner().map_or(Ok(()), |unreadable| Err(unreadable.into()))
             }
         }
     }
 
-    /// Takes what a walk left; says whether that had to stop before its end.
+    /// Takes what a walk left.
     #[inline(always)]
-    fn take<I: Isa>(&mut self, isa: I, scratch: &Scratch) -> Result<bool, Error> {
+    fn take<I: Isa>(&mut self, isa: I, scratch: &Scratch) -> Result<(), Error> {
         if let Some((nodes, _)) = self.coded {
             for found in scratch.near.sorted() {
                 nodes.fetch_lower(isa, found.node);
             }
         }
         self.work.looked_at += scratch.scored;
-        let spent = scratch.scored >= scratch.budget;
-        self.incomplete = spent.then_some(Incomplete::Budget);
+        let spent = self.query.budget.is_some_and(|budget| self.work.looked_at >= budget);
+        self.incomplete = match scratch.is_over {
+            true => Some(Incomplete::Deadline),
+            false => spent.then_some(Incomplete::Budget),
+        };
         for found in scratch.near.sorted() {
             self.judge(isa, Slot(found.node))?;
         }
-        Ok(spent)
+        Ok(())
     }
 
     /// Looks at all that is admitted.
@@ -316,6 +281,12 @@ impl<'s, const CHECK: bool> Judge<'s, CHECK> {
             for slot in slots_of(at, word & self.on.slots.word::<CHECK>(at)) {
                 if self.query.budget.is_some_and(|budget| self.work.looked_at >= budget) {
                     self.incomplete = Some(Incomplete::Budget);
+                    return Ok(());
+                }
+                if self.work.looked_at % LOOKS == 0
+                    && self.query.deadline.is_some_and(|deadline| deadline.is_over())
+                {
+                    self.incomplete = Some(Incomplete::Deadline);
                     return Ok(());
                 }
                 self.work.looked_at += 1;
@@ -355,7 +326,7 @@ impl<'s, const CHECK: bool> Judge<'s, CHECK> {
 #[inline(always)]
 fn find<I: Isa, const CHECK: bool>(
     isa: I,
-    on: (InUse<'_>, Plan),
+    on: (InUse<'_>, Plan, &Query<'_>),
     scorer: &impl Scorer,
     scratch: &mut Scratch,
 ) {
@@ -368,7 +339,7 @@ fn find<I: Isa, const CHECK: bool>(
 #[inline(always)]
 pub(super) fn begin<'s, I: Isa, S: Scorer, const CHECK: bool>(
     isa: I,
-    (on, plan): (InUse<'s>, Plan),
+    (on, plan, query): (InUse<'s>, Plan, &Query<'s>),
     scorer: &'s S,
     scratch: &'s mut Scratch,
 ) -> Option<Walk<'s, S, CHECK>> {
@@ -381,8 +352,13 @@ pub(super) fn begin<'s, I: Isa, S: Scorer, const CHECK: bool>(
     let entry = isa.enter(Descend::<_, CHECK> { graph, entry, to: 0, scorer, scored });
     let mut walk = Walk::new(graph.ground(), entry, scorer, (scratch, plan.view.ef));
     walk.stop_at(plan.view.stop, plan.k.max(K));
+    if let (Way::Through, Some(filter)) = (plan.way, query.filter) {
+        let through = Through { filter, slots: on.slots };
+        walk.go_through(isa, through, entry);
+    }
     if let Some(held) = plan.held {
         walk.pass_over(held);
     }
+    walk.deadline = query.deadline;
     Some(walk)
 }

@@ -85,6 +85,7 @@ impl Hnsw {
         if let Some(sweep) = &mut upkeep.sweep {
             while left > 0 && self.go_on(sweep, at, &mut left)? {}
             if matches!(sweep.phase, Phase::Gone) {
+                let _beside_others = self.writing.read();
                 step.given_back = give_back(sweep, at);
                 upkeep.sweep = None;
             }
@@ -151,6 +152,7 @@ impl Hnsw {
                 if lost.is_empty() {
                     drop(beside_others);
                     self.note_probe(at, sweep.lost)?;
+                    let _beside_others = self.writing.read();
                     for (level, node) in &sweep.upper {
                         at.body.graph.level(*level).into_iter().for_each(|it| it.forget(*node));
                     }

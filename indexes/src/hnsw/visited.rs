@@ -35,7 +35,7 @@ impl Visited {
     }
 
     /// Marks nodes, and leaves those in `fresh` that were not seen before. One that cannot be is not new.
-    #[inline(always)]
+    #[inline(never)]
     pub(super) fn mark(&mut self, links: Links<'_>, fresh: &mut Vec<u32>) {
         let Visited { words, end, seen } = self;
         // Whether a node is new nobody can guess, and the processor would be wrong half of the time: so every node is put in
@@ -56,6 +56,22 @@ impl Visited {
         });
         fresh.truncate(count);
         seen.extend_from_slice(fresh);
+    }
+
+    /// Marks a node; says whether it was not seen before.
+    #[inline(always)]
+    pub(super) fn is_new(&mut self, node: u32) -> bool {
+        if node as usize >= self.end {
+            return false;
+        }
+        let Some(word) = self.words.get_mut(node as usize / WORD) else { return false };
+        let bit = 1 << (node as usize % WORD);
+        let new = *word & bit == 0;
+        if new {
+            *word |= bit;
+            self.seen.push(node);
+        }
+        new
     }
 
     /// Marks one node.

@@ -1,13 +1,19 @@
 //! Room that grows and never moves: pieces, each twice as long as the one before, made when they are first needed.
 //!
 //! Whoever reads waits for nobody; whoever needs a piece first makes it. Room that was not written to costs no memory.
+//!
+//! Why not a cell of the standard library for each piece: a row is asked for some thousand times a search, and what those say
+//! of themselves would be read each time, too.
+#![expect(unsafe_code, reason = "finds a row in a few instructions")]
 
-use std::sync::OnceLock;
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 use bytemuck::Zeroable;
 
-/// With so many pieces there is room for every row there can be, if the first has 64.
-const PIECES: usize = 27;
+/// With so many pieces there is room for every row there can be, if the first has 64; a power of two is found without asking
+/// whether it is one of them.
+const PIECES: usize = 32;
 
 /// The fewest rows that the first piece has.
 const FIRST_MIN: usize = 64;
@@ -19,51 +25,98 @@ pub(crate) struct Pieces<T> {
     width: usize,
     /// How many rows the first piece has is a power of two, of which this is the exponent.
     first: u32,
-    pieces: [OnceLock<Box<[T]>>; PIECES],
+    /// The first cell of each piece; none, before it is made. They are freed when this is dropped, and not before.
+    pieces: [AtomicPtr<T>; PIECES],
+    owned: PhantomData<Box<[T]>>,
 }
 
 impl<T: Zeroable> Pieces<T> {
     /// No rows yet, of so many cells each; at least so many of them in the first piece.
     pub(crate) fn new(width: usize, first: usize) -> Self {
         let first = first.max(FIRST_MIN).next_power_of_two().trailing_zeros();
-        Pieces { width, first, pieces: [const { OnceLock::new() }; PIECES] }
+        let pieces = [const { AtomicPtr::new(std::ptr::null_mut()) }; PIECES];
+        Pieces { width, first, pieces, owned: PhantomData }
     }
 
-    /// In which piece a row is, and where in it.
+    /// In which piece a row is, and where in it: below the length of that piece.
     #[inline(always)]
     fn place(&self, row: usize) -> (usize, usize) {
         let at = (row >> self.first) + 1;
         let piece = at.ilog2();
-        (piece as usize, row - (((1 << piece) - 1) << self.first))
+        (piece as usize % PIECES, row - (((1 << piece) - 1) << self.first))
     }
 
     /// A row; nothing, if there is no room for it.
     #[inline(always)]
     pub(crate) fn row(&self, row: usize) -> &[T] {
+        // No piece is so long: what is beyond all of them must not be found in one.
+        if row > u32::MAX as usize {
+            return &[];
+        }
         let (piece, at) = self.place(row);
-        let Some(cells) = self.pieces.get(piece).and_then(OnceLock::get) else { return &[] };
-        cells.get(at * self.width..(at + 1) * self.width).unwrap_or_default()
+        let Some(place) = self.pieces.get(piece) else { return &[] };
+        let cells = place.load(Ordering::Acquire);
+        if cells.is_null() {
+            return &[];
+        }
+        // SAFETY: the piece was made by `make`, with `len` cells, which all were there before its first one was stored, and are
+        // until `self` is dropped. It has `1 << first << piece` rows, and `at` is below that: so the row's cells are all in it.
+        unsafe { std::slice::from_raw_parts(cells.add(at * self.width), self.width) }
     }
 
-    /// A row, for which room is made.
+    /// A row, for which room is made, and for all before it.
     pub(crate) fn make(&self, row: usize) -> &[T] {
-        let (piece, _) = self.place(row);
-        if let Some(place) = self.pieces.get(piece) {
-            place.get_or_init(|| bytemuck::zeroed_slice_box((self.width << self.first) << piece));
+        let (last, _) = self.place(row);
+        for (piece, place) in self.pieces.iter().enumerate().take(last + 1) {
+            if place.load(Ordering::Acquire).is_null() {
+                let made = bytemuck::zeroed_slice_box::<T>(self.len(piece));
+                let (made, none) = (Box::into_raw(made).cast::<T>(), std::ptr::null_mut());
+                if place.compare_exchange(none, made, Ordering::AcqRel, Ordering::Acquire).is_err()
+                {
+                    // Another one was faster.
+                    self.free(made, piece);
+                }
+            }
         }
         self.row(row)
     }
 
-    /// Above every row for which there is room, if room was made from the first one on.
+    /// Above every row for which there is room.
+    #[inline]
     pub(crate) fn end(&self) -> usize {
-        let made = self.pieces.iter().take_while(|piece| piece.get().is_some()).count();
+        let is_made = |place: &&AtomicPtr<T>| !place.load(Ordering::Acquire).is_null();
+        let made = self.pieces.iter().take_while(is_made).count();
         ((1 << made) - 1) << self.first
     }
 
     /// How many bytes it has.
     pub(crate) fn bytes(&self) -> usize {
-        let cells: usize = self.pieces.iter().filter_map(OnceLock::get).map(|it| it.len()).sum();
-        cells * size_of::<T>()
+        self.made().map(|(piece, _)| self.len(piece)).sum::<usize>() * size_of::<T>()
+    }
+}
+
+impl<T> Pieces<T> {
+    /// How many cells a piece has.
+    fn len(&self, piece: usize) -> usize {
+        (self.width << self.first) << piece
+    }
+
+    fn free(&self, cells: *mut T, piece: usize) {
+        let cells = std::ptr::slice_from_raw_parts_mut(cells, self.len(piece));
+        // SAFETY: `make` got it from a box of as many cells, and either nobody else ever had it, or nobody has it any more.
+        drop(unsafe { Box::from_raw(cells) });
+    }
+
+    fn made(&self) -> impl Iterator<Item = (usize, *mut T)> {
+        let pieces = self.pieces.iter().map(|place| place.load(Ordering::Acquire)).enumerate();
+        pieces.filter(|(_, cells)| !cells.is_null())
+    }
+}
+
+impl<T> Drop for Pieces<T> {
+    fn drop(&mut self) {
+        // Nobody has a row any more: they were lent by `self`.
+        self.made().for_each(|(piece, cells)| self.free(cells, piece));
     }
 }
 
@@ -92,6 +145,27 @@ mod tests {
     #[test]
     fn there_is_a_place_for_the_last_row() {
         let pieces = Pieces::<u64>::new(1, 1);
-        assert_eq!(pieces.place(u32::MAX as usize).0, PIECES - 1);
+        assert_eq!(pieces.place(u32::MAX as usize).0, 26);
+        assert_eq!(pieces.row(usize::MAX), [0; 0]);
+    }
+
+    #[test]
+    fn there_is_room_for_all_before_a_row() {
+        let pieces = Pieces::<u64>::new(2, 64);
+        assert_eq!((pieces.make(1_000), pieces.end()), (&[0; 2][..], 64 * 31));
+        assert!((0..1_984).all(|row| pieces.row(row) == [0; 2]) && pieces.row(1_984).is_empty());
+        assert_eq!(pieces.bytes(), 1_984 * 16);
+    }
+
+    #[test]
+    fn of_several_who_make_a_piece_one_does() {
+        for _ in 0..200 {
+            let pieces = Pieces::<u64>::new(1, 64);
+            let make = || pieces.make(500).as_ptr() as usize;
+            let made = std::thread::scope(|scope| {
+                [scope.spawn(make), scope.spawn(make)].map(|it| it.join().expect("made"))
+            });
+            assert_eq!(made[0], made[1]);
+        }
     }
 }

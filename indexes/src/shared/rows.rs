@@ -64,11 +64,7 @@ impl Rows {
     /// Whether one may write to this row or not says its gate; nothing, if there is no room for the row.
     #[inline(always)]
     fn gate(&self, at: usize) -> Option<&Gate> {
-        let line = self.first.row(at).last()?;
-        let gate = line.0.get().cast::<u8>().wrapping_add(BYTES - GATE).cast::<Gate>();
-        // SAFETY: the last 4 of the line's 64 bytes, aligned as the line is, which are there as long as `self`. Nobody
-        // has another reference to them but such: `lend` and `write` leave them out. All bits zero are a gate that is shut.
-        Some(unsafe { &*gate })
+        gate_of(self.first.row(at))
     }
 
     /// Takes a row to write to it, making room for it; nothing, if it is open, or another thread has it.
@@ -106,10 +102,34 @@ impl Rows {
     }
 }
 
+/// The gate of the first part of a row.
+#[inline(always)]
+fn gate_of(first: &[Bytes]) -> Option<&Gate> {
+    let line = first.last()?;
+    let gate = line.0.get().cast::<u8>().wrapping_add(BYTES - GATE).cast::<Gate>();
+    // SAFETY: the last 4 of the line's 64 bytes, aligned as the line is, which are there as long as it. Nobody has another
+    // reference to them but such: `lend` and `write` leave them out. All bits zero are a gate that is shut.
+    Some(unsafe { &*gate })
+}
+
 /// The bytes of a row of lines, which are one behind the other.
 #[inline(always)]
 fn place(lines: &[Bytes]) -> *mut u8 {
     std::cell::UnsafeCell::raw_get(lines.as_ptr().cast::<std::cell::UnsafeCell<u8>>())
+}
+
+/// So many bytes of a part of a row.
+///
+/// # Safety
+/// The gate of the row was seen to be open under a pin that is there as long as what is lent.
+#[inline(always)]
+unsafe fn lend(lines: &[Bytes], len: usize) -> &[u8] {
+    debug_assert!(len <= lines.len() * BYTES, "no more than there are");
+    // SAFETY: so many bytes of these lines, which are there as long as it is lent. They were written before the gate was opened,
+    // which was seen. Whoever writes them next holds the gate, which is shut before, which is done by `give_back` alone for one
+    // that was open: when all readers are gone who were there when it was closed. As it was open under the pin, it was closed
+    // after the pin was there, if at all; and the pin is still there.
+    unsafe { std::slice::from_raw_parts(place(lines), len) }
 }
 
 impl<'p> RowsInUse<'p> {
@@ -117,27 +137,23 @@ impl<'p> RowsInUse<'p> {
     #[inline(always)]
     pub(crate) fn first(self, at: usize) -> &'p [u8] {
         let lines = self.rows.first.row(at);
-        let len = (lines.len() * BYTES).saturating_sub(GATE);
-        self.lend(at, lines, len)
-    }
-
-    /// The second part of a row; nothing, if it is not open.
-    #[inline(always)]
-    pub(crate) fn second(self, at: usize) -> &'p [u8] {
-        let lines = self.rows.second.row(at);
-        self.lend(at, lines, lines.len() * BYTES)
-    }
-
-    #[inline(always)]
-    fn lend(self, at: usize, lines: &'p [Bytes], len: usize) -> &'p [u8] {
-        if !self.rows.gate(at).is_some_and(Gate::is_open) {
+        if !gate_of(lines).is_some_and(Gate::is_open) {
             return &[];
         }
-        // SAFETY: so many bytes of these lines, which are there as long as `'p`. They were written before the gate was
-        // opened, which was seen just now. Whoever writes them next holds the gate, which is shut before, which is done by
-        // `give_back` alone for one that was open: when all readers are gone who were there when it was closed. As it was
-        // open a moment ago, it was closed after the pin was there, if at all; and the pin is there as long as `'p`.
-        unsafe { std::slice::from_raw_parts(place(lines), len) }
+        // SAFETY: the gate is open, and rows in use are under a pin.
+        unsafe { lend(lines, lines.len() * BYTES - GATE) }
+    }
+
+    /// Both parts of a row; nothing, if it is not open.
+    #[inline(always)]
+    pub(crate) fn both(self, at: usize) -> (&'p [u8], &'p [u8]) {
+        let lines = self.rows.first.row(at);
+        if !gate_of(lines).is_some_and(Gate::is_open) {
+            return (&[], &[]);
+        }
+        let behind = self.rows.second.row(at);
+        // SAFETY: the gate is open, and rows in use are under a pin.
+        unsafe { (lend(lines, lines.len() * BYTES - GATE), lend(behind, behind.len() * BYTES)) }
     }
 
     /// The places of the first part of a row, only to fetch them.
@@ -212,13 +228,14 @@ mod tests {
         let (readers, rows) = rows();
         let pin = readers.pin();
         let in_use = rows.under(&pin);
-        assert_eq!((in_use.first(3), in_use.second(3)), (&[][..], &[][..]));
+        assert_eq!((in_use.first(3), in_use.both(3)), (&[][..], (&[][..], &[][..])));
         let held = rows.hold(3).expect("it is shut");
         assert!(rows.hold(3).is_none());
         assert!(in_use.first(3).is_empty());
         drop(held);
         fill(&rows, 3, 7);
-        assert_eq!((in_use.first(3), in_use.second(3)), (&[7; 124][..], &[7; 64][..]));
+        assert_eq!(in_use.both(3), (&[7; 124][..], &[7; 64][..]));
+        assert_eq!(in_use.first(3), [7; 124]);
         assert!(in_use.first(2).is_empty() && rows.hold(3).is_none());
         let closed = rows.close([2, 3].into_iter());
         assert!(in_use.first(3).is_empty() && rows.hold(3).is_none());

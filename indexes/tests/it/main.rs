@@ -3,6 +3,7 @@
 mod beside;
 mod edges;
 mod exact;
+mod filters;
 mod given;
 mod graph;
 mod graph_edges;

@@ -26,7 +26,7 @@ pub fn build(_: &str, setting: &Setting) -> Result<Built, Failure> {
             vectors.set(Slot(slot), vector)?;
         }
         let config = HnswConfig::default().m(M).ef_construction(EF_CONSTRUCTION);
-        let mut index = Hnsw::new(data.dim, setting.metric, config);
+        let index = Hnsw::new(data.dim, setting.metric, config);
         let pool = Pool::new(setting.threads)?;
         index.insert_all(vectors.slots(), &vectors, &pool, &mut |_| true)?;
         Ok(("arrwDB".to_owned(), Ours { vectors, index, work: Work::default() }))

@@ -1,0 +1,195 @@
+//! Filters, what is visible, thresholds, budgets and deadlines: an answer has as many as are wanted, or all there are, or says
+//! why not.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use indexes::{
+    Flat, Hnsw, HnswConfig, Incomplete, Index, Memory, Metric, Pool, Query, Slot, SlotSet, Strategy,
+};
+
+use crate::given::{Kind, Random, give_back};
+use crate::graph::{graph_of, mean_recall, pool};
+
+const WAYS: [Option<Strategy>; 4] =
+    [None, Some(Strategy::Exact), Some(Strategy::Walk), Some(Strategy::Through)];
+
+/// So many slots: any, or of those that are near or far.
+fn filter(place: usize, admitted: usize, ranked: &[Slot], random: &mut Random) -> SlotSet {
+    let among = (3 * admitted).min(ranked.len());
+    let mut slots = match place {
+        0 => ranked.to_vec(),
+        1 => ranked[..among].to_vec(),
+        _ => ranked[ranked.len() - among..].to_vec(),
+    };
+    for at in 0..admitted {
+        let other = at + random.below(slots.len() - at);
+        slots.swap(at, other);
+    }
+    slots.into_iter().take(admitted).collect()
+}
+
+#[test]
+fn whatever_is_admitted_and_wherever_it_lies_enough_is_found() {
+    const COUNT: usize = 6_000;
+    for dim in [20, 64] {
+        let (memory, vectors) = Kind::Clustered.set(dim, COUNT, 12, 61);
+        let graph = graph_of(&memory, Metric::L2);
+        let flat = Flat::new(dim, Metric::L2);
+        flat.insert_all(memory.slots(), &memory, &pool(2)).expect("they fit");
+        let mut random = Random(62);
+        for place in 0..3 {
+            for admitted in [COUNT, 3_000, 1_800, 600, 60, 6, 1] {
+                let mut sums = [0.0; WAYS.len()];
+                for vector in &vectors {
+                    let all = flat.search(&Query::new(vector).k(COUNT), &memory).expect("found");
+                    let ranked: Vec<_> = all.neighbours.iter().map(|it| it.slot).collect();
+                    let filter = filter(place, admitted, &ranked, &mut random);
+                    for (way, sum) in WAYS.iter().zip(&mut sums) {
+                        let query = Query::new(vector).filter(&filter);
+                        let query = way.iter().fold(query, |query, way| query.strategy(*way));
+                        let found = graph.search(&query, &memory).expect("found");
+                        assert_eq!(found.neighbours.len(), admitted.min(10), "{way:?}");
+                        assert!(found.neighbours.iter().all(|it| filter.contains(it.slot)));
+                        assert_eq!(found.incomplete, None);
+                        *sum += mean_recall(&graph, &memory, &Metric::L2.into(), &[query]);
+                    }
+                }
+                let [chosen, exact, walk, through] = sums.map(|sum| sum / vectors.len() as f64);
+                let what =
+                    format!("{dim}, {admitted} at {place}: {chosen} {exact} {walk} {through}");
+                assert!(
+                    chosen >= 0.95 && exact == 1.0 && walk >= 0.95 && through >= 0.85,
+                    "{what}"
+                );
+            }
+        }
+    }
+}
+
+/// A walk that does not find what is admitted gives up before it has looked at much more than that.
+#[test]
+fn no_filter_costs_much_more_than_looking_at_what_it_admits() {
+    let (memory, vectors) = Kind::Clustered.set(64, 20_000, 10, 63);
+    let graph = graph_of(&memory, Metric::L2);
+    let flat = Flat::new(64, Metric::L2);
+    flat.insert_all(memory.slots(), &memory, &pool(2)).expect("they fit");
+    for vector in &vectors {
+        let all = flat.search(&Query::new(vector).k(20_000), &memory).expect("found").neighbours;
+        for admitted in [2_100, 6_000] {
+            let far: SlotSet = all.iter().rev().take(admitted).map(|it| it.slot).collect();
+            let found = graph.search(&Query::new(vector).filter(&far), &memory).expect("found");
+            assert_eq!(found.neighbours.len(), 10);
+            assert!(found.work.looked_at as usize <= 2 * admitted + 1_000, "{:?}", found.work);
+        }
+    }
+}
+
+#[test]
+fn what_is_not_visible_is_not_shown_and_does_not_count() {
+    let (memory, vectors) = Kind::Clustered.set(64, 3_000, 10, 64);
+    let graph = graph_of(&memory, Metric::L2);
+    let flat = Flat::new(64, Metric::L2);
+    flat.insert_all(memory.slots(), &memory, &pool(2)).expect("they fit");
+    let indexes: [&dyn Index; 2] = [&graph, &flat];
+    let some: SlotSet = memory.slots().iter().filter(|slot| slot.0 % 3 == 0).collect();
+    for every in [1, 2, 100, 1_500, 10_000] {
+        let visible = |slot: Slot| slot.0 % every == 1;
+        for vector in &vectors {
+            for (index, filter) in indexes.iter().flat_map(|it| [(it, None), (it, Some(&some))]) {
+                let query = Query::new(vector).visible(&visible);
+                let query = filter.into_iter().fold(query, |query, filter| query.filter(filter));
+                let may =
+                    |slot: &Slot| visible(*slot) && filter.is_none_or(|it| it.contains(*slot));
+                let there = memory.slots().iter().filter(may).count();
+                let found = index.search(&query, &memory).expect("found").neighbours;
+                let many = index.search_many(&[query; 9], &memory, &pool(2)).expect("found");
+                assert!(many.iter().all(|it| it.neighbours == found));
+                assert_eq!(found.len(), there.min(10), "one in {every}");
+                assert!(found.iter().all(|it| may(&it.slot)));
+            }
+        }
+    }
+}
+
+#[test]
+fn removed_slots_leave_no_gap_in_an_answer() {
+    let (memory, vectors) = Kind::Clustered.set(64, 3_000, 20, 65);
+    let graph = graph_of(&memory, Metric::L2);
+    let filter: SlotSet = memory.slots().iter().filter(|slot| slot.0 % 4 != 0).collect();
+    let queries: Vec<_> =
+        vectors.iter().flat_map(|it| [Query::new(it), Query::new(it).filter(&filter)]).collect();
+    for _ in 0..4 {
+        let gone: Vec<_> = memory.slots().iter().filter(|slot| slot.0 % 5 != 1).collect();
+        gone.iter().for_each(|slot| assert!(graph.remove(*slot).expect("whole")));
+        let recall = mean_recall(&graph, &memory, &Metric::L2.into(), &queries);
+        assert!(recall >= 0.95, "{recall} before they are given back");
+        assert_eq!(give_back(&graph, &memory), gone);
+        let recall = mean_recall(&graph, &memory, &Metric::L2.into(), &queries);
+        assert!(recall >= 0.95, "{recall} behind it");
+        let gone: SlotSet = gone.into_iter().collect();
+        graph.insert_all(&gone, &memory, &pool(2), &mut |_| true).expect("they were given back");
+    }
+}
+
+#[test]
+fn when_the_time_is_over_it_says_so() {
+    let (memory, vectors) = Kind::Gaussian.set(64, 20_000, 1, 66);
+    let graph = Hnsw::new(64, Metric::L2, HnswConfig::default());
+    graph.insert_all(memory.slots(), &memory, &pool(2), &mut |_| true).expect("they fit");
+    let flat = Flat::new(64, Metric::L2);
+    flat.insert_all(memory.slots(), &memory, &Pool::here()).expect("they fit");
+    let query = Query::new(&vectors[0]);
+    for index in [&graph as &dyn Index, &flat] {
+        for query in [query, query.recall(1.0)] {
+            let whole = index.search(&query, &memory).expect("found");
+            let never = || false;
+            let again = index.search(&query.deadline(&never), &memory).expect("found");
+            assert_eq!((&again.neighbours, again.incomplete), (&whole.neighbours, None));
+            let over = || true;
+            let found = index.search(&query.deadline(&over), &memory).expect("found");
+            assert_eq!(found.incomplete, Some(Incomplete::Deadline));
+            assert!(found.work.looked_at < whole.work.looked_at / 2);
+            let asked = AtomicUsize::new(0);
+            let third = || asked.fetch_add(1, Ordering::SeqCst) == 2;
+            let found = index.search(&query.deadline(&third), &memory).expect("found");
+            assert_eq!(found.incomplete, Some(Incomplete::Deadline));
+            assert!(!found.neighbours.is_empty());
+            let many = index.search_many(&[query.deadline(&over); 9], &memory, &Pool::here());
+            let many = many.expect("found");
+            assert!(many.iter().all(|it| it.incomplete == Some(Incomplete::Deadline)));
+        }
+    }
+}
+
+/// Within a distance a flat index finds what there is, and a graph nearly all of it, looking at no more than it may.
+#[test]
+fn within_a_distance_nearly_all_is_found() {
+    let (memory, vectors) = Kind::Clustered.set(64, 5_000, 20, 67);
+    let graph = graph_of(&memory, Metric::L2);
+    let flat = Flat::new(64, Metric::L2);
+    flat.insert_all(memory.slots(), &memory, &pool(2)).expect("they fit");
+    for rank in [0, 4, 49, 499, 4_000] {
+        let (mut there, mut found) = (0, 0);
+        for vector in &vectors {
+            let by_hand = distances(&memory, vector);
+            let within = by_hand[rank];
+            let query = Query::new(vector).k(usize::MAX).within(within).budget(60_000);
+            let exactly = flat.search(&query, &memory).expect("found").neighbours;
+            assert_eq!(exactly.len(), by_hand.iter().filter(|it| **it <= within).count());
+            let near = graph.search(&query, &memory).expect("found");
+            assert_eq!(near.incomplete, None);
+            assert!(near.neighbours.iter().all(|it| it.distance <= within));
+            there += exactly.len();
+            found += near.neighbours.len();
+        }
+        assert!(found as f64 >= 0.99 * there as f64, "{found} of {there}");
+    }
+}
+
+/// How far all are, in order.
+fn distances(memory: &Memory, vector: &[f32]) -> Vec<f32> {
+    let flat = Flat::plain(64, Metric::L2);
+    flat.insert_all(memory.slots(), memory, &Pool::here()).expect("they fit");
+    let all = flat.search(&Query::new(vector).k(memory.len()), memory).expect("found");
+    all.neighbours.iter().map(|it| it.distance).collect()
+}
