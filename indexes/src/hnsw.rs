@@ -44,7 +44,7 @@ use self::upkeep::Upkeep;
 use crate::codes::DIM_MAX;
 use crate::image::Image;
 use crate::lanes::Instructions;
-use crate::shared::Readers;
+use crate::shared::{Apart, Readers};
 use crate::{Error, Index, Measure, Nearest, Pool, Probe, Query, Statistics, Step, Vectors};
 
 /// How a graph is built and searched.
@@ -169,6 +169,15 @@ pub struct Hnsw {
     own: OnceLock<Body>,
     /// Where what is lent lies.
     image: Option<Arc<Image>>,
+    writers: Apart<Writers>,
+    calibration: Option<Calibration>,
+    instructions: Instructions,
+    scratches: ArrayQueue<Scratch>,
+}
+
+/// What those hold who change something. Who searches never looks at it.
+#[derive(Debug)]
+struct Writers {
     /// Held by who copies the image.
     copying: Mutex<()>,
     /// Held by all who change something, and alone by who must find it unchanged.
@@ -179,9 +188,19 @@ pub struct Hnsw {
     locks: Locks,
     upkeep: Mutex<Upkeep>,
     probe: Mutex<Option<Probe>>,
-    calibration: Option<Calibration>,
-    instructions: Instructions,
-    scratches: ArrayQueue<Scratch>,
+}
+
+impl Writers {
+    fn new() -> Self {
+        Writers {
+            copying: Mutex::new(()),
+            writing: RwLock::new(()),
+            first_of_all: Mutex::new(()),
+            locks: Locks::new(),
+            upkeep: Mutex::new(Upkeep::default()),
+            probe: Mutex::new(None),
+        }
+    }
 }
 
 impl Hnsw {
@@ -211,12 +230,7 @@ impl Hnsw {
             first,
             own: OnceLock::new(),
             image: None,
-            copying: Mutex::new(()),
-            writing: RwLock::new(()),
-            first_of_all: Mutex::new(()),
-            locks: Locks::new(),
-            upkeep: Mutex::new(Upkeep::default()),
-            probe: Mutex::new(None),
+            writers: Apart(Writers::new()),
             calibration: None,
             instructions: Instructions::best(),
             scratches: ArrayQueue::new(SCRATCHES),
@@ -261,7 +275,7 @@ impl Hnsw {
     /// which is kept for them.
     fn own(&self) -> Result<(&Body, &OwnSlots), Error> {
         if let Some(image) = self.image() {
-            let _alone = self.copying.lock();
+            let _alone = self.writers.copying.lock();
             if self.own.get().is_none() {
                 image.verify_all(&mut |_| true)?;
                 self.own.get_or_init(|| self.first.copied(&self.readers));
@@ -346,7 +360,7 @@ impl Index for Hnsw {
 
     fn remove(&self, slot: Slot) -> Result<bool, Error> {
         let (_, own) = self.own()?;
-        let _beside_others = self.writing.read();
+        let _beside_others = self.writers.writing.read();
         let there = own.live.remove(slot);
         if there {
             own.removed.insert(slot);
@@ -372,6 +386,7 @@ impl Index for Hnsw {
     }
 
     fn encode(&self, into: &mut Vec<u8>) {
+        let _alone = self.writers.writing.write();
         format::encode(self, into);
     }
 
@@ -381,7 +396,7 @@ impl Index for Hnsw {
         Statistics {
             removed: body.slots.removed(),
             bytes: body.bytes() + image,
-            probe: *self.probe.lock(),
+            probe: *self.writers.probe.lock(),
             ..Statistics::new(KIND, body.slots.len(), self.dim, &self.measure)
         }
     }

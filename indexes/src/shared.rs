@@ -2,6 +2,7 @@
 //!
 //! From the bottom up:
 //!
+//! - `apart`: a thing in cache lines of its own;
 //! - `readers`: who is reading, so that it is known when all are gone who might still see something;
 //! - `gate`: whether a row may be read, or written, or neither;
 //! - `pieces`: room that grows and never moves;
@@ -9,6 +10,7 @@
 //! - `links`: lists of numbers, each of which may change at any time;
 //! - `set`: sets of slots.
 
+mod apart;
 mod gate;
 mod line;
 mod links;
@@ -20,6 +22,7 @@ mod readers;
 mod rows;
 mod set;
 
+pub(crate) use apart::Apart;
 pub(crate) use line::Numbers;
 pub(crate) use links::Lists;
 pub(crate) use pieces::Pieces;

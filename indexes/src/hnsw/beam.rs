@@ -296,14 +296,24 @@ impl<'s, S: Scorer, const CHECK: bool> Walk<'s, S, CHECK> {
         self.stop = (part, k);
     }
 
-    /// Goes by those alone that a filter admits, and begins anew.
+    /// Goes by those alone that a filter admits, and begins anew; says whether that seems to be worth its while.
     #[inline(always)]
-    pub(super) fn go_through<I: Isa>(&mut self, isa: I, through: Through<'s>, entry: u32) {
+    pub(super) fn go_through<I: Isa>(
+        &mut self,
+        isa: I,
+        through: Through<'s>,
+        entry: u32,
+    ) -> bool {
         let Scratch { visited, fresh, others, .. } = &mut *self.scratch;
         visited.begin(self.level.end());
         let on = (self.level, entry);
-        begin::<I, S, CHECK>(isa, &through, on, self.scorer, visited, (fresh, others));
         self.through = Some(through);
+        begin::<I, S, CHECK>(isa, &through, on, self.scorer, visited, (fresh, others))
+    }
+
+    /// Ends with nothing.
+    pub(super) fn end(self) {
+        self.scratch.near.begin(0);
     }
 
     /// Never comes to this node, which is not the one where it begins.
@@ -351,7 +361,7 @@ impl<'s, S: Scorer, const CHECK: bool> Walk<'s, S, CHECK> {
         match through {
             None => visited.mark(level.links::<CHECK>(at.node), fresh),
             Some(through) => {
-                through.mark::<I, CHECK>(isa, (*level, at.node), visited, (fresh, others));
+                _ = through.mark::<I, CHECK>(isa, (*level, at.node), visited, (fresh, others));
             }
         }
         for node in &*fresh {

@@ -94,7 +94,7 @@ impl Hnsw {
         let (all, mut done) = (left.len(), 0);
         while done < all {
             // One batch depends on the whole of the one before.
-            let alone = self.writing.write();
+            let alone = self.writers.writing.write();
             let here = self.len();
             let batch = if here < ALONE { 1 } else { here / BATCH };
             let batch = left.get(done..(done + batch).min(all)).unwrap_or_default();
@@ -116,9 +116,9 @@ impl Hnsw {
             return Err(own.why_not(slot));
         }
         check(&*vectors.vector(slot)?, self.dim)?;
-        let _beside_others = self.writing.read();
+        let _beside_others = self.writers.writing.read();
         // Of two that find nothing to be linked to the second would never be found.
-        let first = body.graph.entry().is_none().then(|| self.first_of_all.lock());
+        let first = body.graph.entry().is_none().then(|| self.writers.first_of_all.lock());
         let first = first.filter(|_| body.graph.entry().is_none());
         self.take_up(body, own, &[slot.0], vectors, &Pool::here())?;
         drop(first);
@@ -320,7 +320,7 @@ impl Hnsw {
         vectors: &dyn Vectors,
     ) -> Result<(), Error> {
         let Some(level) = on.graph.level(change.level) else { return Ok(()) };
-        let _alone = self.locks.lock(change.level, change.node);
+        let _alone = self.writers.locks.lock(change.level, change.node);
         if !level.links::<false>(change.node).eq(change.before.iter().copied()) {
             change = self.change(on, group, vectors)?;
         }

@@ -72,6 +72,12 @@ impl Hnsw {
     }
 }
 
+/// One of so many that a walk found may be within a threshold for it to have found all.
+const BEYOND: usize = 3;
+
+/// A walk that did not find enough is followed by one with so many times as many in view.
+const MORE: usize = 4;
+
 /// It is looked whether the time is over each time that so many were looked at.
 const LOOKS: u64 = 256;
 
@@ -125,11 +131,13 @@ impl<const CHECK: bool> Work for Finish<'_, '_, CHECK> {
         loop {
             judge.take(isa, scratch)?;
             let found = scratch.near.sorted().len();
-            if judge.incomplete.is_some() || judge.is_whole(found) {
+            // It gave up, if it has looked at more than is worth it.
+            let is_at_its_end = scratch.scored < scratch.budget;
+            if judge.incomplete.is_some() || (is_at_its_end && judge.is_whole(found)) {
                 return Ok(judge.into_nearest());
             }
             // There may be more within the threshold, or the filter left too few.
-            let worth = judge.is_worth_a_walk(found);
+            let worth = is_at_its_end && judge.is_worth_a_walk(found);
             judge = judge.begin_again();
             if !worth {
                 judge.exact(isa)?;
@@ -187,9 +195,9 @@ impl<'s, const CHECK: bool> Judge<'s, CHECK> {
         }
     }
 
-    /// Forgets what was found, and not what it took; the next walk has twice as many in view, and goes to its end.
+    /// Forgets what was found, and not what it took; the next walk has more in view, and goes to its end.
     fn begin_again(self) -> Self {
-        let view = View { ef: self.plan.view.ef.saturating_mul(2), stop: f32::INFINITY };
+        let view = View { ef: self.plan.view.ef.saturating_mul(MORE), stop: f32::INFINITY };
         let plan = Plan { view, ..self.plan };
         Judge { top: Top::new(self.query), limit: None, admitted: 0, plan, ..self }
     }
@@ -205,8 +213,8 @@ impl<'s, const CHECK: bool> Judge<'s, CHECK> {
         let wanted = self.query.k.min(self.plan.admitted);
         let enough = self.top.len() >= wanted;
         match self.query.within {
-            // As many of what was found must be too far, or what was not found may be near enough.
-            Some(_) => enough || found < room || 2 * self.admitted <= found,
+            // Most of what was found must be too far, or what was not found may be near enough.
+            Some(_) => enough || found < room || BEYOND * self.admitted <= found,
             None => enough,
         }
     }
@@ -219,18 +227,19 @@ impl<'s, const CHECK: bool> Judge<'s, CHECK> {
 
     /// How many a walk may look at to be worth it.
     fn worth(&self) -> u64 {
-        match self.query.filter {
-            Some(_) if self.query.strategy.is_none() => self.plan.admitted as u64,
-            _ => u64::MAX,
+        let asks_for_less = self.query.filter.is_some() || self.query.within.is_some();
+        match asks_for_less && self.query.strategy.is_none() {
+            true => self.plan.admitted as u64,
+            false => u64::MAX,
         }
     }
 
-    /// Whether one should walk once more with twice as much in view, and not look at all that is admitted.
+    /// Whether one should walk once more with more in view, and not look at all that is admitted.
     fn is_worth_a_walk(&self, found: usize) -> bool {
         let room = self.plan.view.ef;
         // A walk through a filter that has room left has been everywhere it can get to.
         let is_everywhere = self.plan.way == Way::Through && found < room;
-        !is_everywhere && room < self.on.slots.len() / 2 && self.work.looked_at < self.worth()
+        !is_everywhere && room < self.on.slots.len() / MORE && self.work.looked_at < self.worth()
     }
 
     /// Walks through the graph, and leaves what is near in the scratch.
@@ -278,7 +287,13 @@ impl<'s, const CHECK: bool> Judge<'s, CHECK> {
     fn exact<I: Isa>(&mut self, isa: I) -> Result<(), Error> {
         for at in 0..self.on.slots.words() {
             let word = self.query.filter.map_or(u64::MAX, |filter| filter.word(at));
-            for slot in slots_of(at, word & self.on.slots.word::<CHECK>(at)) {
+            let word = word & self.on.slots.word::<CHECK>(at);
+            if let Some((nodes, _)) = self.coded {
+                for slot in slots_of(at, word) {
+                    nodes.fetch(isa, slot.0);
+                }
+            }
+            for slot in slots_of(at, word) {
                 if self.query.budget.is_some_and(|budget| self.work.looked_at >= budget) {
                     self.incomplete = Some(Incomplete::Budget);
                     return Ok(());
@@ -353,8 +368,12 @@ pub(super) fn begin<'s, I: Isa, S: Scorer, const CHECK: bool>(
     let mut walk = Walk::new(graph.ground(), entry, scorer, (scratch, plan.view.ef));
     walk.stop_at(plan.view.stop, plan.k.max(K));
     if let (Way::Through, Some(filter)) = (plan.way, query.filter) {
-        let through = Through { filter, slots: on.slots };
-        walk.go_through(isa, through, entry);
+        let through = Through { filter, slots: on.slots, admitted: plan.admitted };
+        // What nobody asked for ends here, with nothing: then all that is admitted is looked at.
+        if !walk.go_through(isa, through, entry) && query.strategy.is_none() {
+            walk.end();
+            return None;
+        }
     }
     if let Some(held) = plan.held {
         walk.pass_over(held);

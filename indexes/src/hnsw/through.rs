@@ -16,6 +16,12 @@ use crate::slots::slots_of;
 /// Others are gone through if they are more than one of so many neighbours.
 const REJECTED: usize = 10;
 
+/// A walk is not worth its while that begins where not one of so many is admitted of those that should be.
+const FEWER: usize = 2;
+
+/// If that are no more than so many, it says nothing.
+const EXPECTED: usize = 8;
+
 /// So many admitted ones are looked at where the walk begins, wherever they are: what is nearest may lie in a part of the graph
 /// that nothing admitted leads to.
 const SAMPLE: usize = 32;
@@ -25,6 +31,8 @@ const SAMPLE: usize = 32;
 pub(super) struct Through<'s> {
     pub(super) filter: &'s SlotSet,
     pub(super) slots: &'s Slots,
+    /// How many are admitted.
+    pub(super) admitted: usize,
 }
 
 impl Through<'_> {
@@ -33,7 +41,8 @@ impl Through<'_> {
         self.filter.contains(Slot(node)) && self.slots.contains::<CHECK>(Slot(node))
     }
 
-    /// Marks what is next to a node, and leaves those in `fresh` that are admitted and were not seen before.
+    /// Marks what is next to a node, and leaves those in `fresh` that are admitted and were not seen before. Says how many it
+    /// asked whether they are, and how many of them are.
     #[inline(never)]
     pub(super) fn mark<I: Isa, const CHECK: bool>(
         &self,
@@ -41,13 +50,14 @@ impl Through<'_> {
         (ground, node): (&Level, u32),
         visited: &mut Visited,
         (fresh, others): (&mut Vec<u32>, &mut Vec<u32>),
-    ) {
+    ) -> (usize, usize) {
         visited.mark(ground.links::<CHECK>(node), others);
         let next = others.len();
         fresh.clear();
         fresh.extend(others.iter().copied().filter(|node| self.admits::<CHECK>(*node)));
+        let (mut asked, mut admitted) = (next, fresh.len());
         if (next - fresh.len()) * REJECTED <= next {
-            return;
+            return (asked, admitted);
         }
         others.retain(|node| !self.admits::<CHECK>(*node));
         for other in &*others {
@@ -56,14 +66,17 @@ impl Through<'_> {
         let most = ground.degree().max(next);
         for other in &*others {
             for node in ground.links::<CHECK>(*other) {
-                if self.admits::<CHECK>(node) && visited.is_new(node) {
-                    fresh.push(node);
+                asked += 1;
+                if self.admits::<CHECK>(node) {
+                    admitted += 1;
+                    fresh.extend(visited.is_new(node).then_some(node));
                 }
             }
             if fresh.len() >= most {
                 break;
             }
         }
+        (asked, admitted)
     }
 
     /// Some that are admitted, from all over.
@@ -79,7 +92,8 @@ impl Through<'_> {
     }
 }
 
-/// Begins a walk at a node, be it admitted or not.
+/// Begins a walk at a node, be it admitted or not. Says whether it is worth its while: not where there are far fewer admitted ones
+/// around than elsewhere, as a query then is where no walk among them leads.
 #[inline(never)]
 pub(super) fn begin<I: Isa, S: Scorer, const CHECK: bool>(
     isa: I,
@@ -88,9 +102,12 @@ pub(super) fn begin<I: Isa, S: Scorer, const CHECK: bool>(
     scorer: &S,
     visited: &mut Visited,
     (fresh, others): (&mut Vec<u32>, &mut Vec<u32>),
-) {
+) -> bool {
     visited.mark_one(entry, others);
-    through.mark::<I, CHECK>(isa, (ground, entry), visited, (fresh, others));
+    let on = (ground, entry);
+    let (asked, admitted) = through.mark::<I, CHECK>(isa, on, visited, (fresh, others));
+    let expected = asked.saturating_mul(through.admitted) / through.slots.len().max(1);
+    let worth = expected < EXPECTED || admitted * FEWER >= expected;
     if through.admits::<CHECK>(entry) {
         fresh.push(entry);
     }
@@ -98,4 +115,5 @@ pub(super) fn begin<I: Isa, S: Scorer, const CHECK: bool>(
     for node in &*fresh {
         scorer.fetch(isa, *node);
     }
+    worth
 }

@@ -76,7 +76,7 @@ impl Hnsw {
         }
         let (body, own) = self.own()?;
         let at = At { body, own, vectors };
-        let mut upkeep = self.upkeep.lock();
+        let mut upkeep = self.writers.upkeep.lock();
         let mut left = effort.max(1);
         let mut step = Step::default();
         if upkeep.sweep.is_none() && own.removed.len() > 0 {
@@ -85,7 +85,7 @@ impl Hnsw {
         if let Some(sweep) = &mut upkeep.sweep {
             while left > 0 && self.go_on(sweep, at, &mut left)? {}
             if matches!(sweep.phase, Phase::Gone) {
-                let _beside_others = self.writing.read();
+                let _beside_others = self.writers.writing.read();
                 step.given_back = give_back(sweep, at);
                 upkeep.sweep = None;
             }
@@ -98,7 +98,7 @@ impl Hnsw {
     /// are doomed, and sets no link to them.
     fn begin_sweep(&self, at: At<'_>) -> Sweep {
         let At { body, own, .. } = at;
-        let _alone = self.writing.write();
+        let _alone = self.writers.writing.write();
         let doomed = own.removed.now();
         doomed.iter().for_each(|slot| _ = own.doomed.insert(slot));
         let graph = &body.graph;
@@ -115,7 +115,7 @@ impl Hnsw {
 
     /// Goes on with a sweep; says whether it is worth going on at once.
     fn go_on(&self, sweep: &mut Sweep, at: At<'_>, left: &mut usize) -> Result<bool, Error> {
-        let beside_others = self.writing.read();
+        let beside_others = self.writers.writing.read();
         match &mut sweep.phase {
             Phase::Mending { level, node } => {
                 let Some(nodes) = at.body.graph.level(*level) else {
@@ -152,7 +152,7 @@ impl Hnsw {
                 if lost.is_empty() {
                     drop(beside_others);
                     self.note_probe(at, sweep.lost)?;
-                    let _beside_others = self.writing.read();
+                    let _beside_others = self.writers.writing.read();
                     for (level, node) in &sweep.upper {
                         at.body.graph.level(*level).into_iter().for_each(|it| it.forget(*node));
                     }
@@ -197,7 +197,7 @@ impl Hnsw {
             probe.looked_for += 1;
             probe.found += found.neighbours.iter().filter(|it| it.distance <= own).count();
         }
-        *self.probe.lock() = Some(probe);
+        *self.writers.probe.lock() = Some(probe);
         Ok(())
     }
 }

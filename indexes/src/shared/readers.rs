@@ -10,6 +10,7 @@
 
 use std::sync::OnceLock;
 
+use super::Apart;
 use super::primitives::{AtomicU64, Ordering, fence};
 
 /// So many places are made at a time.
@@ -25,7 +26,7 @@ const FREE: u64 = 0;
 #[derive(Debug)]
 pub(crate) struct Readers {
     /// How many moments there were, and one.
-    now: AtomicU64,
+    now: Apart<AtomicU64>,
     places: Places,
 }
 
@@ -36,14 +37,12 @@ struct Places {
     more: OnceLock<Box<Places>>,
 }
 
-/// When a reader began; in cache lines of its own.
-#[derive(Debug)]
-#[repr(align(128))]
-struct Place(AtomicU64);
+/// When a reader began.
+type Place = Apart<AtomicU64>;
 
 impl Places {
     fn new() -> Self {
-        let places = std::array::from_fn(|_| Place(AtomicU64::new(FREE)));
+        let places = std::array::from_fn(|_| Apart(AtomicU64::new(FREE)));
         Places { places, more: OnceLock::new() }
     }
 }
@@ -61,7 +60,7 @@ pub(crate) struct Moment(u64);
 
 impl Readers {
     pub(crate) fn new() -> Self {
-        Readers { now: AtomicU64::new(FREE + 1), places: Places::new() }
+        Readers { now: Apart(AtomicU64::new(FREE + 1)), places: Places::new() }
     }
 
     /// Begins to read. Waits for nobody.
@@ -72,11 +71,10 @@ impl Readers {
         let place = 'found: loop {
             for at in 0..PLACES {
                 let Some(place) = places.places.get((first + at) % PLACES) else { continue };
-                let free = place.0.load(Ordering::Relaxed) == FREE;
+                let free = place.load(Ordering::Relaxed) == FREE;
                 // Whoever was here before has let go with `Release`, and this goes on with that.
                 if free
                     && place
-                        .0
                         .compare_exchange(FREE, now, Ordering::Relaxed, Ordering::Relaxed)
                         .is_ok()
                 {
@@ -101,7 +99,7 @@ impl Readers {
         let mut places = Some(&self.places);
         while let Some(some) = places {
             for place in &some.places {
-                let began = place.0.load(Ordering::Acquire);
+                let began = place.load(Ordering::Acquire);
                 if began != FREE && began <= since.0 {
                     return false;
                 }
@@ -121,7 +119,7 @@ impl Pin<'_> {
 
 impl Drop for Pin<'_> {
     fn drop(&mut self) {
-        self.place.0.store(FREE, Ordering::Release);
+        self.place.store(FREE, Ordering::Release);
     }
 }
 

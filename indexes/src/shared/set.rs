@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use base::Slot;
 
-use super::Pieces;
+use super::{Apart, Pieces};
 use crate::SlotSet;
 use crate::slots::{WORD, slots_of};
 
@@ -15,13 +15,13 @@ use crate::slots::{WORD, slots_of};
 pub(crate) struct SharedSet {
     words: Pieces<AtomicU64>,
     /// Above every word that was ever written to.
-    end: AtomicUsize,
-    len: AtomicUsize,
+    end: Apart<AtomicUsize>,
+    len: Apart<AtomicUsize>,
 }
 
 impl SharedSet {
     pub(crate) fn new() -> Self {
-        let (end, len) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let [end, len] = std::array::from_fn(|_| Apart(AtomicUsize::new(0)));
         SharedSet { words: Pieces::new(1, WORD), end, len }
     }
 
@@ -52,7 +52,10 @@ impl SharedSet {
         let Some(word) = self.words.make(at).first() else { return false };
         let new = word.fetch_or(bit, Ordering::AcqRel) & bit == 0;
         self.len.fetch_add(usize::from(new), Ordering::Relaxed);
-        self.end.fetch_max(at + 1, Ordering::AcqRel);
+        // Who reads it goes on reading it from its own memory, as long as it stays the same.
+        if self.end.load(Ordering::Acquire) <= at {
+            self.end.fetch_max(at + 1, Ordering::AcqRel);
+        }
         new
     }
 

@@ -37,7 +37,7 @@ impl Hnsw {
             let on = self.body_under(at.body, &pin);
             let links = self.mended(on, at, (level, node, slot), &before, &is_doomed)?;
             took += 2 * on_level.degree();
-            let _alone = self.locks.lock(level, node);
+            let _alone = self.writers.locks.lock(level, node);
             // If it got others meanwhile, once more.
             if on_level.links::<false>(node).eq(before) {
                 on_level.put(node, links);
@@ -107,6 +107,7 @@ impl Work for Mend<'_> {
         let mut links: Vec<u32> = kept.iter().map(|it| it.0).collect();
         let most = most.min(level.degree().saturating_sub(links.len()));
         let mut candidates = Vec::with_capacity(offered.len());
+        let mut nearest = Vec::new();
         let more = match on.nodes {
             Some(nodes) => {
                 let one = nodes.planes(isa, slot).map(|planes| planes.unpacked(nodes.dim()));
@@ -120,6 +121,7 @@ impl Work for Mend<'_> {
                 for (_, slot) in kept {
                     chooser.keep(isa, slot)?;
                 }
+                nearest.extend_from_slice(&candidates);
                 isa.enter(Select { chooser, candidates, most })?
             }
             None => {
@@ -131,10 +133,16 @@ impl Work for Mend<'_> {
                 for (_, slot) in kept {
                     chooser.keep(isa, slot)?;
                 }
+                nearest.extend_from_slice(&candidates);
                 isa.enter(Select { chooser, candidates, most })?
             }
         };
+        // Half of what was lost is made up for, whatever their directions: links do not become fewer and fewer.
+        nearest.sort_unstable_by(|a, b| a.far.total_cmp(&b.far).then(a.slot.cmp(&b.slot)));
+        let rest = nearest.iter().map(|it| it.node).filter(|node| !more.contains(node));
+        let rest: Vec<u32> = rest.take((most.div_ceil(2)).saturating_sub(more.len())).collect();
         links.extend(more);
+        links.extend(rest);
         Ok(links)
     }
 }

@@ -109,7 +109,7 @@ impl Hnsw {
         let near = found.into_iter().next().unwrap_or_default();
         let ground = on.graph.ground();
         {
-            let _alone = self.locks.lock(0, slot);
+            let _alone = self.writers.locks.lock(0, slot);
             if ground.links::<false>(slot).next().is_none() {
                 ground.put(slot, near.iter().copied());
             }
@@ -123,7 +123,7 @@ impl Hnsw {
         }
         // Each of them has nearer ones all around: then the nearest gives up the last of those.
         if let Some(nearest) = near.first().filter(|_| !is_linked) {
-            let _alone = self.locks.lock(0, *nearest);
+            let _alone = self.writers.locks.lock(0, *nearest);
             let mut links: Vec<u32> = ground.links::<false>(*nearest).collect();
             links.truncate(ground.degree().saturating_sub(1));
             links.push(slot);
