@@ -79,7 +79,7 @@ fn hnsw(vectors: &[f32]) -> Search {
     for (slot, vector) in (0..).zip(vectors.chunks_exact(DIM)) {
         memory.set(Slot(slot), vector).expect("it fits");
     }
-    let mut index = Hnsw::new(DIM, Metric::L2, HnswConfig::default());
+    let index = Hnsw::new(DIM, Metric::L2, HnswConfig::default());
     let built = index.insert_all(memory.slots(), &memory, &Pool::here(), &mut |_| true);
     built.expect("they fit");
     Box::new(move |query| {

@@ -19,7 +19,7 @@ fn a_graph_finds_nearly_all_and_looks_at_little() {
         for (slot, vector) in (0..).zip(known.data.base.chunks_exact(dim)) {
             memory.set(Slot(slot), vector).unwrap();
         }
-        let mut graph = Hnsw::new(dim, known.metric, HnswConfig::default());
+        let graph = Hnsw::new(dim, known.metric, HnswConfig::default());
         let pool = Pool::all_cores().unwrap();
         graph.insert_all(memory.slots(), &memory, &pool, &mut |_| true).unwrap();
         let queries = known.data.queries.chunks_exact(dim).map(|query| Query::new(query).k(K));

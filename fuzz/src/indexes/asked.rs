@@ -51,8 +51,12 @@ impl Asked {
             budget: (what & 4 != 0).then(|| number(bytes)),
             recall: (what & 16 != 0).then(|| share(bytes)),
             ties: if what & 8 == 0 { Ties::Cut } else { Ties::Keep },
-            strategy: [None, Some(Strategy::Exact), Some(Strategy::Walk), Some(Strategy::Through)]
-                [usize::from(what >> 5) % 4],
+            strategy: match what >> 5 & 3 {
+                0 => None,
+                1 => Some(Strategy::Exact),
+                2 => Some(Strategy::Walk),
+                _ => Some(Strategy::Through),
+            },
             ..asked
         }
     }

@@ -198,7 +198,12 @@ pub(crate) fn made_up(name: &str, bytes: &mut Bytes<'_>) -> Vec<u8> {
         if let Holds::Removed = table.holds {
             // By the seed alone: none, all, or some.
             for (at, byte) in place.iter_mut().take(8 * words as usize).enumerate() {
-                *byte = [0, u8::MAX, mixed(seed, at as u64) as u8, 0x11][seed as usize % 4];
+                *byte = match seed % 4 {
+                    0 => 0,
+                    1 => u8::MAX,
+                    2 => mixed(seed, at as u64) as u8,
+                    _ => 0x11,
+                };
             }
             continue;
         }

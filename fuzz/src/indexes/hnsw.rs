@@ -199,7 +199,6 @@ fn refuses(graph: &Hnsw, rounds: &[&Round], real: &Real) {
     }
     let (slot, image) = (Slot(1), image_of(graph));
     assert!(is_bad(&graph.contains(slot)) && is_bad(&graph.degree()));
-    let mut graph = graph.clone();
     let some = real.memory.slots();
     assert!(is_bad(&graph.insert(slot, &real.memory)) && is_bad(&graph.remove(slot)));
     assert!(is_bad(&graph.insert_all(some, &real.memory, &Pool::here(), &mut |_| true)));

@@ -96,7 +96,8 @@ impl Work for Scan<'_> {
             _ => None,
         };
         for at in words {
-            if at % WORDS == 0 && query.deadline.is_some_and(|deadline| deadline.is_over()) {
+            if at.is_multiple_of(WORDS) && query.deadline.is_some_and(|deadline| deadline.is_over())
+            {
                 full.found.incomplete = Some(Incomplete::Deadline);
                 break;
             }

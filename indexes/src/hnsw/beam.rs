@@ -298,17 +298,13 @@ impl<'s, S: Scorer, const CHECK: bool> Walk<'s, S, CHECK> {
 
     /// Goes by those alone that a filter admits, and begins anew; says whether that seems to be worth its while.
     #[inline(always)]
-    pub(super) fn go_through<I: Isa>(
-        &mut self,
-        isa: I,
-        through: Through<'s>,
-        entry: u32,
-    ) -> bool {
+    pub(super) fn go_through<I: Isa>(&mut self, isa: I, through: Through<'s>, entry: u32) -> bool {
         let Scratch { visited, fresh, others, .. } = &mut *self.scratch;
         visited.begin(self.level.end());
         let on = (self.level, entry);
         self.through = Some(through);
-        begin::<I, S, CHECK>(isa, &through, on, self.scorer, visited, (fresh, others))
+        let by = (&through, self.scorer);
+        begin::<I, S, CHECK>(isa, by, on, visited, (fresh, others))
     }
 
     /// Ends with nothing.
@@ -354,7 +350,7 @@ impl<'s, S: Scorer, const CHECK: bool> Walk<'s, S, CHECK> {
             return false;
         }
         *steps = steps.wrapping_add(1);
-        if *steps % STEPS == 0 && deadline.is_some_and(|deadline| deadline.is_over()) {
+        if steps.is_multiple_of(STEPS) && deadline.is_some_and(|deadline| deadline.is_over()) {
             *is_over = true;
             return false;
         }

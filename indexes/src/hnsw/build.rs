@@ -98,7 +98,7 @@ impl Hnsw {
             let here = self.len();
             let batch = if here < ALONE { 1 } else { here / BATCH };
             let batch = left.get(done..(done + batch).min(all)).unwrap_or_default();
-            self.take_up(body, own, batch, vectors, pool)?;
+            self.take_up((body, own), batch, vectors, pool)?;
             drop(alone);
             done += batch.len();
             if !progress(done) {
@@ -115,12 +115,12 @@ impl Hnsw {
         if own.taken.contains(slot) {
             return Err(own.why_not(slot));
         }
-        check(&*vectors.vector(slot)?, self.dim)?;
+        check(&vectors.vector(slot)?, self.dim)?;
         let _beside_others = self.writers.writing.read();
         // Of two that find nothing to be linked to the second would never be found.
         let first = body.graph.entry().is_none().then(|| self.writers.first_of_all.lock());
         let first = first.filter(|_| body.graph.entry().is_none());
-        self.take_up(body, own, &[slot.0], vectors, &Pool::here())?;
+        self.take_up((body, own), &[slot.0], vectors, &Pool::here())?;
         drop(first);
         Ok(())
     }
@@ -128,8 +128,7 @@ impl Hnsw {
     /// Takes up slots.
     fn take_up(
         &self,
-        body: &Body,
-        own: &OwnSlots,
+        (body, own): (&Body, &OwnSlots),
         slots: &[u32],
         vectors: &dyn Vectors,
         pool: &Pool,
@@ -294,7 +293,7 @@ impl Hnsw {
                 before.iter().map(|to| (*to, on_level.slot::<false>(*to))).collect();
             let new = group.iter().filter(|it| !before.contains(&it.to));
             wanted.extend(new.map(|it| (it.to, it.slot)));
-            links = self.fewer(on, on_level, node, wanted, vectors)?;
+            links = self.fewer(on, (on_level, node), wanted, vectors)?;
         }
         Ok(Change { level, node, before, links })
     }
@@ -303,8 +302,7 @@ impl Hnsw {
     fn fewer(
         &self,
         on: InUse<'_>,
-        level: &Level,
-        node: u32,
+        (level, node): (&Level, u32),
         links: Vec<(u32, u32)>,
         vectors: &dyn Vectors,
     ) -> Result<Vec<u32>, Error> {

@@ -37,6 +37,10 @@ pub(super) struct Level {
 }
 
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there are few, and a box is one more place to wait for"
+)]
 enum Table {
     Own(Lists),
     Lent(LentRows),
@@ -44,6 +48,10 @@ enum Table {
 
 /// What is said about nodes.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there are few, and a box is one more place to wait for"
+)]
 enum About {
     /// Nothing: they are slots.
     Ground,

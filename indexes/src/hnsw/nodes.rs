@@ -31,6 +31,10 @@ pub(super) struct Nodes {
 
 /// The rows of nodes, and their lower planes.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there are few, and a box is one more place to wait for"
+)]
 enum Tables {
     Own(Rows),
     Lent([LentRows; 2]),
@@ -66,6 +70,13 @@ struct Beside {
     fine_size: f32,
     /// As `half`, of both planes.
     fine_half: f32,
+}
+
+/// All of a code.
+struct Whole<'p> {
+    upper: &'p [[u8; 64]],
+    beside: Beside,
+    lower: &'p [[u8; 64]],
 }
 
 impl Beside {
@@ -211,19 +222,17 @@ impl<'p> NodesInUse<'p> {
 
     /// The same, and its lower plane.
     #[inline(always)]
-    fn whole<const FIRST: bool, const SECOND: bool>(
-        self,
-        slot: u32,
-    ) -> Option<(&'p [[u8; 64]], Beside, &'p [[u8; 64]])> {
+    fn whole<const FIRST: bool, const SECOND: bool>(self, slot: u32) -> Option<Whole<'p>> {
         let (row, lower) = self.both::<FIRST, SECOND>(slot);
         let (upper, beside) = row.split_at_checked(self.plane)?;
-        Some((upper.as_chunks().0, Beside::read(beside)?, lower.as_chunks().0))
+        let (upper, lower) = (upper.as_chunks().0, lower.as_chunks().0);
+        Some(Whole { upper, beside: Beside::read(beside)?, lower })
     }
 
     /// The code of a slot, to be compared with those of others.
     #[inline(always)]
     pub(super) fn planes<I: Isa>(self, isa: I, slot: u32) -> Option<Planes<'p>> {
-        let (upper, beside, lower) = self.whole::<false, false>(slot)?;
+        let Whole { upper, beside, lower } = self.whole::<false, false>(slot)?;
         let Beside { base, step, half, error, fine_base, fine_error, fine_size, fine_half } =
             beside;
         let coarse = Meaning { base, step, half, error, length: fine_size };
@@ -273,7 +282,7 @@ impl<'p> NodesInUse<'p> {
         slot: u32,
         sum: i32,
     ) -> f32 {
-        let Some((_, beside, lower)) = self.whole::<false, CHECK>(slot) else {
+        let Some(Whole { beside, lower, .. }) = self.whole::<false, CHECK>(slot) else {
             return f32::INFINITY;
         };
         let Beside { step, fine_base, fine_half, .. } = beside;
@@ -290,7 +299,8 @@ impl<'p> NodesInUse<'p> {
         slot: u32,
         limit: Limit,
     ) -> bool {
-        let Some((upper, beside, lower)) = self.whole::<CHECK, CHECK>(slot) else { return false };
+        let Some(whole) = self.whole::<CHECK, CHECK>(slot) else { return false };
+        let Whole { upper, beside, lower } = whole;
         let fine = Fine {
             base: beside.fine_base,
             step: encode::fine_step(beside.step),

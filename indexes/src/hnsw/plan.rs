@@ -2,8 +2,8 @@
 //!
 //! Where a filter admits little, to look at all of it takes less than to find it. Where it admits most of what there is, a walk goes
 //! by all nodes and leaves out what is not admitted. In between it goes by those that are admitted alone, and through the
-//! others to them (`hnsw/through.rs`). A walk that has looked at as many as are admitted gives up, and looks at those: so
-//! no filter costs more than twice what it would without a graph.
+//! others to them (`hnsw/through.rs`), unless hardly any of what is nearest is admitted. A walk that has looked at half again as many
+//! as are admitted gives up, and looks at those: so no filter costs much more than twice what it would without a graph.
 
 use super::Hnsw;
 use super::slots::Slots;
@@ -11,13 +11,16 @@ use crate::vectors::check_dim;
 use crate::{Error, Query, SlotSet, Strategy, Vectors};
 
 /// A filter that admits fewer is no reason to walk.
-const WALKED_FROM: usize = 2_000;
+const WALKED_FROM: usize = 3_000;
 
 /// Nor is one that admits less than one of so many.
 const WALKED_PART: usize = 50;
 
 /// A filter that admits more than one of so many is left to the end of a walk.
-const LEFT_PART: usize = 3;
+const LEFT_PART: usize = 4;
+
+/// A walk by the admitted ones alone has so many times as many in view: there are fewer ways from one to the next.
+const WIDER: usize = 2;
 
 /// How far a walk looks.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -105,7 +108,8 @@ impl Hnsw {
         };
         let ef = match way {
             Way::Walk => ef.saturating_mul(here).div_ceil(admitted),
-            _ => ef,
+            Way::Through => ef.saturating_mul(WIDER),
+            Way::Exact => ef,
         };
         let way = if ef >= here { Way::Exact } else { way };
         // Of what a filter keeps out some is near enough to end a walk, and behind a threshold all is far.

@@ -78,6 +78,12 @@ const BEYOND: usize = 3;
 /// A walk that did not find enough is followed by one with so many times as many in view.
 const MORE: usize = 4;
 
+/// A filter that admits one of so many or more is asked how many of so many nearest it admits; if that is not one of so many of
+/// those that should be, it is far from the query.
+const ASKED_PART: usize = 10;
+const ASKED: usize = 40;
+const FEWER: usize = 8;
+
 /// It is looked whether the time is over each time that so many were looked at.
 const LOOKS: u64 = 256;
 
@@ -111,6 +117,10 @@ impl Search<'_> {
             judge.exact(isa)?;
             return Ok(judge.into_nearest());
         }
+        if judge.is_far_from_all(isa, scratch)? {
+            judge.exact(isa)?;
+            return Ok(judge.into_nearest());
+        }
         judge.walk(isa, scratch)?;
         isa.enter(Finish { judge, scratch })
     }
@@ -137,7 +147,7 @@ impl<const CHECK: bool> Work for Finish<'_, '_, CHECK> {
                 return Ok(judge.into_nearest());
             }
             // There may be more within the threshold, or the filter left too few.
-            let worth = is_at_its_end && judge.is_worth_a_walk(found);
+            let worth = is_at_its_end && judge.is_worth_a_walk(found, scratch.scored);
             judge = judge.begin_again();
             if !worth {
                 judge.exact(isa)?;
@@ -227,19 +237,43 @@ impl<'s, const CHECK: bool> Judge<'s, CHECK> {
 
     /// How many a walk may look at to be worth it.
     fn worth(&self) -> u64 {
-        let asks_for_less = self.query.filter.is_some() || self.query.within.is_some();
-        match asks_for_less && self.query.strategy.is_none() {
-            true => self.plan.admitted as u64,
-            false => u64::MAX,
+        let admitted = self.plan.admitted as u64;
+        match (self.query.strategy, self.query.filter, self.query.within) {
+            (None, Some(_), _) => admitted + admitted / 2,
+            (None, None, Some(_)) => admitted,
+            _ => u64::MAX,
         }
     }
 
     /// Whether one should walk once more with more in view, and not look at all that is admitted.
-    fn is_worth_a_walk(&self, found: usize) -> bool {
+    fn is_worth_a_walk(&self, found: usize, scored: u64) -> bool {
         let room = self.plan.view.ef;
         // A walk through a filter that has room left has been everywhere it can get to.
         let is_everywhere = self.plan.way == Way::Through && found < room;
-        !is_everywhere && room < self.on.slots.len() / MORE && self.work.looked_at < self.worth()
+        let expected = scored.saturating_mul(MORE as u64).saturating_add(self.work.looked_at);
+        !is_everywhere && room < self.on.slots.len() / MORE && expected < self.worth()
+    }
+
+    /// Whether a filter admits far fewer of what is nearest than of the rest: no walk among the admitted ones leads to the
+    /// nearest of them then. It is only asked where looking at all of them would take much longer.
+    #[inline(always)]
+    fn is_far_from_all<I: Isa>(&mut self, isa: I, scratch: &mut Scratch) -> Result<bool, Error> {
+        let (here, admitted) = (self.on.slots.len(), self.plan.admitted);
+        let Some(filter) = self.query.filter.filter(|_| self.plan.way == Way::Through) else {
+            return Ok(false);
+        };
+        if self.query.strategy.is_some() || admitted.saturating_mul(ASKED_PART) < here {
+            return Ok(false);
+        }
+        let view = View { ef: ASKED, stop: f32::INFINITY };
+        let plan = Plan { view, way: Way::Walk, ..self.plan };
+        let asked = std::mem::replace(&mut self.plan, plan);
+        self.walk(isa, scratch)?;
+        self.plan = asked;
+        self.work.looked_at += scratch.scored;
+        let near = scratch.near.sorted();
+        let found = near.iter().filter(|it| filter.contains(Slot(it.node))).count();
+        Ok(found * FEWER * here < near.len() * admitted)
     }
 
     /// Walks through the graph, and leaves what is near in the scratch.
@@ -298,7 +332,7 @@ impl<'s, const CHECK: bool> Judge<'s, CHECK> {
                     self.incomplete = Some(Incomplete::Budget);
                     return Ok(());
                 }
-                if self.work.looked_at % LOOKS == 0
+                if self.work.looked_at.is_multiple_of(LOOKS)
                     && self.query.deadline.is_some_and(|deadline| deadline.is_over())
                 {
                     self.incomplete = Some(Incomplete::Deadline);

@@ -14,6 +14,10 @@ const WORDS: usize = ROW / size_of::<u64>();
 
 /// Slots: in sets of our own, or in words that lie in an image.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there are few, and a box is one more place to wait for"
+)]
 pub(super) enum Slots {
     Own(OwnSlots),
     Lent(LentSlots),

@@ -97,9 +97,8 @@ impl Through<'_> {
 #[inline(never)]
 pub(super) fn begin<I: Isa, S: Scorer, const CHECK: bool>(
     isa: I,
-    through: &Through<'_>,
+    (through, scorer): (&Through<'_>, &S),
     (ground, entry): (&Level, u32),
-    scorer: &S,
     visited: &mut Visited,
     (fresh, others): (&mut Vec<u32>, &mut Vec<u32>),
 ) -> bool {

@@ -59,9 +59,11 @@ impl<T: Zeroable> Pieces<T> {
         if cells.is_null() {
             return &[];
         }
-        // SAFETY: the piece was made by `make`, with `len` cells, which all were there before its first one was stored, and are
-        // until `self` is dropped. It has `1 << first << piece` rows, and `at` is below that: so the row's cells are all in it.
-        unsafe { std::slice::from_raw_parts(cells.add(at * self.width), self.width) }
+        // SAFETY: the piece was made by `make`, with `len` cells. It has `1 << first << piece` rows, and `at` is below that.
+        let row = unsafe { cells.add(at * self.width) };
+        // SAFETY: for the same reason all cells of the row are in the piece; they were there before its first one was stored, and
+        // are until `self` is dropped.
+        unsafe { std::slice::from_raw_parts(row, self.width) }
     }
 
     /// A row, for which room is made, and for all before it.

@@ -153,7 +153,9 @@ impl<'p> RowsInUse<'p> {
         }
         let behind = self.rows.second.row(at);
         // SAFETY: the gate is open, and rows in use are under a pin.
-        unsafe { (lend(lines, lines.len() * BYTES - GATE), lend(behind, behind.len() * BYTES)) }
+        let first = unsafe { lend(lines, lines.len() * BYTES - GATE) };
+        // SAFETY: it is the gate of both parts.
+        (first, unsafe { lend(behind, behind.len() * BYTES) })
     }
 
     /// The places of the first part of a row, only to fetch them.
@@ -177,12 +179,10 @@ impl Held<'_> {
         // SAFETY: so many bytes of these lines, which are there as long as `rows`; the gate's are left out. This is the only
         // one that has the gate, as it is held; so nobody else writes, and nobody reads who did not begin before the
         // gate was shut: all such are gone by then, and their reading is over (`Readers::are_gone`, `Gate::hold`).
-        let (first, second) = unsafe {
-            (
-                std::slice::from_raw_parts_mut(first.0, first.1.saturating_sub(GATE)),
-                std::slice::from_raw_parts_mut(second.0, second.1),
-            )
-        };
+        let first =
+            unsafe { std::slice::from_raw_parts_mut(first.0, first.1.saturating_sub(GATE)) };
+        // SAFETY: the same, of other lines, which have no gate.
+        let second = unsafe { std::slice::from_raw_parts_mut(second.0, second.1) };
         write(first, second)
     }
 

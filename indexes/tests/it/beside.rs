@@ -11,7 +11,8 @@ use indexes::{
     Flat, Hnsw, HnswConfig, Index, Lent, Metric, Query, Slot, SlotSet, Unreadable, Vectors,
 };
 
-use crate::given::{Kind, Random, give_back};
+use crate::given::{Kind, Random};
+use crate::graph::give_back;
 
 const DIM: usize = 64;
 const SLOTS: usize = 600;

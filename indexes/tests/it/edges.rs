@@ -5,7 +5,8 @@ use indexes::{
     Slot, SlotSet, Ties, Unreadable, Vectors,
 };
 
-use crate::given::{Kind, give_back};
+use crate::given::Kind;
+use crate::graph::give_back;
 
 /// Small and large enough to have codes.
 const DIMS: [usize; 2] = [3, 64];

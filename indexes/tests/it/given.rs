@@ -1,6 +1,6 @@
 //! Vectors for tests: harmless ones, and those that break what is not proved.
 
-use indexes::{Index, Memory, Slot, Vectors};
+use indexes::{Memory, Slot};
 
 /// Splitmix: enough for vectors that differ.
 pub(crate) struct Random(pub(crate) u64);
@@ -137,18 +137,5 @@ impl Kind {
         }
         let queries = (0..queries).map(|_| self.vector(dim, &mut random, &mut shared)).collect();
         (memory, queries)
-    }
-}
-
-/// Steps until nothing is due; all that was given back, in order.
-pub(crate) fn give_back(index: &dyn Index, vectors: &dyn Vectors) -> Vec<Slot> {
-    let mut all = Vec::new();
-    loop {
-        let step = index.step(vectors, 1_000).expect("all can be read");
-        all.extend(step.given_back);
-        if !step.more {
-            all.sort_unstable();
-            return all;
-        }
     }
 }

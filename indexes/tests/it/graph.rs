@@ -7,7 +7,7 @@ use indexes::{
     Query, Slot, SlotSet,
 };
 
-use crate::given::{Kind, Random, give_back};
+use crate::given::{Kind, Random};
 
 pub(crate) fn pool(threads: usize) -> Pool {
     Pool::new(threads.try_into().expect("not 0")).expect("threads")

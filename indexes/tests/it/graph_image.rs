@@ -5,8 +5,8 @@ use indexes::{
     SlotSet,
 };
 
-use crate::given::{Kind, give_back};
-use crate::graph::{graph_of, pool};
+use crate::given::Kind;
+use crate::graph::{give_back, graph_of, pool};
 
 fn image_of(index: &dyn Index) -> Vec<u8> {
     let mut image = Vec::new();

@@ -22,7 +22,7 @@ impl Ours {
         for (slot, vector) in (0..).zip(data.base.chunks_exact(data.dim)) {
             vectors.set(Slot(slot), vector)?;
         }
-        let (mut index, pool) = (Flat::new(data.dim, Metric::L2), Pool::here());
+        let (index, pool) = (Flat::new(data.dim, Metric::L2), Pool::here());
         index.insert_all(vectors.slots(), &vectors, &pool)?;
         Ok(Ours { vectors, index, pool })
     }

@@ -35,7 +35,7 @@ impl Hnsw {
             let before: Vec<u32> = on_level.links::<false>(node).collect();
             let pin = self.readers.pin();
             let on = self.body_under(at.body, &pin);
-            let links = self.mended(on, at, (level, node, slot), &before, &is_doomed)?;
+            let links = self.mended(on, at, (level, node, slot), (&before, &is_doomed))?;
             took += 2 * on_level.degree();
             let _alone = self.writers.locks.lock(level, node);
             // If it got others meanwhile, once more.
@@ -52,8 +52,7 @@ impl Hnsw {
         on: InUse<'_>,
         at: At<'_>,
         (level, node, slot): (usize, u32, u32),
-        before: &[u32],
-        is_doomed: &impl Fn(u32) -> bool,
+        (before, is_doomed): (&[u32], &impl Fn(u32) -> bool),
     ) -> Result<Vec<u32>, Error> {
         let Some(on_level) = on.graph.level(level) else { return Ok(Vec::new()) };
         let with_slot = |node: u32| (node, on_level.slot::<false>(node));
