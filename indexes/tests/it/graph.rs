@@ -21,6 +21,19 @@ pub(crate) fn graph_of(memory: &Memory, measure: impl Into<Measure>) -> Hnsw {
     graph
 }
 
+/// Steps until nothing is due; all that was given back, in order.
+pub(crate) fn give_back(index: &dyn Index, vectors: &dyn indexes::Vectors) -> Vec<Slot> {
+    let mut all = Vec::new();
+    loop {
+        let step = index.step(vectors, 1_000).expect("all can be read");
+        all.extend(step.given_back);
+        if !step.more {
+            all.sort_unstable();
+            return all;
+        }
+    }
+}
+
 /// Which share of what is there was found; distances that are the same count as well as the slots.
 fn recall(found: &Nearest, truth: &Nearest) -> f64 {
     let Some(last) = truth.neighbours.last() else { return 1.0 };
