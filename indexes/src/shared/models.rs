@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use loom::cell::Cell;
 use loom::sync::atomic::{AtomicU32, Ordering};
 use loom::thread;
 
@@ -12,18 +13,19 @@ use super::readers::Readers;
 const OLD: u32 = 1;
 const NEW: u32 = 2;
 
-/// A row whose bytes are one number, which orders nothing by itself, nor does a link to it.
+/// A row whose bytes are one number, of which `loom` says if anybody writes it beside somebody else, and a link to it, which
+/// orders nothing.
 struct Row {
     readers: Readers,
     gate: Gate,
-    bytes: AtomicU32,
+    bytes: Cell<u32>,
     link: AtomicU32,
 }
 
 impl Row {
     fn new() -> Arc<Self> {
         let (readers, gate, link) = (Readers::new(), Gate::new(), AtomicU32::new(0));
-        Arc::new(Row { readers, gate, bytes: AtomicU32::new(0), link })
+        Arc::new(Row { readers, gate, bytes: Cell::new(0), link })
     }
 
     /// One that is there already.
@@ -39,16 +41,14 @@ impl Row {
         if self.link.load(Ordering::Relaxed) == 0 || !self.gate.is_open() {
             return None;
         }
-        let first = self.bytes.load(Ordering::Relaxed);
-        assert_eq!(self.bytes.load(Ordering::Relaxed), first, "written under a reader");
-        Some(first)
+        Some(self.bytes.get())
     }
 
     /// Takes the row up, if it is free: bytes, gate, link.
     fn write(&self, number: u32) -> bool {
         let held = self.gate.hold();
         if held {
-            self.bytes.store(number, Ordering::Relaxed);
+            self.bytes.set(number);
             self.gate.open();
             self.link.store(1, Ordering::Relaxed);
         }
