@@ -61,27 +61,36 @@ fn run(Known { name, metric, data, .. }: &Known) {
     let start = Instant::now();
     let fresh = build();
     println!("  built on two threads in {:.2?}", start.elapsed());
-    let churned = [("in random order", true), ("the oldest first", false)].map(|(name, random)| {
+    let orders = [("in random order", Order::Random), ("the oldest first", Order::OldestFirst)];
+    let churned = orders.map(|(name, order)| {
         let graph = build();
         let start = Instant::now();
-        churn(&graph, &memory, &pool, random);
+        churn(&graph, &memory, &pool, order);
         println!("  churned {name} in {:.2?}: {:?}", start.elapsed(), graph.statistics().probe);
         (name, graph)
     });
     let mut all = vec![("fresh", &fresh)];
     all.extend(churned.iter().map(|(name, graph)| (*name, graph)));
     compare(&all, data, &memory);
-    beside(&fresh, &churned[0].1, data, &memory);
+    let [(_, other), _] = &churned;
+    beside(&fresh, other, data, &memory);
 }
 
 fn below(random: &mut Random, end: usize) -> usize {
     (random.bits() % end as u64) as usize
 }
 
+/// In which order slots are removed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    Random,
+    OldestFirst,
+}
+
 /// All slots, in the order in which they are removed.
-fn order(memory: &Memory, random: bool) -> Vec<Slot> {
+fn ordered(memory: &Memory, order: Order) -> Vec<Slot> {
     let mut slots: Vec<_> = memory.slots().iter().collect();
-    if random {
+    if order == Order::Random {
         let mut random = Random::new(81);
         for at in (1..slots.len()).rev() {
             slots.swap(at, below(&mut random, at + 1));
@@ -91,8 +100,8 @@ fn order(memory: &Memory, random: bool) -> Vec<Slot> {
 }
 
 /// Removes all slots, a part at a time, and takes their vectors up again.
-fn churn(graph: &Hnsw, memory: &Memory, pool: &Pool, random: bool) {
-    let slots = order(memory, random);
+fn churn(graph: &Hnsw, memory: &Memory, pool: &Pool, order: Order) {
+    let slots = ordered(memory, order);
     for part in slots.chunks(slots.len().div_ceil(PARTS)) {
         for slot in part {
             assert!(graph.remove(*slot).expect("it lies in no image"));
@@ -133,11 +142,12 @@ fn compare(graphs: &[(&str, &Hnsw)], data: &Dataset, memory: &Memory) {
             }
         }
         let median = |name: &str| rounds.median(name).unwrap_or(f64::NAN);
-        let first = median(graphs[0].0);
+        let first = graphs.first().map_or(f64::NAN, |(name, _)| median(name));
+        let least = recalls.first().copied().unwrap_or(f64::NAN);
         for ((name, graph), recall) in graphs.iter().zip(&recalls) {
             println!(
                 "  in view {ef:<4} {name:<18} recall {recall:.4} ({:+.2} points) {:>7.0}/s ({:.3} of fresh), {:.1} links",
-                100.0 * (recall - recalls[0]),
+                100.0 * (recall - least),
                 queries.len() as f64 / median(name),
                 first / median(name),
                 graph.degree().expect("whole")

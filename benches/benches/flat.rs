@@ -71,7 +71,7 @@ fn round(
     (some, cores): (&SlotSet, &Pool),
 ) -> [Effort; 2] {
     let (here, singly) = (Pool::here(), all.get(..SINGLY).unwrap_or(all));
-    let build = |mut flat: Flat, pool: &Pool| {
+    let build = |flat: Flat, pool: &Pool| {
         flat.insert_all(memory.slots(), memory, pool).expect("they fit");
         flat
     };

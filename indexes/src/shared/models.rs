@@ -145,3 +145,18 @@ fn of_several_who_take_a_row_up_one_does() {
         reader.join().unwrap();
     });
 }
+
+#[test]
+fn who_takes_a_row_up_again_need_not_be_who_gave_it_back() {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(|| {
+        let row = Row::written();
+        let [reading, writing] = [0; 2].map(|_| Arc::clone(&row));
+        let reader = thread::spawn(move || reading.read());
+        let writer = thread::spawn(move || writing.write(NEW));
+        row.free();
+        writer.join().unwrap();
+        reader.join().unwrap();
+    });
+}

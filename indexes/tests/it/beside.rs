@@ -2,6 +2,7 @@
 //!
 //! Every life of a slot is stamped, before and behind each call, from one clock. A search may find a slot only if one of
 //! its lives touches the time that the search took, and only as far as the vector of that life is.
+#![expect(clippy::indexing_slicing, reason = "there are as many as are asked for here")]
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};

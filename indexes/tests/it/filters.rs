@@ -18,8 +18,8 @@ fn filter(place: usize, admitted: usize, ranked: &[Slot], random: &mut Random) -
     let among = (3 * admitted).min(ranked.len());
     let mut slots = match place {
         0 => ranked.to_vec(),
-        1 => ranked[..among].to_vec(),
-        _ => ranked[ranked.len() - among..].to_vec(),
+        1 => ranked.iter().take(among).copied().collect(),
+        _ => ranked.iter().rev().take(among).copied().collect(),
     };
     for at in 0..admitted {
         let other = at + random.below(slots.len() - at);
