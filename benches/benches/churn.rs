@@ -15,10 +15,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use benches::dataset::Dataset;
-use benches::known::{HARDER, Known, known};
+use benches::known::{Known, asked_for, known};
 use benches::random::Random;
 use benches::rounds::Rounds;
-use indexes::{Hnsw, HnswConfig, Index, Memory, Metric, Nearest, Pool, Query, Slot, SlotSet};
+use indexes::{Hnsw, HnswConfig, Index, Memory, Nearest, Pool, Query, Slot, SlotSet};
 
 const K: usize = 10;
 const ROUNDS: usize = 5;
@@ -35,22 +35,17 @@ const BESIDE: Duration = Duration::from_secs(3);
 
 fn main() {
     println!("k = {K}, {}, medians of {ROUNDS} rounds", indexes::instructions());
-    let mut sets = known().expect("the data can be read");
-    if let Some(size) = std::env::args().find_map(|it| it.strip_prefix("--size=")?.parse().ok()) {
-        let data = Dataset::clustered(size, 384, 1_000);
-        let name = "made up, as many as asked for";
-        sets = vec![Known { name, metric: Metric::L2, least: HARDER, data }];
-    }
+    let sets = match asked_for() {
+        Some(set) => vec![set],
+        None => known().expect("the data can be read"),
+    };
     for set in &sets {
         run(set);
     }
 }
 
 fn run(Known { name, metric, data, .. }: &Known) {
-    let mut memory = Memory::new(data.dim);
-    for (slot, vector) in (0..).zip(data.base.chunks_exact(data.dim)) {
-        memory.set(Slot(slot), vector).expect("it fits");
-    }
+    let memory = data.memory().expect("they fit");
     println!("\n{name}: {} x {}, {metric}", data.count(), data.dim);
     let pool = Pool::new(2.try_into().expect("not 0")).expect("threads");
     let build = || {

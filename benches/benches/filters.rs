@@ -7,12 +7,11 @@
 
 use std::time::Instant;
 
-use benches::dataset::Dataset;
-use benches::known::{HARDER, Known, known};
+use benches::known::{Known, asked_for, known};
 use benches::random::Random;
 use benches::rounds::Rounds;
 use indexes::{
-    Flat, Hnsw, HnswConfig, Index, Memory, Metric, Nearest, Pool, Query, Slot, SlotSet, Strategy,
+    Flat, Hnsw, HnswConfig, Index, Memory, Nearest, Pool, Query, Slot, SlotSet, Strategy,
 };
 
 const K: usize = 10;
@@ -43,12 +42,10 @@ const WITHIN: [usize; 4] = [5, 50, 500, 5_000];
 
 fn main() {
     println!("k = {K}, {}, medians of {ROUNDS} rounds", indexes::instructions());
-    let mut sets = known().expect("the data can be read");
-    if let Some(size) = std::env::args().find_map(|it| it.strip_prefix("--size=")?.parse().ok()) {
-        let data = Dataset::clustered(size, 384, 1_000);
-        let name = "made up, as many as asked for";
-        sets = vec![Known { name, metric: Metric::L2, least: HARDER, data }];
-    }
+    let sets = match asked_for() {
+        Some(set) => vec![set],
+        None => known().expect("the data can be read"),
+    };
     for set in &sets {
         run(set);
     }
@@ -63,10 +60,7 @@ struct Searched<'d> {
 }
 
 fn run(Known { name, metric, data, .. }: &Known) {
-    let mut memory = Memory::new(data.dim);
-    for (slot, vector) in (0..).zip(data.base.chunks_exact(data.dim)) {
-        memory.set(Slot(slot), vector).expect("it fits");
-    }
+    let memory = data.memory().expect("they fit");
     println!("\n{name}: {} x {}, {metric}", data.count(), data.dim);
     let pool = Pool::new(2.try_into().expect("not 0")).expect("threads");
     let graph = Hnsw::new(data.dim, *metric, HnswConfig::default());

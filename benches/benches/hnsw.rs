@@ -8,11 +8,9 @@
 use std::time::{Duration, Instant};
 
 use benches::dataset::Dataset;
-use benches::known::{HARDER, Known, known};
+use benches::known::{Known, asked_for, known};
 use benches::rounds::Rounds;
-use indexes::{
-    Effort, Hnsw, HnswConfig, Index, Measure, Memory, Metric, Nearest, Pool, Query, Slot,
-};
+use indexes::{Effort, Hnsw, HnswConfig, Index, Measure, Memory, Metric, Nearest, Pool, Query};
 
 const K: usize = 10;
 const ROUNDS: usize = 3;
@@ -24,11 +22,7 @@ const RECALLS: [f32; 3] = [0.9, 0.95, 0.99];
 fn main() {
     println!("k = {K}, {}, medians of {ROUNDS} rounds", indexes::instructions());
     let mut sets = known().expect("the data can be read");
-    if let Some(size) = std::env::args().find_map(|it| it.strip_prefix("--size=")?.parse().ok()) {
-        let data = Dataset::clustered(size, 384, 1_000);
-        let name = "made up, as many as asked for";
-        sets.push(Known { name, metric: Metric::L2, least: HARDER, data });
-    }
+    sets.extend(asked_for());
     for set in &sets {
         run(set);
     }
@@ -36,10 +30,7 @@ fn main() {
 
 fn run(set: &Known) {
     let Known { name, metric, data, .. } = set;
-    let mut memory = Memory::new(data.dim);
-    for (slot, vector) in (0..).zip(data.base.chunks_exact(data.dim)) {
-        memory.set(Slot(slot), vector).expect("it fits");
-    }
+    let memory = data.memory().expect("they fit");
     println!("\n{name}: {} x {}, {metric}", data.count(), data.dim);
     let pool = Pool::new(2.try_into().expect("not 0")).expect("threads");
     let mut graph = Hnsw::new(data.dim, *metric, HnswConfig::default());

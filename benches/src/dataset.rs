@@ -7,6 +7,8 @@ use std::collections::HashSet;
 use std::io::{Error, ErrorKind, Result};
 use std::path::Path;
 
+use indexes::{Memory, Slot};
+
 use crate::clusters::Clusters;
 use crate::nearest::nearest;
 use crate::npy;
@@ -68,6 +70,18 @@ impl Dataset {
         npy::write(&dir.join("base.npy"), &self.base, self.dim)?;
         npy::write(&dir.join("query.npy"), &self.queries, self.dim)?;
         npy::write(&dir.join("truth.npy"), &self.truth, self.known)
+    }
+
+    /// The vectors, each in the slot of its number.
+    ///
+    /// # Errors
+    /// If one is none.
+    pub fn memory(&self) -> std::result::Result<Memory, indexes::Error> {
+        let mut memory = Memory::new(self.dim);
+        for (slot, vector) in (0..).zip(self.base.chunks_exact(self.dim)) {
+            memory.set(Slot(slot), vector)?;
+        }
+        Ok(memory)
     }
 
     /// How many vectors there are.

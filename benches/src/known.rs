@@ -26,7 +26,7 @@ pub struct Known {
 const REAL: [f64; 2] = [0.95, 0.99];
 
 /// Of made-up ones, which are made to be harder (`benches::clusters`).
-pub const HARDER: [f64; 2] = [0.85, 0.95];
+const HARDER: [f64; 2] = [0.85, 0.95];
 
 /// How many there are of made-up vectors, and of queries for them.
 const MADE_UP: (usize, usize) = (20_000, 500);
@@ -61,6 +61,14 @@ pub fn known() -> Result<Vec<Known>> {
             data: read(dir, "sift10k", "sift")?,
         },
     ])
+}
+
+/// Made-up ones, as many as `--size=` of the command line says; none, if it does not.
+pub fn asked_for() -> Option<Known> {
+    let size = std::env::args().find_map(|it| it.strip_prefix("--size=")?.parse().ok())?;
+    let data = Dataset::clustered(size, 384, 1_000);
+    let name = "made up, as many as asked for";
+    Some(Known { name, metric: Metric::L2, least: HARDER, data })
 }
 
 fn read(dir: &Path, base: &str, name: &str) -> Result<Dataset> {

@@ -1,7 +1,7 @@
 //! What a graph finds of real neighbours as it comes, and how little it looks at for that.
 
 use benches::known::known;
-use indexes::{Hnsw, HnswConfig, Memory, Pool, Query, Slot};
+use indexes::{Hnsw, HnswConfig, Pool, Query};
 
 const K: usize = 10;
 
@@ -15,10 +15,7 @@ const LOOKED_AT: u64 = 2_500;
 fn a_graph_finds_nearly_all_and_looks_at_little() {
     for known in known().unwrap() {
         let dim = known.data.dim;
-        let mut memory = Memory::new(dim);
-        for (slot, vector) in (0..).zip(known.data.base.chunks_exact(dim)) {
-            memory.set(Slot(slot), vector).unwrap();
-        }
+        let memory = known.data.memory().unwrap();
         let graph = Hnsw::new(dim, known.metric, HnswConfig::default());
         let pool = Pool::all_cores().unwrap();
         graph.insert_all(memory.slots(), &memory, &pool, &mut |_| true).unwrap();

@@ -20,7 +20,9 @@ pub struct SlotSet {
 /// How many slots share a word.
 pub(crate) const WORD: usize = 64;
 
-fn place(slot: Slot) -> (usize, u64) {
+/// In which word a slot is, and which bit of it.
+#[inline(always)]
+pub(crate) fn place(slot: Slot) -> (usize, u64) {
     (slot.0 as usize / WORD, 1 << (slot.0 % WORD as u32))
 }
 

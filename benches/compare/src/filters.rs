@@ -12,12 +12,12 @@ use benches::dataset::Dataset;
 use indexes::{
     Flat, Hnsw, HnswConfig, Index as _, Memory, Metric, Nearest, Pool, Query, Slot, SlotSet,
 };
-use usearch::{Index, IndexOptions, MetricKind, ScalarKind};
+use usearch::Index;
 
 use crate::Failure;
 use crate::hnsw::contestant::Measured;
 use crate::hnsw::curve::Curve;
-use crate::hnsw::{EF_CONSTRUCTION, K, M};
+use crate::hnsw::{EF_CONSTRUCTION, K, M, peer_usearch};
 use crate::vectors::Vectors;
 
 const THREADS: NonZeroUsize = NonZeroUsize::new(2).unwrap();
@@ -61,39 +61,14 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
 
 impl Contest {
     fn new(data: Dataset) -> Result<Self, Failure> {
-        let mut vectors = Memory::new(data.dim);
-        for (slot, vector) in (0..).zip(data.base.chunks_exact(data.dim)) {
-            vectors.set(Slot(slot), vector)?;
-        }
+        let vectors = data.memory()?;
         let pool = Pool::new(THREADS)?;
         let config = HnswConfig::default().m(M).ef_construction(EF_CONSTRUCTION);
         let ours = Hnsw::new(data.dim, Metric::L2, config);
         ours.insert_all(vectors.slots(), &vectors, &pool, &mut |_| true)?;
         let flat = Flat::new(data.dim, Metric::L2);
         flat.insert_all(vectors.slots(), &vectors, &pool)?;
-        let usearch = Index::new(&IndexOptions {
-            dimensions: data.dim,
-            metric: MetricKind::L2sq,
-            quantization: ScalarKind::F32,
-            connectivity: M,
-            expansion_add: EF_CONSTRUCTION,
-            expansion_search: 0,
-            multi: false,
-        })?;
-        usearch.reserve_capacity_and_threads(data.count(), THREADS.get())?;
-        std::thread::scope(|scope| -> Result<(), Failure> {
-            let share = |first: usize| -> Result<(), Failure> {
-                let rows = data.base.chunks_exact(data.dim).enumerate();
-                for (number, vector) in rows.skip(first).step_by(THREADS.get()) {
-                    usearch.add(number as u64, vector)?;
-                }
-                Ok(())
-            };
-            let spawned: Vec<_> =
-                (0..THREADS.get()).map(|first| scope.spawn(move || share(first))).collect();
-            let mut joined = spawned.into_iter().map(|thread| thread.join());
-            joined.try_for_each(|outcome| outcome.map_err(|_| "a thread panicked")?)
-        })?;
+        let usearch = peer_usearch::index(&data, THREADS)?;
         Ok(Contest { data, vectors, ours, flat, usearch })
     }
 

@@ -16,7 +16,7 @@ mod peer_hnsw_rs;
 mod peer_instant;
 mod peer_python;
 #[cfg(feature = "usearch")]
-mod peer_usearch;
+pub mod peer_usearch;
 mod report;
 
 use std::num::NonZeroUsize;

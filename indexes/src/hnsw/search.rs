@@ -113,11 +113,7 @@ impl Search<'_> {
         let Search { on, query, vectors, plan, scratch } = self;
         let coded = on.coded(query);
         let mut judge = Judge::<CHECK>::new(isa, (on, query, vectors), coded.as_ref(), plan);
-        if plan.way == Way::Exact {
-            judge.exact(isa)?;
-            return Ok(judge.into_nearest());
-        }
-        if judge.is_far_from_all(isa, scratch)? {
+        if plan.way == Way::Exact || judge.is_far_from_all(isa, scratch)? {
             judge.exact(isa)?;
             return Ok(judge.into_nearest());
         }

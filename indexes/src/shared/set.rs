@@ -6,7 +6,7 @@ use base::Slot;
 
 use super::{Apart, Pieces};
 use crate::SlotSet;
-use crate::slots::{WORD, slots_of};
+use crate::slots::{WORD, place, slots_of};
 
 /// A set of slots, a bit for each.
 ///
@@ -42,13 +42,13 @@ impl SharedSet {
 
     #[inline(always)]
     pub(crate) fn contains(&self, slot: Slot) -> bool {
-        let at = slot.0 as usize;
-        self.word(at / WORD) >> (at % WORD) & 1 == 1
+        let (at, bit) = place(slot);
+        self.word(at) & bit != 0
     }
 
     /// Adds one; says whether it is new.
     pub(crate) fn insert(&self, slot: Slot) -> bool {
-        let (at, bit) = (slot.0 as usize / WORD, 1 << (slot.0 as usize % WORD));
+        let (at, bit) = place(slot);
         let Some(word) = self.words.make(at).first() else { return false };
         let new = word.fetch_or(bit, Ordering::AcqRel) & bit == 0;
         self.len.fetch_add(usize::from(new), Ordering::Relaxed);
@@ -61,7 +61,7 @@ impl SharedSet {
 
     /// Takes one out; says whether it was there.
     pub(crate) fn remove(&self, slot: Slot) -> bool {
-        let (at, bit) = (slot.0 as usize / WORD, 1 << (slot.0 as usize % WORD));
+        let (at, bit) = place(slot);
         let Some(word) = self.words.row(at).first() else { return false };
         let there = word.fetch_and(!bit, Ordering::AcqRel) & bit != 0;
         self.len.fetch_sub(usize::from(there), Ordering::Relaxed);

@@ -3,7 +3,7 @@
 //! Promises: vectors are given as they are, whatever the metric, and what is built is what `HnswConfig` makes of the
 //! parameters that all get.
 
-use indexes::{Hnsw, HnswConfig, Memory, Nearest, Pool, Query, Slot};
+use indexes::{Hnsw, HnswConfig, Memory, Nearest, Pool, Query};
 
 use super::contestant::{Built, Graph, Work, here};
 use super::{EF_CONSTRUCTION, K, M, Setting};
@@ -21,10 +21,7 @@ struct Ours {
 /// If the vectors do not fit.
 pub fn build(_: &str, setting: &Setting) -> Result<Built, Failure> {
     here(&setting.data, |data| {
-        let mut vectors = Memory::new(data.dim);
-        for (slot, vector) in (0..).zip(data.base.chunks_exact(data.dim)) {
-            vectors.set(Slot(slot), vector)?;
-        }
+        let vectors = data.memory()?;
         let config = HnswConfig::default().m(M).ef_construction(EF_CONSTRUCTION);
         let index = Hnsw::new(data.dim, setting.metric, config);
         let pool = Pool::new(setting.threads)?;

@@ -6,46 +6,28 @@ use crate::hnsw::beam::GONE_THROUGH;
 use crate::hnsw::build::Return;
 use crate::hnsw::graph::Graph;
 use crate::hnsw::links::{Level, NONE};
-use crate::slots::{WORD, slots_of};
+use crate::slots::slots_of;
 use crate::{Error, Slot, SlotSet};
 
-/// What can be come to on the ground.
+/// What can be come to on the ground, whose nodes are slots.
 #[derive(Debug)]
 pub(super) struct Reach {
-    seen: Nodes,
+    seen: SlotSet,
     /// Those whose links were not followed.
     left: Vec<u32>,
     /// The slots that there were when it began.
     wanted: SlotSet,
 }
 
-/// A bit for each node of a level.
-#[derive(Debug, Default)]
-struct Nodes(Vec<u64>);
-
-impl Nodes {
-    /// Notes a node; says whether it is new.
-    fn note(&mut self, node: u32) -> bool {
-        let (at, bit) = (node as usize / WORD, 1 << (node as usize % WORD));
-        if self.0.len() <= at {
-            self.0.resize(at + 1, 0);
-        }
-        let Some(word) = self.0.get_mut(at) else { return false };
-        let new = *word & bit == 0;
-        *word |= bit;
-        new
-    }
-}
-
 /// Follows links from these nodes, as long as there are any and there is effort left.
-fn follow(level: &Level, seen: &mut Nodes, left: &mut Vec<u32>, effort: &mut usize) {
+fn follow(level: &Level, seen: &mut SlotSet, left: &mut Vec<u32>, effort: &mut usize) {
     while *effort > 0
         && let Some(node) = left.pop()
     {
         *effort -= 1;
         // What leads out of a level leads nowhere.
         let nodes = level.links::<false>(node).filter(|next| (*next as usize) < level.end());
-        left.extend(nodes.filter(|next| seen.note(*next)));
+        left.extend(nodes.filter(|next| seen.insert(Slot(*next))));
     }
 }
 
@@ -57,11 +39,10 @@ fn begins(graph: &Graph) -> Vec<u32> {
         let nodes = if level.end() <= GONE_THROUGH {
             (0..level.end() as u32).collect()
         } else {
-            let mut seen = Nodes::default();
-            begins.retain(|node| (*node as usize) < level.end() && seen.note(*node));
+            let mut seen = SlotSet::new();
+            begins.retain(|node| (*node as usize) < level.end() && seen.insert(Slot(*node)));
             follow(level, &mut seen, &mut begins, &mut usize::MAX.clone());
-            let words = seen.0.into_iter().enumerate();
-            words.flat_map(|(at, word)| slots_of(at, word)).map(|slot| slot.0).collect::<Vec<_>>()
+            seen.iter().map(|node| node.0).collect::<Vec<_>>()
         };
         let there = nodes.into_iter().filter(|node| level.slot::<false>(*node) != NONE);
         begins = there.map(|node| level.below::<false>(node)).collect();
@@ -73,9 +54,9 @@ impl Reach {
     pub(super) fn begin(at: At<'_>) -> Self {
         // Before the links are looked at: what comes later is linked by whoever takes it up.
         let wanted = at.own.live.now();
-        let mut seen = Nodes::default();
+        let mut seen = SlotSet::new();
         let (mut left, end) = (begins(&at.body.graph), at.body.graph.ground().end());
-        left.retain(|node| (*node as usize) < end && seen.note(*node));
+        left.retain(|node| (*node as usize) < end && seen.insert(Slot(*node)));
         Reach { seen, left, wanted }
     }
 
@@ -87,10 +68,8 @@ impl Reach {
 
     /// Those that there were, and are, and that cannot be come to.
     pub(super) fn lost(&self, at: At<'_>) -> Vec<u32> {
-        let word = |word: usize| {
-            let seen = self.seen.0.get(word).copied().unwrap_or(0);
-            self.wanted.word(word) & at.own.live.word(word) & !seen
-        };
+        let word =
+            |word: usize| self.wanted.word(word) & at.own.live.word(word) & !self.seen.word(word);
         let lost = (0..self.wanted.words()).flat_map(|at| slots_of(at, word(at)));
         lost.map(|slot| slot.0).collect()
     }
