@@ -33,7 +33,7 @@ fn run(set: &Known) {
     let memory = data.memory().expect("they fit");
     println!("\n{name}: {} x {}, {metric}", data.count(), data.dim);
     let pool = Pool::new(2.try_into().expect("not 0")).expect("threads");
-    let mut graph = Hnsw::new(data.dim, *metric, HnswConfig::default());
+    let graph = Hnsw::new(data.dim, *metric, HnswConfig::default());
     let all = || graph.insert_all(memory.slots(), &memory, &pool, &mut |_| true).expect("they fit");
     println!("  built on two threads in {:.2?}", timed(all).1);
     let (_, calibrating) =

@@ -2,24 +2,28 @@
 //!
 //! One query is compared with each vector by its code first (`codes.rs`), and in full only with those that the code
 //! cannot rule out: about a seventh of the bytes are read, and the answer is the same to the bit as that of a scan
-//! that compares all in full (`flat/one.rs`). Many queries are compared with 16 vectors at a time, as matrices are
+//! that compares all in full (`scan.rs`). Many queries are compared with 16 vectors at a time, as matrices are
 //! multiplied, so that what was read serves them all (`flat/many.rs`).
 //!
 //! Where codes prove little, as among vectors that are all equally far, a search notices and compares in full.
+//!
+//! Who searches waits for nobody. A slot is *taken* by whoever inserts it, who alone makes its code; then it is *live*, until it is
+//! *removed*; and when all are gone who may still read its code, it is given back.
 
 pub(crate) mod format;
 mod many;
 mod one;
-mod pays;
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use base::Slot;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
-use crate::codes::{Codes, DIM_MAX};
+use crate::codes::{Codes, CodesInUse, DIM_MAX};
 use crate::lanes::Instructions;
 use crate::query::check;
+use crate::shared::{Apart, Closed, Held, Lives, Moment, Pin, Readers};
 use crate::vectors::check_dim;
 use crate::{
     Error, Index, Measure, Metric, Nearest, Pool, Query, SlotSet, Statistics, Step, Vectors,
@@ -31,7 +35,7 @@ use crate::{
 /// use indexes::{Flat, Index, Memory, Metric, Query, Slot};
 ///
 /// let mut vectors = Memory::new(2);
-/// let mut flat = Flat::new(2, Metric::L2);
+/// let flat = Flat::new(2, Metric::L2);
 /// for (slot, vector) in [[0.0, 0.0], [3.0, 4.0], [6.0, 8.0]].iter().enumerate() {
 ///     let slot = Slot(slot as u32);
 ///     vectors.set(slot, vector)?;
@@ -45,20 +49,33 @@ use crate::{
 pub struct Flat {
     dim: usize,
     measure: Measure,
-    kept: RwLock<Kept>,
+    readers: Arc<Readers>,
+    slots: Lives,
+    codes: Option<Codes>,
+    writers: Apart<Writers>,
+    instructions: Instructions,
 }
 
-/// What it keeps. Searches wait for who changes it, and changes for searches: both are short, as nothing is searched in order to
-/// change anything.
+/// What those hold who change something. Who searches never looks at it.
 #[derive(Debug)]
-struct Kept {
-    dim: usize,
-    measure: Measure,
-    live: SlotSet,
-    codes: Option<Codes>,
-    /// Slots that were removed, and are not given back.
-    removed: SlotSet,
-    instructions: Instructions,
+struct Writers {
+    /// Held by all who write codes or let go of them, and alone by who must find them unchanged.
+    writing: RwLock<()>,
+    leaving: Mutex<Option<Leaving>>,
+}
+
+/// Removed slots that are to be given back when all are gone who may still read them.
+#[derive(Debug)]
+struct Leaving {
+    slots: Vec<Slot>,
+    until: Until,
+}
+
+/// When that is: behind their codes, or, where there are none, a moment.
+#[derive(Debug)]
+enum Until {
+    Codes(Closed),
+    Moment(Moment),
 }
 
 /// Its name.
@@ -68,28 +85,34 @@ pub(crate) const KIND: &str = "flat";
 /// codes can prove anything of.
 const CODED: RangeInclusive<usize> = 48..=DIM_MAX;
 
+/// So many slots are taken up by a thread at a time.
+const SLOTS: usize = 1_024;
+
 impl Flat {
     /// An empty index of vectors of so many numbers. By a metric it makes codes of them, from 48 numbers on and up
     /// to 65,536.
     pub fn new(dim: usize, measure: impl Into<Measure>) -> Self {
         let measure = measure.into();
         let metric = measure.metric().filter(|_| CODED.contains(&dim));
-        let codes = metric.map(|metric| Codes::new(dim, metric));
-        Flat::of(dim, measure, SlotSet::new(), codes)
+        Flat::of((dim, measure), metric, Lives::new())
     }
 
     /// One that makes no codes: it takes hardly any memory, and compares all vectors in full.
     pub fn plain(dim: usize, measure: impl Into<Measure>) -> Self {
-        Flat::of(dim, measure.into(), SlotSet::new(), None)
+        Flat::of((dim, measure.into()), None, Lives::new())
     }
 
-    fn of(dim: usize, measure: Measure, live: SlotSet, codes: Option<Codes>) -> Self {
-        let (removed, instructions) = (SlotSet::new(), Instructions::best());
-        let kept = Kept { dim, measure: measure.clone(), live, codes, removed, instructions };
-        Flat { dim, measure, kept: RwLock::new(kept) }
+    /// One with these slots, and codes that are to be made, if there is a metric.
+    fn of((dim, measure): (usize, Measure), metric: Option<Metric>, slots: Lives) -> Self {
+        let readers = Arc::new(Readers::new());
+        let codes = metric.map(|metric| Codes::new(dim, metric, &readers));
+        let writers = Writers { writing: RwLock::new(()), leaving: Mutex::new(None) };
+        let (writers, instructions) = (Apart(writers), Instructions::best());
+        Flat { dim, measure, readers, slots, codes, writers, instructions }
     }
 
-    /// Takes up many slots at once, on all threads of a pool.
+    /// Takes up many slots at once, on all threads of a pool. All of them are found from the same moment on, or, if
+    /// there is an error, none.
     ///
     /// # Errors
     /// As [`insert`](Index::insert), for any of them.
@@ -100,14 +123,29 @@ impl Flat {
         pool: &Pool,
     ) -> Result<(), Error> {
         check_dim(vectors, self.dim)?;
-        let mut kept = self.kept.write();
-        slots.iter().try_for_each(|slot| kept.check_free(slot))?;
-        match &mut kept.codes {
-            Some(codes) => codes.set_all(slots, vectors, pool)?,
-            None => slots.iter().try_for_each(|slot| check(&vectors.vector(slot)?, self.dim))?,
-        }
-        kept.live.extend(slots.iter());
+        let _beside_others = self.writers.writing.read();
+        let all: Vec<Slot> = slots.iter().collect();
+        let taken = self.slots.take(&all)?;
+        let parts = all.chunks(SLOTS).collect();
+        let make = |some: &[Slot]| {
+            let make = |slot: &Slot| self.make(*slot, vectors);
+            some.iter().map(make).collect::<Result<Vec<_>, Error>>()
+        };
+        // As long as nobody sees any of them, all can be put back.
+        let made = pool.each(parts, make).into_iter().collect::<Result<Vec<_>, _>>()?;
+        made.into_iter().flatten().flatten().for_each(Held::open);
+        taken.live();
         Ok(())
+    }
+
+    /// Makes the code of a slot that is taken, if there are codes.
+    fn make(&self, slot: Slot, vectors: &dyn Vectors) -> Result<Option<Held<'_>>, Error> {
+        let vector = vectors.vector(slot)?;
+        check(&vector, self.dim)?;
+        match &self.codes {
+            Some(codes) => codes.make(slot.0, &vector).ok_or(Error::There { slot }).map(Some),
+            None => Ok(None),
+        }
     }
 
     /// The index whose image this is.
@@ -125,82 +163,68 @@ impl Flat {
 
     /// Whether it has this slot.
     pub fn contains(&self, slot: Slot) -> bool {
-        self.kept.read().live.contains(slot)
+        self.slots.live.contains(slot)
     }
 
     /// How many slots it has.
     pub fn len(&self) -> usize {
-        self.kept.read().live.len()
+        self.slots.live.len()
     }
 
     /// Whether it has none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// It, to be searched under a pin.
+    fn under<'p>(&'p self, pin: &'p Pin<'_>) -> InUse<'p> {
+        InUse { flat: self, codes: self.codes.as_ref().map(|codes| codes.under(pin)) }
+    }
 }
 
-impl Kept {
-    fn metric(&self) -> Option<Metric> {
-        self.measure.metric()
-    }
-
-    /// Looks whether a slot may be taken up.
-    fn check_free(&self, slot: Slot) -> Result<(), Error> {
-        match (self.live.contains(slot), self.removed.contains(slot)) {
-            (true, _) => Err(Error::There { slot }),
-            (_, true) => Err(Error::NotGivenBack { slot }),
-            _ => Ok(()),
-        }
-    }
-
-    /// The slots of a word that a query may find.
-    #[inline(always)]
-    fn admitted(&self, query: &Query<'_>, word: usize) -> u64 {
-        let live = self.live.word(word);
-        let admitted = query.filter.map_or(live, |filter| live & filter.word(word));
-        match query.visible {
-            None => admitted,
-            Some(visible) => visible.of_word(word, admitted),
-        }
-    }
+/// It, for as long as somebody has a pin.
+#[derive(Clone, Copy)]
+struct InUse<'p> {
+    flat: &'p Flat,
+    codes: Option<CodesInUse<'p>>,
 }
 
 impl Index for Flat {
     fn insert(&self, slot: Slot, vectors: &dyn Vectors) -> Result<(), Error> {
         check_dim(vectors, self.dim)?;
-        let mut kept = self.kept.write();
-        kept.check_free(slot)?;
-        let vector = vectors.vector(slot)?;
-        check(&vector, self.dim)?;
-        if let Some(codes) = &mut kept.codes {
-            codes.set(slot, &vector);
-        }
-        kept.live.insert(slot);
+        let _beside_others = self.writers.writing.read();
+        let taken = self.slots.take(std::slice::from_ref(&slot))?;
+        self.make(slot, vectors)?.into_iter().for_each(Held::open);
+        taken.live();
         Ok(())
     }
 
     fn remove(&self, slot: Slot) -> Result<bool, Error> {
-        let mut kept = self.kept.write();
-        let there = kept.live.remove(slot);
-        if there {
-            kept.removed.insert(slot);
-        }
-        Ok(there)
+        Ok(self.slots.remove(slot))
     }
 
     fn step(&self, vectors: &dyn Vectors, effort: usize) -> Result<Step, Error> {
         check_dim(vectors, self.dim)?;
-        // Nobody searches now who began before they were removed.
-        let mut kept = self.kept.write();
-        let given_back: Vec<Slot> = kept.removed.iter().take(effort.max(1)).collect();
-        given_back.iter().for_each(|slot| _ = kept.removed.remove(*slot));
-        Ok(Step { given_back, more: !kept.removed.is_empty() })
+        let _beside_others = self.writers.writing.read();
+        let mut under_way = self.writers.leaving.lock();
+        let leaving = under_way.take().unwrap_or_else(|| self.leave(effort.max(1)));
+        let mut step = Step::default();
+        match self.are_gone(leaving.until) {
+            Ok(()) => {
+                leaving.slots.iter().for_each(|slot| self.slots.let_go(*slot));
+                step.given_back = leaving.slots;
+            }
+            Err(until) => *under_way = Some(Leaving { until, ..leaving }),
+        }
+        step.more = self.slots.removed.len() > 0;
+        Ok(step)
     }
 
     fn search(&self, query: &Query<'_>, vectors: &dyn Vectors) -> Result<Nearest, Error> {
         query.check(self.dim)?;
         check_dim(vectors, self.dim)?;
-        one::search(&self.kept.read(), query, vectors, &Pool::here())
+        let pin = self.readers.pin();
+        one::search(self.under(&pin), query, vectors, &Pool::here())
     }
 
     fn search_many(
@@ -211,20 +235,44 @@ impl Index for Flat {
     ) -> Result<Vec<Nearest>, Error> {
         queries.iter().try_for_each(|query| query.check(self.dim))?;
         check_dim(vectors, self.dim)?;
-        many::search(&self.kept.read(), queries, vectors, pool)
+        let pin = self.readers.pin();
+        many::search(self.under(&pin), queries, vectors, pool)
     }
 
     fn encode(&self, into: &mut Vec<u8>) {
-        format::encode(&self.kept.read(), into);
+        let _alone = self.writers.writing.write();
+        format::encode(self, into);
     }
 
     fn statistics(&self) -> Statistics {
-        let kept = self.kept.read();
-        let codes = kept.codes.as_ref().map_or(0, Codes::bytes);
+        let codes = self.codes.as_ref().map_or(0, Codes::bytes);
         Statistics {
-            removed: kept.removed.len(),
-            bytes: codes + kept.live.words() * size_of::<u64>(),
-            ..Statistics::new(KIND, kept.live.len(), self.dim, &self.measure)
+            removed: self.slots.removed.len(),
+            bytes: codes + self.slots.bytes(),
+            ..Statistics::new(KIND, self.len(), self.dim, &self.measure)
+        }
+    }
+}
+
+impl Flat {
+    /// Lets nobody begin to read some of the slots that were removed.
+    fn leave(&self, most: usize) -> Leaving {
+        let slots: Vec<Slot> = self.slots.removed.iter().take(most).collect();
+        let until = match self.codes.as_ref().and_then(Codes::own) {
+            Some(rows) => Until::Codes(rows.close(slots.iter().map(|slot| slot.0))),
+            None => Until::Moment(self.readers.moment()),
+        };
+        Leaving { slots, until }
+    }
+
+    /// Whether all are gone who might still read them.
+    fn are_gone(&self, until: Until) -> Result<(), Until> {
+        match (until, self.codes.as_ref().and_then(Codes::own)) {
+            (Until::Codes(closed), Some(rows)) => rows.give_back(closed).map_err(Until::Codes),
+            (Until::Moment(moment), _) if !self.readers.are_gone(moment) => {
+                Err(Until::Moment(moment))
+            }
+            _ => Ok(()),
         }
     }
 }

@@ -116,9 +116,14 @@ impl Head {
         usize::try_from(self.slots).unwrap_or(usize::MAX)
     }
 
+    /// How many words it takes to say which.
+    pub(crate) fn words(self) -> usize {
+        self.words as usize
+    }
+
     /// For how many slots there are rows.
     pub(crate) fn rows(self) -> usize {
-        (self.words as usize).saturating_mul(WORD)
+        self.words().saturating_mul(WORD)
     }
 
     /// The metric of the codes, if there are codes.

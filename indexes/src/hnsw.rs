@@ -33,6 +33,7 @@ use std::sync::{Arc, OnceLock};
 use base::Slot;
 use bytes::Bytes;
 use crossbeam_queue::ArrayQueue;
+use crossbeam_utils::atomic::AtomicCell;
 use parking_lot::{Mutex, RwLock};
 
 use self::beam::Scratch;
@@ -170,7 +171,7 @@ pub struct Hnsw {
     /// Where what is lent lies.
     image: Option<Arc<Image>>,
     writers: Apart<Writers>,
-    calibration: Option<Calibration>,
+    calibration: AtomicCell<Option<Calibration>>,
     instructions: Instructions,
     scratches: ArrayQueue<Scratch>,
 }
@@ -180,7 +181,7 @@ pub struct Hnsw {
 struct Writers {
     /// Held by who copies the image.
     copying: Mutex<()>,
-    /// Held by all who change something, and alone by who must find it unchanged.
+    /// Held by all who change links or let go of slots, and alone by who must find them unchanged.
     writing: RwLock<()>,
     /// Held by who takes up the first slot.
     first_of_all: Mutex<()>,
@@ -231,7 +232,7 @@ impl Hnsw {
             own: OnceLock::new(),
             image: None,
             writers: Apart(Writers::new()),
-            calibration: None,
+            calibration: AtomicCell::new(None),
             instructions: Instructions::best(),
             scratches: ArrayQueue::new(SCRATCHES),
         }
@@ -360,12 +361,7 @@ impl Index for Hnsw {
 
     fn remove(&self, slot: Slot) -> Result<bool, Error> {
         let (_, own) = self.own()?;
-        let _beside_others = self.writers.writing.read();
-        let there = own.live.remove(slot);
-        if there {
-            own.removed.insert(slot);
-        }
-        Ok(there)
+        Ok(own.lives.remove(slot))
     }
 
     fn step(&self, vectors: &dyn Vectors, effort: usize) -> Result<Step, Error> {

@@ -24,7 +24,8 @@ pub trait Index: Send + Sync {
     fn insert(&self, slot: Slot, vectors: &dyn Vectors) -> Result<(), Error>;
 
     /// Gives up a slot: no search that begins after this finds it. Says whether it was there. It takes no time, whatever the
-    /// index; what is left of it is cleared away by [`step`](Index::step), and until then its vector must stay where it is.
+    /// index, and waits for nobody, unless the index lies in an image, which the first change copies; what is left of it is cleared away
+    /// by [`step`](Index::step), and until then its vector must stay where it is.
     ///
     /// # Errors
     /// [`Error::BadImage`], if the image that the index lies in is damaged. Nothing has changed then.
@@ -35,7 +36,7 @@ pub trait Index: Send + Sync {
     /// be inserted again, or its vector be overwritten.
     ///
     /// # Errors
-    /// If a vector that was needed cannot be read. What is left to do stays to be done.
+    /// If a vector that was needed cannot be read. It is told once, and the next step goes on behind it.
     fn step(&self, vectors: &dyn Vectors, effort: usize) -> Result<Step, Error>;
 
     /// Finds the nearest.
@@ -56,7 +57,8 @@ pub trait Index: Send + Sync {
         pool: &Pool,
     ) -> Result<Vec<Nearest>, Error>;
 
-    /// Its image: bytes that [`open`](crate::open) makes the same index of. It adds them to what is there.
+    /// Its image: bytes that [`open`](crate::open) makes the same index of. It adds them to what is there. Slots that were removed and
+    /// not given back are in that of a graph, and count as removed when it is opened; in that of a flat index they are free.
     fn encode(&self, into: &mut Vec<u8>);
 
     /// Figures about it.

@@ -29,6 +29,7 @@ mod metric;
 mod pool;
 mod query;
 mod rows;
+mod scan;
 mod shared;
 mod slots;
 mod standalone;

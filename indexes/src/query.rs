@@ -33,7 +33,8 @@ pub struct Query<'q> {
     pub(crate) deadline: Option<Deadline<'q>>,
 }
 
-/// How a graph applies a filter. It chooses by how much the filter admits; who knows better may say so.
+/// How a graph is searched. It chooses by how many slots there are, and how many of them a filter admits; who knows better may
+/// say so.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Strategy {
@@ -41,7 +42,7 @@ pub enum Strategy {
     Exact,
     /// Walks by everything, and leaves out what is not admitted.
     Walk,
-    /// Walks by what is admitted alone, and through the rest to it.
+    /// Walks by what a filter admits alone, and through the rest to it. Without a filter it is a walk.
     Through,
 }
 
@@ -51,7 +52,7 @@ pub(crate) struct Visible<'q>(&'q (dyn Fn(Slot) -> bool + Sync));
 
 impl Visible<'_> {
     /// Those slots of a word that may be shown.
-    pub(crate) fn of_word(self, at: usize, word: u64) -> u64 {
+    fn of_word(self, at: usize, word: u64) -> u64 {
         let hidden = slots_of(at, word).filter(|slot| !(self.0)(*slot));
         hidden.fold(word, |word, slot| word & !(1 << (slot.0 as usize % WORD)))
     }
@@ -111,7 +112,8 @@ impl<'q> Query<'q> {
         Query { k, ..self }
     }
 
-    /// Only what is not farther than this.
+    /// Only what is not farther than this. A graph looks until most of what it finds is farther; some percent of what lies at the
+    /// edge may be missing all the same.
     pub fn within(self, distance: f32) -> Self {
         Query { within: Some(distance), ..self }
     }
@@ -122,7 +124,8 @@ impl<'q> Query<'q> {
     }
 
     /// Only slots of which this says that whoever asks may see them: for a view of what there was at some time. It is asked
-    /// of few; where it hides most of what there is, a filter is faster.
+    /// of those that a walk finds, or, where all are looked at, of all that the filter admits: where it takes long, or hides most of what
+    /// there is, a filter is faster.
     pub fn visible(self, visible: &'q (dyn Fn(Slot) -> bool + Sync)) -> Self {
         Query { visible: Some(Visible(visible)), ..self }
     }
@@ -144,13 +147,14 @@ impl<'q> Query<'q> {
         Query { deadline: Some(Deadline(is_over)), ..self }
     }
 
-    /// How a graph should apply the filter.
+    /// How a graph should be searched.
     pub fn strategy(self, strategy: Strategy) -> Self {
         Query { strategy: Some(strategy), ..self }
     }
 
     /// So much of what is nearest should be found, from 0 to 1: an approximate index that was calibrated looks no further
-    /// than that takes. With 1, and where it is not known how to reach it, everything is looked at.
+    /// than that takes. With 1, and where it is not known how to reach it, everything is looked at. A graph that was not calibrated,
+    /// or has grown or shrunk to another size since, answers with [`Error::NotCalibrated`].
     pub fn recall(self, recall: f32) -> Self {
         Query { recall: Some(recall), ..self }
     }
@@ -160,6 +164,13 @@ impl<'q> Query<'q> {
     pub(crate) fn admits(&self, slot: Slot) -> bool {
         self.filter.is_none_or(|filter| filter.contains(slot))
             && self.visible.is_none_or(|Visible(visible)| visible(slot))
+    }
+
+    /// Those slots of a word that may be in the answer.
+    #[inline(always)]
+    pub(crate) fn of_word(&self, at: usize, word: u64) -> u64 {
+        let admitted = self.filter.map_or(word, |filter| word & filter.word(at));
+        self.visible.map_or(admitted, |visible| visible.of_word(at, admitted))
     }
 
     pub(crate) fn check(&self, dim: usize) -> Result<(), Error> {

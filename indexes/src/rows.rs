@@ -77,10 +77,6 @@ impl<T: Copy + Default> Rows<T> {
         Rows { width, piece, pieces: Vec::new() }
     }
 
-    pub(crate) fn width(&self) -> usize {
-        self.width
-    }
-
     /// For how many rows there is room.
     pub(crate) fn room(&self) -> usize {
         self.pieces.len() * self.piece
@@ -113,16 +109,6 @@ impl<T: Copy + Default> Rows<T> {
         let Some(piece) = self.pieces.get_mut(at >> mask.count_ones()) else { return &mut [] };
         let begin = (at & mask) * self.width;
         piece.get_mut().get_mut(begin..begin + self.width).unwrap_or_default()
-    }
-
-    /// All rows there is room for, piece by piece, for several to write at the same time.
-    pub(crate) fn pieces_mut(&mut self) -> impl Iterator<Item = &mut [T]> {
-        self.pieces.iter_mut().map(Piece::get_mut)
-    }
-
-    /// How many bytes it holds.
-    pub(crate) fn bytes(&self) -> usize {
-        self.room() * self.width * size_of::<T>()
     }
 }
 

@@ -8,12 +8,14 @@
 //! - `pieces`: room that grows and never moves;
 //! - `line`, `rows`: rows of bytes behind gates, with the unsafe code that takes;
 //! - `links`: lists of numbers, each of which may change at any time;
-//! - `set`: sets of slots.
+//! - `set`: sets of slots;
+//! - `lives`: which slots are there, and which are being taken up or given up.
 
 mod apart;
 mod gate;
 mod line;
 mod links;
+mod lives;
 #[cfg(all(test, loom))]
 mod models;
 mod pieces;
@@ -25,7 +27,8 @@ mod set;
 pub(crate) use apart::Apart;
 pub(crate) use line::Numbers;
 pub(crate) use links::Lists;
+pub(crate) use lives::Lives;
 pub(crate) use pieces::Pieces;
 pub(crate) use readers::{Moment, Pin, Readers};
-pub(crate) use rows::{Closed, GATE, Held, Rows, RowsInUse};
+pub(crate) use rows::{Closed, GATE, Held, Rows, RowsInUse, RunInUse};
 pub(crate) use set::SharedSet;

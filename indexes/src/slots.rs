@@ -117,7 +117,7 @@ impl SlotSet {
 
 /// The slots in a word at this place.
 #[inline]
-pub(crate) fn slots_of(at: usize, word: u64) -> impl Iterator<Item = Slot> {
+pub(crate) fn slots_of(at: usize, word: u64) -> impl Iterator<Item = Slot> + Clone {
     let mut left = word;
     std::iter::from_fn(move || {
         (left != 0).then(|| {

@@ -35,6 +35,12 @@ const USES: &[Use] = &[
         Kind::Code,
         "what searches remember things in, handed from one to the next",
     ),
+    (
+        "crossbeam-utils",
+        "indexes",
+        Kind::Code,
+        "a calibration that takes the place of another one while some search",
+    ),
     ("bytemuck", "indexes", Kind::Code, "atomics that are zeros as the system's fresh pages are"),
     (
         "bytes",

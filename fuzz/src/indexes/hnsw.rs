@@ -279,7 +279,7 @@ fn change(graph: &Hnsw, round: &Round, mut known: Known<'_>, vouched: Vouched) {
     if before.len() > CHANGED_BYTES_MAX {
         return;
     }
-    let mut own = Hnsw::open(before, &known.metric.into()).expect("its own image");
+    let own = Hnsw::open(before, &known.metric.into()).expect("its own image");
     // Nothing is given up, but from here on all is its own.
     assert!(!own.remove(Slot(u32::MAX)).expect("verified"));
     has(&own, &known.there);

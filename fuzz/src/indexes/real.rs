@@ -62,7 +62,7 @@ impl Real {
         let config = HnswConfig::default().m(kind.m).ef_construction(16).stop(kind.stop).seed(3);
         let slots = || (0..).step_by(kind.apart).map(Slot);
         let memory = memory(kind.dim, slots().take(kind.slots + MORE));
-        let mut graph = Hnsw::new(kind.dim, metric, config);
+        let graph = Hnsw::new(kind.dim, metric, config);
         let slots: SlotSet = slots().take(kind.slots).collect();
         graph.insert_all(&slots, &memory, &Pool::here(), &mut |_| true).expect("they fit");
         // Some are given back, and some are not.

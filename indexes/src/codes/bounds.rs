@@ -15,7 +15,7 @@
 //! term, for about ten roundings of 2^-24 each). Every comparison passes what is no number.
 
 use super::query::CoarseQuery;
-use super::{Coarse, CodedQuery, Codes, Fine, Shape};
+use super::{Coarse, CodedQuery, Fine, Shape};
 use crate::lanes::{Isa, LANES};
 use crate::metric::Off;
 
@@ -54,7 +54,7 @@ impl Limit {
 pub(crate) fn beyond<I: Isa>(
     isa: I,
     (shape, query): (Shape, &CoarseQuery),
-    coarse: &Coarse<'_>,
+    coarse: &Coarse,
     sums: I::Wholes,
     limit: Limit,
 ) -> u16 {
@@ -76,30 +76,6 @@ pub(crate) fn beyond<I: Isa>(
             let reach = isa.mul_add(isa.splat(query.size), error, reach);
             isa.above(isa.sub(isa.splat(0.0), product), reach)
         }
-    }
-}
-
-impl Codes {
-    /// Whether both planes of a slot prove that it is beyond the limit.
-    #[inline(always)]
-    pub(crate) fn is_beyond<I: Isa>(
-        &self,
-        isa: I,
-        query: &CodedQuery,
-        slot: usize,
-        limit: Limit,
-    ) -> bool {
-        let Some(fine) = self.fine(slot) else { return false };
-        is_beyond(isa, query, fine, (self.upper(slot, 1), self.lower(slot)), limit)
-    }
-
-    /// Says that what [`is_beyond`](Codes::is_beyond) reads of a slot will be needed soon.
-    #[inline(always)]
-    pub(crate) fn fetch_fine<I: Isa>(&self, isa: I, slot: usize) {
-        for line in self.lower(slot) {
-            isa.fetch(line);
-        }
-        isa.fetch(self.fine.row(slot));
     }
 }
 

@@ -2,75 +2,68 @@
 //!
 //! Promises: decoding allocates nothing before it has seen that all bytes are there.
 
+use base::Slot;
 use base::codec::{Decoder, Encoder};
 
-use super::Codes;
-use crate::rows::Rows;
-use crate::{Error, Metric, SlotSet};
+use super::{Codes, CodesInUse, widths};
+use crate::shared::{GATE, Held};
+use crate::slots::WORD;
+use crate::{Error, SlotSet};
 
-/// The bytes of a slot beside its planes.
-const BESIDE: usize = 4 * super::COARSE + 4 * super::FINE;
-
-impl Codes {
-    /// Appends the codes of these slots, zeros for slots between them.
-    pub(crate) fn encode(&self, live: &SlotSet, encoder: &mut Encoder<'_>) {
-        let rows = live.words_taken() * crate::slots::WORD;
-        let there = |row: &usize| live.contains(base::Slot(*row as u32));
-        for plane in [&self.upper, &self.lower] {
-            for row in 0..rows {
-                match Some(row).filter(there) {
-                    Some(row) => encoder.bytes(plane.row(row)),
-                    None => encoder.zeros(plane.width()),
-                };
-            }
+impl CodesInUse<'_> {
+    /// Appends the codes of slots of so many words, those that are wanted: zeros for others, and for what is not there.
+    pub(crate) fn encode(
+        self,
+        words: usize,
+        wanted: impl Fn(Slot) -> bool,
+        encoder: &mut Encoder<'_>,
+    ) {
+        let [first, second] = widths(self.dim());
+        let slots = || (0..words * WORD).map(|slot| Slot(slot as u32));
+        for slot in slots() {
+            match self.first::<false>(slot.0) {
+                row if !row.is_empty() && wanted(slot) => encoder.bytes(row).zeros(GATE),
+                _ => encoder.zeros(first),
+            };
         }
-        for column in self.coarse.iter().chain([&self.fine]) {
-            for row in 0..rows {
-                match Some(row).filter(there) {
-                    Some(row) => column.row(row).iter().for_each(|number| {
-                        encoder.f32(*number);
-                    }),
-                    None => {
-                        encoder.zeros(column.width() * size_of::<f32>());
-                    }
-                }
-            }
+        for slot in slots() {
+            match self.both::<false, false>(slot.0).1 {
+                row if !row.is_empty() && wanted(slot) => encoder.bytes(row),
+                _ => encoder.zeros(second),
+            };
         }
-    }
-
-    /// Codes of so many slots.
-    pub(crate) fn decode(
-        dim: usize,
-        metric: Metric,
-        rows: usize,
-        decoder: &mut Decoder<'_>,
-    ) -> Result<Self, Error> {
-        let mut codes = Codes::new(dim, metric);
-        let of_slot = 2 * codes.upper.width() + BESIDE;
-        if rows.checked_mul(of_slot) != Some(decoder.rest().len()) {
-            return Err(Error::BadImage { what: "codes", offset: decoder.offset() });
-        }
-        for plane in [&mut codes.upper, &mut codes.lower] {
-            let width = plane.width();
-            plane.reserve(rows);
-            for row in 0..rows {
-                plane.row_mut(row).copy_from_slice(decoder.bytes(width, "a plane")?);
-            }
-        }
-        for column in codes.coarse.iter_mut().chain([&mut codes.fine]) {
-            fill(column, rows, decoder)?;
-        }
-        Ok(codes)
     }
 }
 
-fn fill(column: &mut Rows<f32>, rows: usize, decoder: &mut Decoder<'_>) -> Result<(), Error> {
-    let width = column.width();
-    column.reserve(rows);
-    for row in 0..rows {
-        let bytes = decoder.bytes(width * size_of::<f32>(), "a column")?;
-        let numbers = bytes.as_chunks::<4>().0.iter().map(|number| f32::from_le_bytes(*number));
-        column.row_mut(row).iter_mut().zip(numbers).for_each(|(to, number)| *to = number);
+impl Codes {
+    /// Takes up the codes of these slots, of so many words.
+    pub(crate) fn decode(
+        &self,
+        (live, words): (&SlotSet, usize),
+        decoder: &mut Decoder<'_>,
+    ) -> Result<(), Error> {
+        let [first, second] = widths(self.dim());
+        let (slots, offset) = (words.saturating_mul(WORD), decoder.offset());
+        let wrong = || Error::BadImage { what: "codes", offset };
+        if slots.checked_mul(first + second) != Some(decoder.rest().len()) {
+            return Err(wrong());
+        }
+        let firsts = decoder.bytes(slots * first, "codes")?;
+        let seconds = decoder.bytes(slots * second, "lower planes")?;
+        let rows = firsts.chunks_exact(first).zip(seconds.chunks_exact(second));
+        for (slot, (from, behind)) in (0..).map(Slot).zip(rows) {
+            if !live.contains(slot) {
+                continue;
+            }
+            let mut held =
+                self.own().and_then(|rows| rows.hold(slot.0 as usize)).ok_or_else(wrong)?;
+            held.write(|row, lower| {
+                // The gate is there, too, and is left out.
+                row.iter_mut().zip(from).for_each(|(into, from)| *into = *from);
+                lower.copy_from_slice(behind);
+            });
+            Held::open(held);
+        }
+        Ok(())
     }
-    Ok(())
 }

@@ -101,12 +101,6 @@ impl CodedQuery {
         })
     }
 
-    /// How many steps of a plane there are.
-    #[inline(always)]
-    pub(crate) fn steps(&self) -> usize {
-        self.bytes.len()
-    }
-
     #[inline(always)]
     pub(crate) fn coarse(&self) -> (Shape, &CoarseQuery) {
         (self.shape, &self.coarse)

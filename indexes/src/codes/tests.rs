@@ -1,17 +1,21 @@
 //! Bounds are bounds, and worth something.
 
+use std::sync::Arc;
+
+use base::Slot;
 use proptest::prelude::*;
 
 use super::*;
 use crate::given::{KINDS, Kind, Random};
-use crate::lanes::{Instructions, Isa, Work};
-use crate::{Memory, Metric};
+use crate::lanes::{Instructions, Isa, STEP, Work};
+use crate::shared::Readers;
+use crate::{Memory, Metric, Vectors};
 
 const DIMS: [usize; 13] = [1, 2, 3, 7, 16, 31, 100, 383, 384, 385, 768, 1_536, 4_096];
 
 /// What codes say of 16 slots at a limit each: those beyond it by the upper planes, and by both.
 struct Beyond<'c> {
-    codes: &'c Codes,
+    codes: CodesInUse<'c>,
     query: &'c CodedQuery,
     metric: Metric,
     limits: [f32; LANES],
@@ -23,21 +27,30 @@ impl Work for Beyond<'_> {
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) -> (u16, u16) {
         let Beyond { codes, query, metric, limits } = self;
-        let coarse = codes.coarse(0).expect("16 slots");
-        let mut sums: Sums = [0; LANES];
-        for (slot, sum) in sums.iter_mut().enumerate() {
-            *sum = upper_products(isa, codes.upper(slot, 1), query);
-        }
+        let slots: [u32; LANES] = std::array::from_fn(|slot| slot as u32);
         let off = metric.error(codes.dim());
         let (mut by_upper, mut by_both) = (0, 0);
         for (slot, limit) in limits.into_iter().enumerate() {
             let limit = Limit::new(query, off, limit);
-            let all = beyond(isa, query.coarse(), &coarse, isa.wholes(&sums), limit);
+            let all = codes.are_beyond::<I, false>(isa, query, &slots, limit);
+            assert_eq!(codes.sixteen_are_beyond::<I, false>(isa, query, 0, limit), all);
             by_upper |= all & (1 << slot);
-            by_both |= u16::from(codes.is_beyond(isa, query, slot, limit)) << slot;
+            by_both |=
+                u16::from(codes.is_beyond::<I, false>(isa, query, slot as u32, limit)) << slot;
         }
         (by_upper, by_both)
     }
+}
+
+/// The codes of these vectors.
+fn codes_of(memory: &Memory, dim: usize, metric: Metric) -> (Arc<Readers>, Codes) {
+    let readers = Arc::new(Readers::new());
+    let codes = Codes::new(dim, metric, &readers);
+    for slot in memory.slots().iter() {
+        let vector = memory.vector(slot).expect("it is there");
+        codes.make(slot.0, &vector).expect("it is the first").open();
+    }
+    (readers, codes)
 }
 
 /// 16 vectors and a query, and what their codes say when each limit is `moved` from its distance.
@@ -47,14 +60,14 @@ fn beyond_limits(
     moved: impl Fn(f32) -> f32,
 ) -> Option<(u16, u16)> {
     let (memory, queries) = kind.set(dim, LANES, 1, seed);
-    let mut codes = Codes::new(dim, metric);
-    codes.set_all(memory.slots(), &memory, &Pool::here()).expect("they fit");
+    let (readers, codes) = codes_of(&memory, dim, metric);
+    let pin = readers.pin();
     let [vector] = &queries[..] else { return None };
     let query = CodedQuery::new(metric.into(), vector)?;
     let vector_at = |slot: usize| memory.vector(Slot(slot as u32)).expect("it is there");
     let limits = std::array::from_fn(|slot| moved(metric.distance(vector, &vector_at(slot))));
     let mut said = Instructions::all().map(|instructions| {
-        let (codes, query) = (&codes, &query);
+        let (codes, query) = (codes.under(&pin), &query);
         instructions.run(Beyond { codes, query, metric, limits })
     });
     let first = said.next();
@@ -103,11 +116,11 @@ fn nothing_is_proved_of_what_has_no_bounds() {
     for vector in [vec![0.0; 64], vec![1e30; 64], vec![f32::MAX; 64]] {
         let mut memory = Memory::new(64);
         (0..16).for_each(|slot| memory.set(Slot(slot), &vector).expect("it fits"));
-        let mut codes = Codes::new(64, Metric::Cosine);
-        codes.set_all(memory.slots(), &memory, &Pool::here()).expect("they fit");
+        let (readers, codes) = codes_of(&memory, 64, Metric::Cosine);
+        let pin = readers.pin();
         let query = CodedQuery::new(Shape::Directions, &[1.0; 64]).expect("it has a direction");
         let limits = [0.0; LANES];
-        let (codes, query, metric) = (&codes, &query, Metric::Cosine);
+        let (codes, query, metric) = (codes.under(&pin), &query, Metric::Cosine);
         for instructions in Instructions::all() {
             let said = instructions.run(Beyond { codes, query, metric, limits });
             assert!(vector[0] < 1.0 && said == (0, 0) || vector[0] > 1.0, "{said:?}");
@@ -120,16 +133,21 @@ fn planes_hold_what_was_put_there() {
     let mut random = Random(3);
     for dim in DIMS {
         let vector = random.vector(dim);
-        let mut codes = Codes::new(dim, Metric::L2);
-        codes.set(Slot(5), &vector);
-        let Fine { base, step, error, size } = codes.fine(5).expect("it is there");
+        let mut memory = Memory::new(dim);
+        memory.set(Slot(5), &vector).expect("it fits");
+        let (readers, codes) = codes_of(&memory, dim, Metric::L2);
+        let pin = readers.pin();
+        let Whole { upper, beside, lower } =
+            codes.under(&pin).whole::<false, false>(5).expect("it is there");
+        let (base, error, size) = (beside.fine_base, beside.fine_error, beside.fine_size);
+        let step = encode::fine_step(beside.step);
         let nibble = |plane: &[[u8; 64]], at: usize| {
             let byte = plane[at / STEP][at % 64];
             if at % STEP < 64 { byte & 15 } else { byte >> 4 }
         };
         let said: Vec<f64> = (0..dim)
             .map(|at| {
-                let code = 16 * nibble(codes.upper(5, 1), at) + nibble(codes.lower(5), at);
+                let code = 16 * nibble(upper, at) + nibble(lower, at);
                 f64::from(base) + f64::from(step) * f64::from(code)
             })
             .collect();
@@ -196,12 +214,15 @@ fn what_is_kept_of_a_vector_allows_for_what_is_computed_with_it() {
     for (dim, metric) in DIMS.into_iter().cycle().take(300).zip(Metric::ALL.into_iter().cycle()) {
         let (shape, zeros) = (Shape::from(metric), are_zeros(metric, &mut random));
         let vector = if zeros { vec![0.0; dim] } else { random.vector(dim) };
-        let mut codes = Codes::new(dim, metric);
-        codes.set(Slot(0), &vector);
-        let Coarse { base, step, error, size } = codes.coarse(0).expect("it is there");
-        let [base, step, error, size] = [base[0], step[0], error[0], size[0]].map(f64::from);
+        let mut memory = Memory::new(dim);
+        memory.set(Slot(0), &vector).expect("it fits");
+        let (readers, codes) = codes_of(&memory, dim, metric);
+        let pin = readers.pin();
+        let (upper, beside) = codes.under(&pin).row::<false>(0).expect("it is there");
+        let figures = [beside.base, beside.step, beside.bound_error, beside.bound_size];
+        let [base, step, error, size] = figures.map(f64::from);
         let nibble = |at: usize| {
-            let byte = codes.upper(0, 1)[at / STEP][at % 64];
+            let byte = upper[at / STEP][at % 64];
             f64::from(if at % STEP < 64 { byte & 15 } else { byte >> 4 })
         };
         let says: Vec<f64> = (0..dim).map(|at| base + step * nibble(at)).collect();
@@ -217,23 +238,4 @@ fn what_is_kept_of_a_vector_allows_for_what_is_computed_with_it() {
 /// Some are all zeros, where that is a vector that codes prove something of.
 fn are_zeros(metric: Metric, random: &mut Random) -> bool {
     metric != Metric::Cosine && random.below(4) == 0
-}
-
-#[test]
-fn codes_are_the_same_made_one_by_one_or_all_at_once() {
-    let (memory, _) = Kind::Gaussian.set(100, 200, 0, 9);
-    let some: SlotSet = memory.slots().iter().filter(|slot| slot.0 % 3 != 0).collect();
-    let pool = Pool::new(3.try_into().expect("not 0")).expect("threads");
-    for metric in Metric::ALL {
-        let (mut one_by_one, mut at_once) = (Codes::new(100, metric), Codes::new(100, metric));
-        at_once.set_all(&some, &memory, &pool).expect("they fit");
-        some.iter().for_each(|slot| one_by_one.set(slot, &memory.vector(slot).expect("there")));
-        for slot in 0..200 {
-            assert_eq!(one_by_one.upper(slot, 1), at_once.upper(slot, 1));
-            assert_eq!(one_by_one.lower(slot), at_once.lower(slot));
-            assert_eq!(one_by_one.fine.row(slot), at_once.fine.row(slot));
-            let columns = one_by_one.coarse.iter().zip(&at_once.coarse);
-            columns.for_each(|(one, other)| assert_eq!(one.row(slot), other.row(slot)));
-        }
-    }
 }

@@ -5,27 +5,29 @@
 
 use base::codec::{Decoder, Encoder};
 
-use super::{Flat, Kept};
-use crate::codes::Codes;
+use super::Flat;
 use crate::format::{Head, check_sum, encode_body, seal};
-use crate::{Error, Measure};
+use crate::shared::Lives;
+use crate::{Error, Measure, SlotSet};
 
 /// What an image begins with.
 pub(crate) const MAGIC: [u8; 8] = *b"arrwflat";
 
 const HEADER: usize = 64;
 
-/// Appends the image of an index.
-pub(super) fn encode(flat: &Kept, into: &mut Vec<u8>) {
-    let Kept { dim, measure, live, codes, .. } = flat;
+/// Appends the image of an index in which no codes are written or let go of meanwhile.
+pub(super) fn encode(flat: &Flat, into: &mut Vec<u8>) {
+    let Flat { dim, measure, codes, slots, .. } = flat;
+    let live = slots.live.now();
     let mut image = Vec::new();
     let mut encoder = Encoder::new(&mut image);
     let words = live.words_taken();
     let head = Head::new(measure, (*dim, codes.as_ref()), (words, live.len()));
     head.encode(MAGIC, &mut encoder);
-    encode_body(HEADER, measure, (live, words), &mut encoder);
+    encode_body(HEADER, measure, (&live, words), &mut encoder);
     if let Some(codes) = codes {
-        codes.encode(live, &mut encoder);
+        let pin = flat.readers.pin();
+        codes.under(&pin).encode(words, |slot| live.contains(slot), &mut encoder);
     }
     seal(HEADER, &mut image);
     into.append(&mut image);
@@ -37,10 +39,11 @@ pub(super) fn decode(image: &[u8], measure: &Measure) -> Result<Flat, Error> {
     let head = Head::decode(MAGIC, &mut decoder)?;
     check_sum(HEADER, image, &mut decoder)?;
     let live = head.body(measure, &mut decoder)?;
-    let codes = match head.coded(measure)? {
-        Some(metric) => Some(Codes::decode(head.dim, metric, head.rows(), &mut decoder)?),
-        None => None,
-    };
+    let of = (head.dim, measure.clone());
+    let flat = Flat::of(of, head.coded(measure)?, Lives::of(&live, &SlotSet::new()));
+    if let Some(codes) = &flat.codes {
+        codes.decode((&live, head.words()), &mut decoder)?;
+    }
     decoder.finish("codes")?;
-    Ok(Flat::of(head.dim, measure.clone(), live, codes))
+    Ok(flat)
 }

@@ -10,15 +10,16 @@ mod floats;
 
 use base::Slot;
 
-use super::{Kept, one};
+use super::{InUse, one};
 use crate::codes::{CodedQuery, Limit};
 use crate::lanes::{Isa, LANES, Work};
 use crate::measure::Compared;
 use crate::metric::Off;
 use crate::query::Effort;
+use crate::scan::WORDS;
 use crate::slots::WORD;
 use crate::top::Top;
-use crate::{Error, Metric, Nearest, Neighbour, Pool, Query, Vectors};
+use crate::{Error, Incomplete, Metric, Nearest, Neighbour, Pool, Query, Vectors};
 
 /// From so many queries on they are dealt with together.
 const TOGETHER: usize = 8;
@@ -28,46 +29,43 @@ const AT_A_TIME: usize = 512;
 
 /// Searches for all of them, on all threads of a pool.
 pub(super) fn search(
-    flat: &Kept,
+    on: InUse<'_>,
     queries: &[Query<'_>],
     vectors: &dyn Vectors,
     pool: &Pool,
 ) -> Result<Vec<Nearest>, Error> {
-    let together = |query: &Query<'_>| {
-        let ends = query.budget.is_some() || query.deadline.is_some();
-        !ends && query.visible.is_none() && query.k > 0
-    };
-    let metric = flat.metric().filter(|_| queries.iter().all(together));
+    let together = |query: &Query<'_>| query.budget.is_none() && query.k > 0;
+    let metric = on.flat.measure.metric().filter(|_| queries.iter().all(together));
     let Some(metric) = metric.filter(|_| queries.len() >= TOGETHER) else {
-        return one_by_one(flat, queries, vectors, pool);
+        return one_by_one(on, queries, vectors, pool);
     };
     // Every thread gets as many parts as the others, and all parts are about as large.
     let parts = queries.len().div_ceil(AT_A_TIME).next_multiple_of(pool.threads());
     let at_a_time = queries.len().div_ceil(parts).max(TOGETHER);
     let parts: Vec<_> = queries.chunks(at_a_time).collect();
     let found =
-        pool.each(parts, |queries| flat.instructions.run(Many { flat, queries, vectors, metric }));
+        pool.each(parts, |queries| on.flat.instructions.run(Many { on, queries, vectors, metric }));
     let found = found.into_iter().collect::<Result<Vec<_>, _>>()?;
     Ok(found.into_iter().flatten().collect())
 }
 
 /// Each by itself: the threads share them, or, if there are few, the vectors.
 fn one_by_one(
-    flat: &Kept,
+    on: InUse<'_>,
     queries: &[Query<'_>],
     vectors: &dyn Vectors,
     pool: &Pool,
 ) -> Result<Vec<Nearest>, Error> {
     if queries.len() < pool.threads() {
-        return queries.iter().map(|query| one::search(flat, query, vectors, pool)).collect();
+        return queries.iter().map(|query| one::search(on, query, vectors, pool)).collect();
     }
-    let alone = |query| one::search(flat, query, vectors, &Pool::here());
+    let alone = |query| one::search(on, query, vectors, &Pool::here());
     pool.each(queries.iter().collect(), alone).into_iter().collect()
 }
 
 /// The search for some queries among all slots.
 struct Many<'s> {
-    flat: &'s Kept,
+    on: InUse<'s>,
     queries: &'s [Query<'s>],
     vectors: &'s dyn Vectors,
     metric: Metric,
@@ -83,9 +81,23 @@ struct Asked<'s> {
     floats: floats::Asked,
     top: Top,
     work: Effort,
+    incomplete: Option<Incomplete>,
+    /// Those slots of a word that it admits.
+    word: u64,
 }
 
 impl Asked<'_> {
+    /// Takes note of which slots of a word it admits, of those that are there.
+    #[inline(always)]
+    fn begin(&mut self, at: usize, live: u64) {
+        if at.is_multiple_of(WORDS)
+            && self.query.deadline.is_some_and(|deadline| deadline.is_over())
+        {
+            self.incomplete = Some(Incomplete::Deadline);
+        }
+        self.word = if self.incomplete.is_some() { 0 } else { self.query.of_word(at, live) };
+    }
+
     /// Takes note of how far vectors may be by now.
     #[inline(always)]
     fn limit(&mut self, metric: Metric, off: Off) {
@@ -98,13 +110,13 @@ impl Asked<'_> {
 /// What is the same for all of them.
 #[derive(Clone, Copy)]
 struct Common<'s> {
-    flat: &'s Kept,
+    on: InUse<'s>,
     vectors: &'s dyn Vectors,
     metric: Metric,
     off: Off,
 }
 
-/// 16 slots, of which some are in the index, and admitted by one of the queries at least.
+/// 16 slots, of which some are there, and admitted by one of the queries at least.
 #[derive(Clone, Copy)]
 struct Sixteen {
     first: usize,
@@ -114,9 +126,8 @@ struct Sixteen {
 impl Sixteen {
     /// Those that a query admits.
     #[inline(always)]
-    fn admitted(self, query: &Query<'_>) -> u16 {
-        let word = query.filter.map_or(u64::MAX, |filter| filter.word(self.first / WORD));
-        self.live & (word >> (self.first % WORD)) as u16
+    fn admitted(self, asked: &Asked<'_>) -> u16 {
+        (asked.word >> (self.first % WORD)) as u16
     }
 }
 
@@ -153,19 +164,21 @@ impl<'s> Work for Many<'s> {
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) -> Self::Answer {
-        let Many { flat, queries, vectors, metric } = self;
-        let common = Common { flat, vectors, metric, off: metric.error(flat.dim) };
-        let shape = flat.codes.as_ref().map(|codes| codes.shape());
+        let Many { on, queries, vectors, metric } = self;
+        let common = Common { on, vectors, metric, off: metric.error(on.flat.dim) };
+        let shape = on.codes.map(|codes| codes.shape());
         let mut all = Vec::with_capacity(queries.len());
         for query in queries {
             let mut asked = Asked {
                 query,
-                target: flat.measure.target(isa, query.vector),
+                target: on.flat.measure.target(isa, query.vector),
                 coded: shape.and_then(|shape| CodedQuery::new(shape, query.vector)),
                 limit: None,
                 floats: floats::Asked::new(metric, query.vector),
                 top: Top::new(query),
                 work: Effort::default(),
+                incomplete: None,
+                word: 0,
             };
             asked.limit(metric, common.off);
             all.push(asked);
@@ -177,24 +190,11 @@ impl<'s> Work for Many<'s> {
         }
         let answer = |asked: Asked<'_>| Nearest {
             neighbours: asked.top.into_sorted(),
-            incomplete: None,
+            incomplete: asked.incomplete,
             work: asked.work,
         };
         Ok(all.into_iter().map(answer).collect())
     }
-}
-
-/// The slots of a word that one of the queries admits at least.
-#[inline(always)]
-fn wanted(all: &[Asked<'_>], word: usize) -> u64 {
-    let mut wanted = 0;
-    for asked in all {
-        wanted |= asked.query.filter.map_or(u64::MAX, |filter| filter.word(word));
-        if wanted == u64::MAX {
-            break;
-        }
-    }
-    wanted
 }
 
 /// Looks at all slots, 16 at a time, for all queries.
@@ -206,8 +206,10 @@ fn look<I: Isa, const QUERIES: usize>(
 ) -> Result<(), Error> {
     let mut coded = coded::Coded::<QUERIES>::new(common, all);
     let mut floats = floats::Floats::<QUERIES>::new(common, all);
-    for word in 0..common.flat.live.words() {
-        let live = common.flat.live.word(word) & wanted(all, word);
+    for word in 0..common.on.flat.slots.live.words() {
+        let live = common.on.flat.slots.live.word(word);
+        all.iter_mut().for_each(|asked| asked.begin(word, live));
+        let live = all.iter().fold(0, |some, asked| some | asked.word);
         for part in 0..WORD / LANES {
             let live = (live >> (part * LANES)) as u16;
             if live == 0 {

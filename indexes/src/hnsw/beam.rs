@@ -7,10 +7,9 @@ use base::Slot;
 use super::graph::{Entry, Graph};
 use super::links::{Level, NONE};
 use super::near::Near;
-use super::nodes::NodesInUse;
 use super::through::{Through, begin};
 use super::visited::Visited;
-use crate::codes::CodedQuery;
+use crate::codes::{CodedQuery, CodesInUse};
 use crate::lanes::{Isa, Work};
 use crate::measure::Compared;
 use crate::query::Deadline;
@@ -56,7 +55,7 @@ pub(super) struct Least {
 /// By codes, which are to be checked or not.
 #[derive(Clone, Copy)]
 pub(super) struct ByCode<'s, const CHECK: bool> {
-    pub(super) nodes: NodesInUse<'s>,
+    pub(super) codes: CodesInUse<'s>,
     pub(super) query: &'s CodedQuery,
 }
 
@@ -66,21 +65,21 @@ const DEVIATIONS: f32 = 2.0;
 impl<const CHECK: bool> Scorer for ByCode<'_, CHECK> {
     #[inline(always)]
     fn guess<I: Isa>(&self, isa: I, slot: u32) -> f32 {
-        self.nodes.guess::<I, CHECK>(isa, self.query, slot)
+        self.codes.guess::<I, CHECK>(isa, self.query, slot)
     }
 
     #[inline(always)]
     fn glance<I: Isa>(&self, isa: I, slot: u32, least: Least) -> Option<Seen> {
         let Least { score, reach } = least;
-        let sum = self.nodes.glance::<I, CHECK>(isa, self.query, slot, (score, reach))?;
-        self.nodes.fetch_lower(isa, slot);
+        let sum = self.codes.glance::<I, CHECK>(isa, self.query, slot, (score, reach))?;
+        self.codes.fetch_lower(isa, slot);
         Some(Seen::Sum(sum))
     }
 
     #[inline(always)]
     fn score<I: Isa>(&self, isa: I, slot: u32, seen: Seen) -> f32 {
         match seen {
-            Seen::Sum(sum) => self.nodes.score::<I, CHECK>(isa, self.query, slot, sum),
+            Seen::Sum(sum) => self.codes.score::<I, CHECK>(isa, self.query, slot, sum),
             Seen::Score(score) => score,
         }
     }
@@ -95,12 +94,12 @@ impl<const CHECK: bool> Scorer for ByCode<'_, CHECK> {
     #[inline(always)]
     fn least(&self, score: f32) -> Least {
         let apart = self.query.apart_at(score);
-        Least { score, reach: DEVIATIONS * apart / (self.nodes.dim() as f32).sqrt() }
+        Least { score, reach: DEVIATIONS * apart / (self.codes.dim() as f32).sqrt() }
     }
 
     #[inline(always)]
     fn fetch<I: Isa>(&self, isa: I, slot: u32) {
-        self.nodes.fetch(isa, slot);
+        self.codes.fetch(isa, slot);
     }
 }
 
@@ -115,6 +114,10 @@ pub(super) struct InFull<'s> {
 impl Scorer for InFull<'_> {
     #[inline(always)]
     fn guess<I: Isa>(&self, isa: I, slot: u32) -> f32 {
+        // Whose node was given up has no slot any more.
+        if slot == NONE {
+            return f32::INFINITY;
+        }
         match self.vectors.vector(Slot(slot)) {
             Ok(vector) => self.target.distance(isa, &vector),
             Err(unreadable) => {
@@ -296,20 +299,15 @@ impl<'s, S: Scorer, const CHECK: bool> Walk<'s, S, CHECK> {
         self.stop = (part, k);
     }
 
-    /// Goes by those alone that a filter admits, and begins anew; says whether that seems to be worth its while.
+    /// Goes by those alone that a filter admits, and begins anew.
     #[inline(always)]
-    pub(super) fn go_through<I: Isa>(&mut self, isa: I, through: Through<'s>, entry: u32) -> bool {
+    pub(super) fn go_through<I: Isa>(&mut self, isa: I, through: Through<'s>, entry: u32) {
         let Scratch { visited, fresh, others, .. } = &mut *self.scratch;
         visited.begin(self.level.end());
         let on = (self.level, entry);
         self.through = Some(through);
         let by = (&through, self.scorer);
-        begin::<I, S, CHECK>(isa, by, on, visited, (fresh, others))
-    }
-
-    /// Ends with nothing.
-    pub(super) fn end(self) {
-        self.scratch.near.begin(0);
+        begin::<I, S, CHECK>(isa, by, on, visited, (fresh, others));
     }
 
     /// Never comes to this node, which is not the one where it begins.
@@ -357,7 +355,7 @@ impl<'s, S: Scorer, const CHECK: bool> Walk<'s, S, CHECK> {
         match through {
             None => visited.mark(level.links::<CHECK>(at.node), fresh),
             Some(through) => {
-                _ = through.mark::<I, CHECK>(isa, (*level, at.node), visited, (fresh, others));
+                through.mark::<I, CHECK>(isa, (*level, at.node), visited, (fresh, others));
             }
         }
         for node in &*fresh {

@@ -3,8 +3,7 @@
 //!
 //! Nothing is proved by it: what it says is off by more than it allows for in a few of a hundred cases.
 
-use super::nodes::NodesInUse;
-use crate::codes::{Shape, nibble_products};
+use crate::codes::{CodesInUse, Shape, nibble_products};
 use crate::lanes::Isa;
 
 /// What codes say may be off by so many times what is to be expected.
@@ -114,7 +113,7 @@ fn sum_of<I: Isa>(isa: I, plane: &[[u8; 64]]) -> i32 {
     isa.sum_wholes(sums)
 }
 
-impl NodesInUse<'_> {
+impl CodesInUse<'_> {
     /// Whether one vector is nearer to another than this: by both planes of the one, and the upper plane of the other.
     #[inline(always)]
     pub(super) fn nearer_at_a_glance<I: Isa>(
@@ -183,9 +182,9 @@ fn far(one: &Unpacked, that: Meaning, (sum, products): (i32, i32)) -> f32 {
 mod tests {
     use std::sync::Arc;
 
-    use super::super::nodes::Nodes;
     use super::*;
     use crate::Metric;
+    use crate::codes::Codes;
     use crate::given::{Kind, Random};
     use crate::lanes::{Instructions, Work};
     use crate::shared::Readers;
@@ -194,7 +193,7 @@ mod tests {
 
     /// What is said of two slots: how far they are apart, and whether that is less than this.
     struct Said<'s> {
-        nodes: NodesInUse<'s>,
+        codes: CodesInUse<'s>,
         slots: [u32; 2],
         third: f32,
     }
@@ -204,14 +203,14 @@ mod tests {
 
         #[inline(always)]
         fn run<I: Isa>(self, isa: I) -> Self::Answer {
-            let Said { nodes, slots, third } = self;
-            let [one, other] = slots.map(|slot| nodes.planes(isa, slot).expect("it is there"));
+            let Said { codes, slots, third } = self;
+            let [one, other] = slots.map(|slot| codes.planes(isa, slot).expect("it is there"));
             let one = one.unpacked(DIM);
             let glances = [
-                nodes.nearer_at_a_glance(isa, &one, &other, third),
-                nodes.nearer(isa, &one, &other, third),
+                codes.nearer_at_a_glance(isa, &one, &other, third),
+                codes.nearer(isa, &one, &other, third),
             ];
-            (nodes.between(isa, &one, &other), glances)
+            (codes.between(isa, &one, &other), glances)
         }
     }
 
@@ -227,12 +226,12 @@ mod tests {
             for metric in Metric::ALL {
                 let (_, vectors) = kind.set(DIM, 1, 60, 61);
                 let readers = Arc::new(Readers::new());
-                let nodes = Nodes::new(DIM, metric, &readers);
+                let codes = Codes::new(DIM, metric, &readers);
                 for (slot, vector) in (0..).zip(&vectors) {
-                    nodes.make(slot, vector).expect("it is the first").open();
+                    codes.make(slot, vector).expect("it is the first").open();
                 }
                 let pin = readers.pin();
-                let nodes = nodes.under(&pin);
+                let codes = codes.under(&pin);
                 let mut random = Random(62);
                 let (mut wrong, mut open) = ([0; 2], [0; 2]);
                 for _ in 0..3_000 {
@@ -243,7 +242,7 @@ mod tests {
                     let [one, other, third] = pick.map(|at| &vectors[at]);
                     let (far, third) = (truth(metric, one, other), truth(metric, other, third));
                     let slots = [pick[0] as u32, pick[1] as u32];
-                    let (said, glances) = Instructions::best().run(Said { nodes, slots, third });
+                    let (said, glances) = Instructions::best().run(Said { codes, slots, third });
                     let size = |vector: &[f32]| Metric::L2.distance(vector, &[0.0; DIM]);
                     let scale = match metric {
                         Metric::Dot => size(one) * size(other),

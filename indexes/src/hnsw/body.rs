@@ -6,9 +6,8 @@ use base::Slot;
 
 use super::Hnsw;
 use super::graph::Graph;
-use super::nodes::{Nodes, NodesInUse};
 use super::slots::Slots;
-use crate::codes::CodedQuery;
+use crate::codes::{CodedQuery, Codes, CodesInUse};
 use crate::shared::{Pin, Readers};
 use crate::slots::WORD;
 use crate::{Metric, Query};
@@ -18,7 +17,7 @@ use crate::{Metric, Query};
 pub(super) struct Body {
     pub(super) slots: Slots,
     pub(super) graph: Graph,
-    pub(super) nodes: Option<Nodes>,
+    pub(super) codes: Option<Codes>,
 }
 
 impl Body {
@@ -28,23 +27,23 @@ impl Body {
         degree: usize,
         readers: &Arc<Readers>,
     ) -> Self {
-        let nodes = metric.map(|metric| Nodes::new(dim, metric, readers));
-        Body { slots: Slots::new(), graph: Graph::new(degree), nodes }
+        let codes = metric.map(|metric| Codes::new(dim, metric, readers));
+        Body { slots: Slots::new(), graph: Graph::new(degree), codes }
     }
 
     /// A copy of our own.
     pub(super) fn copied(&self, readers: &Arc<Readers>) -> Self {
-        let Body { slots, graph, nodes } = self;
+        let Body { slots, graph, codes } = self;
         let pin = readers.pin();
         let end = slots.words() * WORD;
-        let nodes = nodes.as_ref().map(|nodes| nodes.copied(slots.in_graph(), readers, &pin));
-        Body { slots: slots.copied(), graph: graph.copied(end), nodes }
+        let codes = codes.as_ref().map(|codes| codes.copied(slots.in_graph(), readers, &pin));
+        Body { slots: slots.copied(), graph: graph.copied(end), codes }
     }
 
     /// How many bytes it holds itself.
     pub(super) fn bytes(&self) -> usize {
-        let nodes = self.nodes.as_ref().map_or(0, Nodes::bytes);
-        self.slots.bytes() + self.graph.bytes() + nodes
+        let codes = self.codes.as_ref().map_or(0, Codes::bytes);
+        self.slots.bytes() + self.graph.bytes() + codes
     }
 }
 
@@ -54,7 +53,7 @@ pub(super) struct InUse<'p> {
     pub(super) hnsw: &'p Hnsw,
     pub(super) slots: &'p Slots,
     pub(super) graph: &'p Graph,
-    pub(super) nodes: Option<NodesInUse<'p>>,
+    pub(super) codes: Option<CodesInUse<'p>>,
 }
 
 impl Hnsw {
@@ -69,16 +68,16 @@ impl Hnsw {
     }
 
     pub(super) fn body_under<'p>(&'p self, body: &'p Body, pin: &'p Pin<'_>) -> InUse<'p> {
-        let Body { slots, graph, nodes } = body;
-        let nodes = nodes.as_ref().map(|nodes| nodes.under(pin));
-        InUse { hnsw: self, slots, graph, nodes }
+        let Body { slots, graph, codes } = body;
+        let codes = codes.as_ref().map(|codes| codes.under(pin));
+        InUse { hnsw: self, slots, graph, codes }
     }
 }
 
 impl InUse<'_> {
     /// A query as it is compared with codes; nothing, if it cannot be, or there are none.
     pub(super) fn coded(self, query: &Query<'_>) -> Option<CodedQuery> {
-        CodedQuery::new(self.nodes?.shape(), query.vector)
+        CodedQuery::new(self.codes?.shape(), query.vector)
     }
 
     /// Whether a slot is being detached.

@@ -82,9 +82,7 @@ impl Hnsw {
     ) -> Result<(), Error> {
         check_dim(vectors, self.dim)?;
         let (body, own) = self.own()?;
-        if let Some(slot) = slots.iter().find(|slot| own.taken.contains(*slot)) {
-            return Err(own.why_not(slot));
-        }
+        slots.iter().try_for_each(|slot| own.lives.check_free(slot))?;
         let mut left: Vec<u32> = slots.iter().map(|slot| slot.0).collect();
         let fit = |some: &[u32]| {
             some.iter().try_for_each(|slot| check(&vectors.vector(Slot(*slot))?, self.dim))
@@ -112,9 +110,7 @@ impl Hnsw {
     pub(super) fn insert_one(&self, slot: Slot, vectors: &dyn Vectors) -> Result<(), Error> {
         check_dim(vectors, self.dim)?;
         let (body, own) = self.own()?;
-        if own.taken.contains(slot) {
-            return Err(own.why_not(slot));
-        }
+        own.lives.check_free(slot)?;
         check(&vectors.vector(slot)?, self.dim)?;
         let _beside_others = self.writers.writing.read();
         // Of two that find nothing to be linked to the second would never be found.
@@ -133,31 +129,22 @@ impl Hnsw {
         vectors: &dyn Vectors,
         pool: &Pool,
     ) -> Result<(), Error> {
-        if let Some(at) = slots.iter().position(|slot| !own.taken.insert(Slot(*slot))) {
-            let (before, rest) = slots.split_at_checked(at).unwrap_or_default();
-            before.iter().for_each(|slot| own.let_go(*slot));
-            return Err(own.why_not(Slot(rest.first().copied().unwrap_or(NONE))));
-        }
+        let these: Vec<Slot> = slots.iter().map(|slot| Slot(*slot)).collect();
+        let mut taken = own.lives.take(&these)?;
         let pin = self.readers.pin();
         let on = self.body_under(body, &pin);
         let plans = pool.each(slots.chunks(SLOTS).collect(), |slots| {
             let plan = |slot: &u32| self.plan(body, on, *slot, vectors);
             slots.iter().map(plan).collect::<Result<Vec<_>, Error>>()
         });
-        let plans = plans.into_iter().collect::<Result<Vec<_>, _>>();
-        let mut plans: Vec<Plan<'_>> = match plans {
-            Ok(plans) => plans.into_iter().flatten().collect(),
-            Err(error) => {
-                slots.iter().for_each(|slot| own.let_go(*slot));
-                return Err(error);
-            }
-        };
-        // From here on they may be come to. If it goes wrong they are removed slots, which nobody finds.
+        let plans = plans.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let mut plans: Vec<Plan<'_>> = plans.into_iter().flatten().collect();
+        // If it goes wrong from here on they are removed slots, which nobody finds.
+        taken.are_seen();
         plans.iter_mut().filter_map(|plan| plan.code.take()).for_each(Held::open);
-        let linked = self.link(on, &mut plans, vectors, pool);
-        let into = if linked.is_ok() { &own.live } else { &own.removed };
-        slots.iter().for_each(|slot| _ = into.insert(Slot(*slot)));
-        linked
+        self.link(on, &mut plans, vectors, pool)?;
+        taken.live();
+        Ok(())
     }
 
     /// Sets the links of slots that were planned, and those that are wanted in return.
@@ -174,7 +161,11 @@ impl Hnsw {
             for (level, (node, links)) in nodes.iter_mut().enumerate() {
                 let Some(on_level) = graph.make_level(level) else { continue };
                 *node = if level == 0 { *slot } else { on_level.reserve() };
-                on_level.put(*node, links.iter().copied());
+                {
+                    // Whoever comes to it sees its links before it changes them.
+                    let _alone = self.writers.locks.lock(level, *node);
+                    on_level.put(*node, links.iter().copied());
+                }
                 let back = |from: &u32| Return { level, from: *from, to: *node, slot: *slot };
                 returns.extend(links.iter().map(back));
             }
@@ -225,10 +216,10 @@ impl Hnsw {
         let level = self.config.level_of(slot).min(LEVELS_MAX);
         let vector = vectors.vector(Slot(slot))?;
         body.graph.ground().make(slot);
-        let code = match &body.nodes {
+        let code = match &body.codes {
             // Slots that are not taken are shut.
-            Some(nodes) => {
-                Some(nodes.make(slot, &vector).ok_or(Error::There { slot: Slot(slot) })?)
+            Some(codes) => {
+                Some(codes.make(slot, &vector).ok_or(Error::There { slot: Slot(slot) })?)
             }
             None => None,
         };
@@ -249,7 +240,7 @@ impl Hnsw {
         vector: &[f32],
         vectors: &dyn Vectors,
     ) -> Result<Vec<Vec<u32>>, Error> {
-        let coded = on.nodes.and_then(|nodes| CodedQuery::new(nodes.shape(), vector));
+        let coded = on.codes.and_then(|codes| CodedQuery::new(codes.shape(), vector));
         let coded = coded.as_ref();
         self.with_scratch(|scratch| {
             self.instructions.run(Look { on, slot, level, vector, coded, vectors, scratch })
@@ -357,8 +348,8 @@ impl Work for Look<'_> {
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) -> Self::Answer {
         let target = self.on.hnsw.measure.target(isa, self.vector);
-        match (self.on.nodes, self.coded) {
-            (Some(nodes), Some(query)) => self.look(isa, &ByCode::<false> { nodes, query }),
+        match (self.on.codes, self.coded) {
+            (Some(codes), Some(query)) => self.look(isa, &ByCode::<false> { codes, query }),
             _ => {
                 let scorer = InFull { vectors: self.vectors, target, failed: RefCell::new(None) };
                 let links = self.look(isa, &scorer)?;
@@ -403,7 +394,7 @@ impl Look<'_> {
     fn choose<I: Isa>(&self, isa: I, level: &Level, most: usize) -> Result<Vec<u32>, Error> {
         let full = self.on.hnsw.full(self.vectors);
         let mut candidates = Vec::with_capacity(self.scratch.near.sorted().len());
-        let coded = self.on.nodes.zip(self.coded);
+        let coded = self.on.codes.zip(self.coded);
         let target = full.measure.target(isa, self.vector);
         for found in self.scratch.near.sorted() {
             let (node, slot) = (found.node, level.slot::<false>(found.node));
@@ -418,8 +409,8 @@ impl Look<'_> {
             candidates.push(Candidate { far, node, slot });
         }
         match coded {
-            Some((nodes, _)) => {
-                let chooser = ChosenByCode::new(nodes, full, self.slot);
+            Some((codes, _)) => {
+                let chooser = ChosenByCode::new(codes, full, self.slot);
                 isa.enter(Select { chooser, candidates, most })
             }
             None => isa.enter(Select { chooser: ChosenInFull::new(full), candidates, most }),
@@ -452,16 +443,16 @@ impl Work for Shrink<'_> {
         }
         let looks = level.slot::<false>(node);
         let mut candidates = Vec::with_capacity(links.len());
-        match on.nodes {
-            Some(nodes) => {
-                let one = nodes.planes(isa, looks).map(|planes| planes.unpacked(nodes.dim()));
+        match on.codes {
+            Some(codes) => {
+                let one = codes.planes(isa, looks).map(|planes| planes.unpacked(codes.dim()));
                 let Some(one) = one else { return Ok(Vec::new()) };
                 for (node, slot) in links {
-                    let Some(planes) = nodes.planes(isa, slot) else { continue };
-                    let far = nodes.between(isa, &one, &planes);
+                    let Some(planes) = codes.planes(isa, slot) else { continue };
+                    let far = codes.between(isa, &one, &planes);
                     candidates.push(Candidate { far, node, slot });
                 }
-                let chooser = ChosenByCode::new(nodes, full, looks);
+                let chooser = ChosenByCode::new(codes, full, looks);
                 isa.enter(Select { chooser, candidates, most })
             }
             None => {

@@ -5,7 +5,7 @@
 
 use base::Slot;
 
-use super::plan::{Plan, View, Way};
+use super::plan::{Plan, View};
 use super::{Hnsw, HnswConfig};
 use crate::{Error, K, Metric, Nearest, Pool, Query, Vectors};
 
@@ -27,17 +27,18 @@ const GROWN: usize = 2;
 /// What was measured may be off by so many times what is to be expected by chance.
 const DEVIATIONS: f64 = 2.0;
 
-/// What recall there is for looking how far.
-#[derive(Clone, PartialEq, Debug, Default)]
+/// What recall there is for looking how far. It is copied by who searches, so that nobody waits while another one takes its place.
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub(super) struct Calibration {
     /// How many slots there were.
     pub(super) slots: usize,
-    /// Those that find more than all that look at less, in order.
-    pub(super) points: Vec<Point>,
+    /// Those that find more than all that look at less, in order, and others behind them.
+    points: [Point; POINTS_MAX],
+    count: usize,
 }
 
 /// How far it was looked, and what was found.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Default, Debug)]
 pub(super) struct Point {
     pub(super) view: View,
     /// The recall of the [`K`] nearest, less what it may be by chance.
@@ -58,12 +59,28 @@ impl Calibration {
                 points.push(point);
             }
         }
-        Calibration { slots, points }
+        Calibration::of(slots, points.into_iter())
+    }
+
+    /// It is made of so many points at most as there is room for.
+    pub(super) fn of(slots: usize, mut points: impl Iterator<Item = Point>) -> Self {
+        let mut calibration =
+            Calibration { slots, points: [Point::default(); POINTS_MAX], count: 0 };
+        for (place, point) in calibration.points.iter_mut().zip(points.by_ref()) {
+            *place = point;
+            calibration.count += 1;
+        }
+        calibration
+    }
+
+    /// Those that find more than all that look at less, in order.
+    pub(super) fn points(&self) -> &[Point] {
+        self.points.get(..self.count).unwrap_or_default()
     }
 
     /// How far one has to look for this recall of the `k` nearest: nothing, if that was never reached.
     fn view(&self, recall: f32, k: usize) -> Option<View> {
-        let point = self.points.iter().find(|point| point.recall >= recall)?;
+        let point = self.points().iter().find(|point| point.recall >= recall)?;
         let View { ef, stop } = point.view;
         Some(View { ef: ef.saturating_mul(k.max(K)).div_ceil(K), stop })
     }
@@ -87,17 +104,20 @@ impl Hnsw {
     /// is calibrated.
     ///
     /// The calibration goes into the image. It holds while there are at most twice as many slots, and at least half as many:
-    /// whoever puts others in the place of many calibrates again.
+    /// whoever puts others in the place of many calibrates again. Others may search and change it meanwhile; slots that are removed
+    /// are given back when it is done.
     ///
     /// # Errors
     /// If a vector cannot be read; [`Error::BadImage`].
     pub fn calibrate(
-        &mut self,
+        &self,
         vectors: &dyn Vectors,
         pool: &Pool,
         progress: &mut dyn FnMut(usize) -> bool,
     ) -> Result<bool, Error> {
         let (body, _) = self.own()?;
+        // What is held out has its vector as long as it is not given back.
+        let _in_use = self.readers.pin();
         // Without levels it is where every search begins.
         let entry = body.graph.entry().filter(|entry| entry.level == 0).map(|entry| entry.node);
         let slots = body.slots.iter().filter(|slot| Some(slot.0) != entry);
@@ -135,7 +155,7 @@ impl Hnsw {
                 }
             }
         }
-        self.calibration = Some(Calibration::new(self.len(), points));
+        self.calibration.store(Some(Calibration::new(self.len(), points)));
         Ok(true)
     }
 
@@ -149,7 +169,7 @@ impl Hnsw {
         let vector = vectors.vector(slot)?;
         let admitted = self.len();
         let exactly = Plan::exact(K + 1, admitted);
-        let walk = |view| Plan { view, k: K, admitted, way: Way::Walk, held: Some(slot.0) };
+        let walk = |view| Plan { held: Some(slot.0), ..Plan::once(view, K, admitted) };
         let plan = view.map_or(exactly, walk);
         let query = Query::new(&vector).k(plan.k);
         let mut found = self.search_by(&query, plan, vectors)?;
@@ -163,10 +183,10 @@ impl Hnsw {
     pub(super) fn view_of(&self, query: &Query<'_>) -> Result<Option<View>, Error> {
         let Some(recall) = query.recall else { return Ok(Some(self.view(self.config.ef_search))) };
         let here = self.len();
-        let holds = |it: &&Calibration| {
+        let holds = |it: &Calibration| {
             (it.slots.div_ceil(GROWN)..=it.slots.saturating_mul(GROWN)).contains(&here)
         };
-        match self.calibration.as_ref().filter(holds) {
+        match self.calibration.load().filter(holds) {
             _ if recall >= 1.0 => Ok(None),
             Some(calibration) => Ok(calibration.view(recall, query.k)),
             None => {

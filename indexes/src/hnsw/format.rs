@@ -9,20 +9,21 @@ use std::sync::Arc;
 use base::checksum::Xxh3;
 use base::codec::{Decoder, Encoder};
 use bytes::Bytes;
+use crossbeam_utils::atomic::AtomicCell;
 
 use super::body::Body;
 use super::calibrate::{Calibration, POINTS_MAX, Point};
 use super::graph::{Graph, LEVELS_MAX};
 use super::links::{ABOUT, Level, NONE, width};
-use super::nodes::{Nodes, widths};
 use super::plan::View;
 use super::slots::{self, LentSlots, Slots};
 use super::{Hnsw, HnswConfig};
+use crate::codes::{Codes, widths};
 use crate::format::{ALIGNMENT, Head};
 use crate::image::{Image, sum_up};
 use crate::lent::LentRows;
 use crate::measure::DISTANCE_NAME_BYTES_MAX;
-use crate::shared::{GATE, Readers};
+use crate::shared::Readers;
 use crate::slots::WORD;
 use crate::{Error, Measure};
 
@@ -47,7 +48,7 @@ const LINKS_MAX: usize = 256;
 /// What is no less than nothing, and a number.
 const PARTS: RangeInclusive<f32> = 0.0..=f32::INFINITY;
 
-/// Appends the image of an index that nobody changes meanwhile.
+/// Appends the image of an index whose links nobody changes meanwhile.
 pub(super) fn encode(hnsw: &Hnsw, into: &mut Vec<u8>) {
     if let (Some(_), Some(image)) = (hnsw.image(), &hnsw.image) {
         // Its sums go with it: what is damaged stays so.
@@ -57,16 +58,16 @@ pub(super) fn encode(hnsw: &Hnsw, into: &mut Vec<u8>) {
     let mut image = Vec::new();
     let mut encoder = Encoder::new(&mut image);
     encoder.zeros(HEADER);
-    let Body { slots, graph, nodes } = hnsw.body();
-    for word in
-        [&|at| slots.word::<false>(at), &|at| slots.removed_word(at)] as [&dyn Fn(usize) -> u64; 2]
-    {
-        (0..slots.words()).for_each(|at| {
-            encoder.u64(word(at));
+    let Body { slots, graph, codes } = hnsw.body();
+    let sets = slots.own().map(|own| own.lives.now()).unwrap_or_default();
+    let words = slots.words();
+    for set in &sets {
+        (0..words).for_each(|at| {
+            encoder.u64(set.word(at));
         });
         encoder.align(ALIGNMENT);
     }
-    let rows = slots.words() * WORD;
+    let rows = words * WORD;
     let height = graph.entry().map_or(0, |entry| entry.level);
     for level in (1..=height).filter_map(|at| graph.level(at)) {
         for node in 0..level.end() as u32 {
@@ -80,56 +81,44 @@ pub(super) fn encode(hnsw: &Hnsw, into: &mut Vec<u8>) {
     (0..rows as u32).for_each(|node| {
         encoder.bytes(&graph.ground().bytes_of(node).1);
     });
-    if let Some(nodes) = nodes {
+    if let Some(codes) = codes {
         let pin = hnsw.readers.pin();
-        let nodes = nodes.under(&pin);
-        let [first, second] = widths(hnsw.dim);
-        for slot in 0..rows as u32 {
-            // Those that are not open are not there.
-            match nodes.first::<false>(slot) {
-                [] => encoder.zeros(first),
-                row => encoder.bytes(row).zeros(GATE),
-            };
-        }
-        for slot in 0..rows as u32 {
-            match nodes.both::<false, false>(slot).1 {
-                [] => encoder.zeros(second),
-                row => encoder.bytes(row),
-            };
-        }
+        codes.under(&pin).encode(words, |_| true, &mut encoder);
     }
     encoder.align(ALIGNMENT);
     let root = sum_up(HEADER, &mut image);
-    let header = header_of(hnsw, root);
+    let header = header_of(hnsw, (words, sets.map(|set| set.len())), root);
     if let Some(place) = image.get_mut(..HEADER) {
         place.copy_from_slice(&header);
     }
     into.append(&mut image);
 }
 
-fn header_of(hnsw: &Hnsw, root: u64) -> Vec<u8> {
+/// The header of an image with so many words of slots, of which so many are live and removed.
+fn header_of(hnsw: &Hnsw, (words, [live, removed]): (usize, [usize; 2]), root: u64) -> Vec<u8> {
     let Hnsw { dim, measure, config, .. } = hnsw;
-    let Body { slots, graph, nodes } = hnsw.body();
+    let Body { graph, codes, .. } = hnsw.body();
     let entry = graph.entry();
     let height = entry.map_or(0, |entry| entry.level);
     let mut header = Vec::new();
     let mut encoder = Encoder::new(&mut header);
-    let head = Head::new(measure, (*dim, nodes.as_ref()), (slots.words(), slots.len()));
+    let head = Head::new(measure, (*dim, codes.as_ref()), (words, live));
     head.encode(MAGIC, &mut encoder);
     encoder.u32(config.m as u32).u32(height as u32).u64(config.seed);
     for number in [config.ef_construction, config.ef_search, config.max_level] {
         encoder.u64(number as u64);
     }
     encoder.u32(entry.map_or(NONE, |entry| entry.node)).f32(config.stop).u64(root);
-    encoder.u64(slots.removed() as u64);
+    encoder.u64(removed as u64);
     encoder.zeros(NAME - encoder.offset()).bytes(measure.name().as_bytes());
     encoder.zeros(NAME + DISTANCE_NAME_BYTES_MAX - encoder.offset());
     for level in (1..=height).filter_map(|at| graph.level(at)) {
         encoder.u32(level.end() as u32);
     }
     encoder.zeros(CALIBRATION - encoder.offset());
-    if let Some(Calibration { slots, points }) = &hnsw.calibration {
-        encoder.u64(*slots as u64).u32(points.len() as u32).u32(0);
+    if let Some(calibration) = hnsw.calibration.load() {
+        let points = calibration.points();
+        encoder.u64(calibration.slots as u64).u32(points.len() as u32).u32(0);
         points.iter().for_each(|Point { view, recall, looked_at }| {
             encoder.u32(view.ef as u32).f32(view.stop).f32(*recall).f32(*looked_at);
         });
@@ -221,7 +210,7 @@ fn decode_calibration(decoder: &mut Decoder<'_>) -> Result<Option<Calibration>, 
         }
         points.push(Point { view: View { ef, stop }, recall, looked_at });
     }
-    Ok((count > 0).then_some(Calibration { slots, points }))
+    Ok((count > 0).then(|| Calibration::of(slots, points.into_iter())))
 }
 
 /// Opens an image.
@@ -253,15 +242,15 @@ pub(super) fn open(bytes: Bytes, measure: &Measure) -> Result<Hnsw, Error> {
         levels.push(Level::lent(m, table()?, Some(about)));
     }
     let ground = Level::lent(2 * m, table()?, None);
-    let nodes = match metric {
-        Some(metric) => Some(Nodes::lent(head.dim, metric, [table()?, table()?])),
+    let codes = match metric {
+        Some(metric) => Some(Codes::lent(head.dim, metric, [table()?, table()?])),
         None => None,
     };
-    let first = Body { slots, graph: Graph::of(m, ground, levels, entry), nodes };
+    let first = Body { slots, graph: Graph::of(m, ground, levels, entry), codes };
     let readers = Arc::new(Readers::new());
     let image = Some(tables.image);
     let hnsw = Hnsw::of((head.dim, measure.clone(), config), readers, first);
-    Ok(Hnsw { image, calibration, ..hnsw })
+    Ok(Hnsw { image, calibration: AtomicCell::new(calibration), ..hnsw })
 }
 
 /// An image, and the tables in it.

@@ -55,7 +55,7 @@ impl Hnsw {
         let mut together = Vec::new();
         for query in queries {
             match (self.plan_search(query, view(query)?, vectors)?, on.coded(query)) {
-                (Some(plan), Some(coded)) if plan.way != Way::Exact => {
+                (Some(plan), Some(coded)) if plan.way == Way::Walk => {
                     together.push((query, plan, coded))
                 }
                 _ => {
@@ -97,10 +97,10 @@ impl Turns<'_> {
     #[inline(always)]
     fn search<I: Isa, const CHECK: bool>(self, isa: I) -> Result<Vec<Nearest>, Error> {
         let Turns { on, vectors, queries, scratches } = self;
-        let Some(nodes) = on.nodes else { return Ok(Vec::new()) };
+        let Some(codes) = on.codes else { return Ok(Vec::new()) };
         let mut scorers = Vec::with_capacity(queries.len());
         for (_, _, query) in queries {
-            scorers.push(ByCode::<CHECK> { nodes, query });
+            scorers.push(ByCode::<CHECK> { codes, query });
         }
         let mut judges = Vec::with_capacity(queries.len());
         for (query, plan, coded) in queries {

@@ -1,29 +1,38 @@
 //! How a query is answered: by a walk, or by looking at all that is admitted, and how far it looks.
 //!
-//! Where a filter admits little, to look at all of it takes less than to find it. Where it admits most of what there is, a walk goes
-//! by all nodes and leaves out what is not admitted. In between it goes by those that are admitted alone, and through the
-//! others to them (`hnsw/through.rs`), unless hardly any of what is nearest is admitted. A walk that has looked at half again as many
-//! as are admitted gives up, and looks at those: so no filter costs much more than twice what it would without a graph.
+//! Each way has a price, counted in vectors that are looked at in order, and the cheapest is gone: where a filter admits little, to
+//! look at all of it takes less than to find it. Where it admits most of what there is, a walk goes by all nodes and leaves out
+//! what is not admitted. In between it goes by those that are admitted alone, and through the others to them
+//! (`hnsw/through.rs`), unless hardly any of what is nearest is admitted. A walk that has cost as much as looking at all that is
+//! admitted gives up, and that is done: so no filter costs much more than twice what it would without a graph.
 
 use super::Hnsw;
 use super::slots::Slots;
 use crate::vectors::check_dim;
 use crate::{Error, Query, SlotSet, Strategy, Vectors};
 
-/// A filter that admits fewer is no reason to walk.
-const WALKED_FROM: usize = 3_000;
+/// A walk scores so many for each that it keeps in view.
+const SCORED: usize = 15;
 
-/// Nor is one that admits less than one of so many.
-const WALKED_PART: usize = 50;
-
-/// A filter that admits more than one of so many is left to the end of a walk.
-const LEFT_PART: usize = 4;
+/// By codes, scoring one on the way takes as long as looking at so many in order: these lie one behind the other. In full it takes as
+/// long as any.
+const FETCHED: usize = 3;
 
 /// A walk by the admitted ones alone has so many times as many in view: there are fewer ways from one to the next.
 const WIDER: usize = 2;
 
+/// And takes so many times as long for each of them: it asks of many whether they are admitted.
+const LONGER: usize = 2;
+
+/// No walk has more in view than this, if that is more than one of so many: to keep them in order takes too long.
+const VIEW: usize = 2_000;
+const VIEW_PART: usize = 16;
+
+/// Where there is a threshold, so many times as many are in view: those at its edge are found last.
+const WITHIN: usize = 4;
+
 /// How far a walk looks.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Default, Debug)]
 pub(super) struct View {
     /// How many it keeps in view.
     pub(super) ef: usize,
@@ -35,14 +44,18 @@ pub(super) struct View {
 /// How a query is answered.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Plan {
+    pub(super) way: Way,
     pub(super) view: View,
     /// How many are wanted.
     pub(super) k: usize,
-    /// How many there are at most, be they visible or not.
+    /// Of how many slots, be they visible or not.
     pub(super) admitted: usize,
-    pub(super) way: Way,
+    /// How many of those in view should be such that may be found: nothing, if what one walk finds will do.
+    pub(super) wanted: Option<usize>,
     /// The slot that a walk does not see.
     pub(super) held: Option<u32>,
+    /// As how many that are looked at in order one counts that a walk scores.
+    pub(super) scored: usize,
 }
 
 /// By which way.
@@ -60,8 +73,32 @@ impl Plan {
     /// Looks at everything.
     pub(super) fn exact(k: usize, admitted: usize) -> Self {
         let view = View { ef: admitted, stop: f32::INFINITY };
-        Plan { view, k, admitted, way: Way::Exact, held: None }
+        Plan { way: Way::Exact, view, k, admitted, wanted: None, held: None, scored: 1 }
     }
+
+    /// Walks once, and takes what that finds.
+    pub(super) fn once(view: View, k: usize, admitted: usize) -> Self {
+        Plan { way: Way::Walk, view, k, admitted, wanted: None, held: None, scored: 1 }
+    }
+
+    /// How many a walk may score before looking at all that is admitted would have taken less.
+    pub(super) fn worth(&self) -> u64 {
+        (self.admitted / self.scored.max(1)) as u64
+    }
+
+    /// The same with so many in view, to the end; nothing, if looking at all that is admitted takes less, having scored so many
+    /// already.
+    pub(super) fn again(self, ef: usize, scored: u64) -> Option<Self> {
+        let view = View { ef, stop: f32::INFINITY };
+        let expected = ef.saturating_mul(SCORED * longer(self.way)) as u64;
+        let expected = expected.saturating_add(scored);
+        (expected < self.worth()).then_some(Plan { view, ..self })
+    }
+}
+
+/// How many times as long a walk takes that goes this way.
+fn longer(way: Way) -> usize {
+    if way == Way::Through { LONGER } else { 1 }
 }
 
 /// How many of these slots a filter admits.
@@ -82,7 +119,7 @@ impl Hnsw {
         check_dim(vectors, self.dim)?;
         self.check_image()?;
         let slots = &self.body().slots;
-        let here = slots.len();
+        let (here, removed) = (slots.len(), slots.removed());
         let admitted = query.filter.map_or(here, |filter| admitted(slots, filter).min(here));
         self.check_image()?;
         if query.k == 0 || admitted == 0 {
@@ -91,30 +128,37 @@ impl Hnsw {
         let Some(View { ef, stop }) = view else {
             return Ok(Some(Plan::exact(query.k, admitted)));
         };
-        // With a threshold nobody knows how many there will be: it goes on until all are found.
-        let most = if query.within.is_some() { ef } else { query.k };
-        let ef = ef.max(most).max(1);
-        // Walks see those that were removed, too.
-        let ef = ef.saturating_add(ef.saturating_mul(slots.removed()) / here.max(1));
-        let way = match (query.strategy, query.filter) {
-            (Some(Strategy::Exact), _) => Way::Exact,
-            (None, Some(_)) if admitted < WALKED_FROM || here / admitted > WALKED_PART => {
-                Way::Exact
-            }
-            (_, None) | (Some(Strategy::Walk), _) => Way::Walk,
-            (Some(Strategy::Through), _) => Way::Through,
-            (None, Some(_)) if here / admitted < LEFT_PART => Way::Walk,
-            (None, Some(_)) => Way::Through,
+        // With a threshold nobody knows how many there will be: it begins with more, and goes on until all are found.
+        let wanted = match query.within {
+            Some(_) => ef.saturating_mul(WITHIN),
+            None => ef.max(query.k),
         };
-        let ef = match way {
-            Way::Walk => ef.saturating_mul(here).div_ceil(admitted),
-            Way::Through => ef.saturating_mul(WIDER),
-            Way::Exact => ef,
+        let wanted = wanted.max(1);
+        // A walk by all nodes sees those that are not admitted, and those that were removed, too.
+        let nodes = here.saturating_add(removed);
+        let all_nodes = wanted.saturating_mul(nodes).div_ceil(admitted);
+        let wider = wanted.saturating_mul(WIDER);
+        let (way, ef) = match (query.strategy, query.filter) {
+            (Some(Strategy::Exact), _) => (Way::Exact, admitted),
+            (_, None) | (Some(Strategy::Walk), _) => (Way::Walk, all_nodes),
+            (Some(Strategy::Through), _) => (Way::Through, wider),
+            (None, Some(_)) if all_nodes <= wider.saturating_mul(LONGER) => (Way::Walk, all_nodes),
+            (None, Some(_)) => (Way::Through, wider),
         };
-        let way = if ef >= here { Way::Exact } else { way };
-        // Of what a filter keeps out some is near enough to end a walk, and behind a threshold all is far.
-        let plain = query.filter.is_none() && query.within.is_none() && query.visible.is_none();
-        let view = View { ef, stop: if plain { stop } else { f32::INFINITY } };
-        Ok(Some(Plan { view, k: query.k, admitted, way, held: None }))
+        let scored = if self.body().codes.is_some() { FETCHED } else { 1 };
+        let most = (here / VIEW_PART).max(VIEW).min(here);
+        let most = match query.strategy {
+            None => most.min(admitted / (SCORED * scored * longer(way))),
+            Some(_) => most,
+        };
+        if way == Way::Exact || ef >= most {
+            return Ok(Some(Plan::exact(query.k, admitted)));
+        }
+        // Of what may not be found some is near enough to end a walk, and behind a threshold all is far.
+        let all = query.filter.is_none() && query.visible.is_none() && removed == 0;
+        let stop = if all && query.within.is_none() { stop } else { f32::INFINITY };
+        let view = View { ef, stop };
+        let (k, wanted, held) = (query.k, Some(wanted), None);
+        Ok(Some(Plan { way, view, k, admitted, wanted, held, scored }))
     }
 }

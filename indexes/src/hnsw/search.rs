@@ -10,15 +10,11 @@ use base::Slot;
 use super::Hnsw;
 use super::beam::{ByCode, Descend, InFull, Scorer, Scratch, Walk, Walks};
 use super::body::InUse;
-use super::nodes::NodesInUse;
 use super::plan::{Plan, View, Way};
 use super::through::Through;
-use crate::codes::{CodedQuery, Limit};
+use crate::codes::{CodedQuery, CodesInUse};
 use crate::lanes::{Isa, Work};
-use crate::measure::Compared;
-use crate::metric::Off;
-use crate::query::Effort;
-use crate::slots::slots_of;
+use crate::scan::Scan;
 use crate::top::Top;
 use crate::{Error, Incomplete, K, Nearest, Neighbour, Query, Vectors};
 
@@ -72,20 +68,14 @@ impl Hnsw {
     }
 }
 
-/// One of so many that a walk found may be within a threshold for it to have found all.
+/// One of so many that a walk compared may be within a threshold for it to have found all.
 const BEYOND: usize = 3;
 
-/// A walk that did not find enough is followed by one with so many times as many in view.
+/// A walk that did not find all that is within a threshold is followed by one with so many times as many in view.
 const MORE: usize = 4;
 
-/// A filter that admits one of so many or more is asked how many of so many nearest it admits; if that is not one of so many of
-/// those that should be, it is far from the query.
-const ASKED_PART: usize = 10;
+/// So many of the nearest of all are found first, where a walk is to go through a filter: to see whether it is far from them.
 const ASKED: usize = 40;
-const FEWER: usize = 8;
-
-/// It is looked whether the time is over each time that so many were looked at.
-const LOOKS: u64 = 256;
 
 struct Search<'s> {
     on: InUse<'s>,
@@ -113,7 +103,7 @@ impl Search<'_> {
         let Search { on, query, vectors, plan, scratch } = self;
         let coded = on.coded(query);
         let mut judge = Judge::<CHECK>::new(isa, (on, query, vectors), coded.as_ref(), plan);
-        if plan.way == Way::Exact || judge.is_far_from_all(isa, scratch)? {
+        if plan.way == Way::Exact || judge.is_far(isa, scratch)? {
             judge.exact(isa)?;
             return Ok(judge.into_nearest());
         }
@@ -136,19 +126,17 @@ impl<const CHECK: bool> Work for Finish<'_, '_, CHECK> {
         let Finish { mut judge, scratch } = self;
         loop {
             judge.take(isa, scratch)?;
-            let found = scratch.near.sorted().len();
-            // It gave up, if it has looked at more than is worth it.
-            let is_at_its_end = scratch.scored < scratch.budget;
-            if judge.incomplete.is_some() || (is_at_its_end && judge.is_whole(found)) {
+            if judge.is_done(scratch) {
                 return Ok(judge.into_nearest());
             }
-            // There may be more within the threshold, or the filter left too few.
-            let worth = is_at_its_end && judge.is_worth_a_walk(found, scratch.scored);
-            judge = judge.begin_again();
-            if !worth {
+            // There may be more within the threshold, or too few of what was found may be shown.
+            let again = judge.again(scratch);
+            judge.begin_again();
+            let Some(plan) = again else {
                 judge.exact(isa)?;
                 return Ok(judge.into_nearest());
-            }
+            };
+            judge.plan = plan;
             judge.walk(isa, scratch)?;
         }
     }
@@ -157,18 +145,14 @@ impl<const CHECK: bool> Work for Finish<'_, '_, CHECK> {
 /// Compares what was found, and keeps the nearest of it.
 pub(super) struct Judge<'s, const CHECK: bool> {
     on: InUse<'s>,
-    query: &'s Query<'s>,
-    vectors: &'s dyn Vectors,
     plan: Plan,
-    target: Compared<'s>,
-    coded: Option<(NodesInUse<'s>, &'s CodedQuery)>,
-    off: Option<Off>,
-    limit: Option<Limit>,
-    top: Top,
-    /// How many were admitted by what the query asks for, whether or not others are nearer.
-    admitted: usize,
-    work: Effort,
-    incomplete: Option<Incomplete>,
+    coded: Option<(CodesInUse<'s>, &'s CodedQuery)>,
+    scan: Scan<'s, CHECK>,
+    /// How many of what the walk found may be shown, and how many of these are near enough.
+    shown: usize,
+    near: usize,
+    /// What the walk before found, which was not enough.
+    before: Vec<Neighbour>,
 }
 
 impl<'s, const CHECK: bool> Judge<'s, CHECK> {
@@ -179,113 +163,109 @@ impl<'s, const CHECK: bool> Judge<'s, CHECK> {
         coded: Option<&'s CodedQuery>,
         plan: Plan,
     ) -> Self {
-        let measure = &on.hnsw.measure;
-        let target = measure.target(isa, query.vector);
-        let coded = on.nodes.zip(coded);
-        let off = measure.metric().map(|metric| metric.error(on.hnsw.dim));
-        let (top, work) = (Top::new(query), Effort::default());
-        let (limit, incomplete, admitted) = (None, None, 0);
-        Judge {
-            on,
-            query,
-            vectors,
-            plan,
-            target,
-            coded,
-            off,
-            limit,
-            top,
-            admitted,
-            work,
-            incomplete,
+        let coded = on.codes.zip(coded);
+        let scan = Scan::new(isa, (query, vectors), &on.hnsw.measure, coded);
+        Judge { on, plan, coded, scan, shown: 0, near: 0, before: Vec::new() }
+    }
+
+    /// Forgets what was found, unless there is no time to find more; and not what it took.
+    fn begin_again(&mut self) {
+        self.before = self.scan.begin_again().into_sorted();
+        (self.shown, self.near) = (0, 0);
+    }
+
+    fn into_nearest(mut self) -> Nearest {
+        if self.scan.incomplete.is_some() {
+            // Some of it may have been found twice.
+            let found = std::mem::replace(&mut self.scan.top, Top::new(self.scan.query));
+            let mut all = [found.into_sorted(), self.before].concat();
+            all.sort_unstable();
+            all.dedup();
+            all.into_iter().for_each(|it| _ = self.scan.top.offer(it));
         }
+        self.scan.into_nearest()
     }
 
-    /// Forgets what was found, and not what it took; the next walk has more in view, and goes to its end.
-    fn begin_again(self) -> Self {
-        let view = View { ef: self.plan.view.ef.saturating_mul(MORE), stop: f32::INFINITY };
-        let plan = Plan { view, ..self.plan };
-        Judge { top: Top::new(self.query), limit: None, admitted: 0, plan, ..self }
-    }
-
-    fn into_nearest(self) -> Nearest {
-        let (incomplete, work) = (self.incomplete, self.work);
-        Nearest { neighbours: self.top.into_sorted(), incomplete, work }
-    }
-
-    /// Whether a walk that found so many found enough.
-    fn is_whole(&self, found: usize) -> bool {
-        let room = self.plan.view.ef;
-        let wanted = self.query.k.min(self.plan.admitted);
-        let enough = self.top.len() >= wanted;
-        match self.query.within {
-            // Most of what was found must be too far, or what was not found may be near enough.
-            Some(_) => enough || found < room || BEYOND * self.admitted <= found,
+    /// Whether what a walk left is an answer.
+    fn is_done(&self, scratch: &Scratch) -> bool {
+        if self.scan.incomplete.is_some() {
+            return true;
+        }
+        let Some(wanted) = self.plan.wanted else { return true };
+        if scratch.scored >= scratch.budget {
+            // It gave up.
+            return false;
+        }
+        let found = scratch.near.sorted().len();
+        let was_everywhere = match self.plan.way {
+            Way::Through => self.shown >= self.plan.admitted,
+            Way::Walk | Way::Exact => found < self.plan.view.ef,
+        };
+        let enough = self.scan.top.len() >= self.scan.query.k.min(self.plan.admitted);
+        // With a few of those that were wanted the last ones of an answer would be missed.
+        let enough = enough && (was_everywhere || self.shown >= wanted - wanted / 4);
+        match self.scan.query.within {
+            // Most of what was compared must be too far, or what was not found may be near enough.
+            Some(_) => enough || was_everywhere || self.near * BEYOND < self.shown,
             None => enough,
         }
     }
 
+    /// How to walk once more, as this one was not enough: not at all, where it takes less to look at all that is admitted.
+    fn again(&self, scratch: &Scratch) -> Option<Plan> {
+        let Plan { view: View { ef, .. }, wanted, .. } = self.plan;
+        let gave_up = scratch.scored >= scratch.budget;
+        // A walk through a filter that has room left has been everywhere it can get to.
+        let was_everywhere = scratch.near.sorted().len() < ef;
+        if gave_up || was_everywhere {
+            return None;
+        }
+        let short = (wanted? + wanted? / 4).div_ceil(self.shown.max(1));
+        let least = if self.scan.query.within.is_some() { MORE } else { MORE / 2 };
+        self.plan.again(ef.saturating_mul(short.max(least)), self.scan.work.looked_at)
+    }
+
     /// How many may still be looked at: by what the query allows, and before looking at all that is admitted takes less.
     pub(super) fn budget(&self) -> u64 {
-        let most = self.query.budget.unwrap_or(u64::MAX).min(self.worth());
-        most.saturating_sub(self.work.looked_at)
+        let Query { strategy, filter, within, visible, budget, .. } = self.scan.query;
+        let plain = filter.is_none() && within.is_none() && visible.is_none();
+        let worth = if plain || strategy.is_some() { u64::MAX } else { self.plan.worth() };
+        budget.unwrap_or(u64::MAX).min(worth).saturating_sub(self.scan.work.looked_at)
     }
 
-    /// How many a walk may look at to be worth it.
-    fn worth(&self) -> u64 {
-        let admitted = self.plan.admitted as u64;
-        match (self.query.strategy, self.query.filter, self.query.within) {
-            (None, Some(_), _) => admitted + admitted / 2,
-            (None, None, Some(_)) => admitted,
-            _ => u64::MAX,
-        }
-    }
-
-    /// Whether one should walk once more with more in view, and not look at all that is admitted.
-    fn is_worth_a_walk(&self, found: usize, scored: u64) -> bool {
-        let room = self.plan.view.ef;
-        // A walk through a filter that has room left has been everywhere it can get to.
-        let is_everywhere = self.plan.way == Way::Through && found < room;
-        let expected = scored.saturating_mul(MORE as u64).saturating_add(self.work.looked_at);
-        !is_everywhere && room < self.on.slots.len() / MORE && expected < self.worth()
-    }
-
-    /// Whether a filter admits far fewer of what is nearest than of the rest: no walk among the admitted ones leads to the
-    /// nearest of them then. It is only asked where looking at all of them would take much longer.
+    /// Whether a filter that is to be walked through is far from the query.
     #[inline(always)]
-    fn is_far_from_all<I: Isa>(&mut self, isa: I, scratch: &mut Scratch) -> Result<bool, Error> {
-        let (here, admitted) = (self.on.slots.len(), self.plan.admitted);
-        let Some(filter) = self.query.filter.filter(|_| self.plan.way == Way::Through) else {
+    fn is_far<I: Isa>(&mut self, isa: I, scratch: &mut Scratch) -> Result<bool, Error> {
+        let filter = self.scan.query.filter.filter(|_| self.plan.way == Way::Through);
+        let Some(filter) = filter.filter(|_| self.scan.query.strategy.is_none()) else {
             return Ok(false);
         };
-        if self.query.strategy.is_some() || admitted.saturating_mul(ASKED_PART) < here {
-            return Ok(false);
-        }
         let view = View { ef: ASKED, stop: f32::INFINITY };
         let plan = Plan { view, way: Way::Walk, ..self.plan };
         let asked = std::mem::replace(&mut self.plan, plan);
         self.walk(isa, scratch)?;
         self.plan = asked;
-        self.work.looked_at += scratch.scored;
-        let near = scratch.near.sorted();
-        let found = near.iter().filter(|it| filter.contains(Slot(it.node))).count();
-        Ok(found * FEWER * here < near.len() * admitted)
+        self.scan.work.looked_at += scratch.scored;
+        let through = Through { filter, slots: self.on.slots };
+        let near = scratch.near.sorted().iter().map(|it| it.node);
+        let ground = self.on.graph.ground();
+        Ok(through.is_far_from::<CHECK>(ground, near, self.plan.admitted))
     }
 
     /// Walks through the graph, and leaves what is near in the scratch.
     #[inline(always)]
     fn walk<I: Isa>(&self, isa: I, scratch: &mut Scratch) -> Result<(), Error> {
         scratch.begin(self.budget());
-        let on = (self.on, self.plan, self.query);
+        let on = (self.on, self.plan, self.scan.query);
         match self.coded {
-            Some((nodes, query)) => {
-                let scorer = ByCode::<CHECK> { nodes, query };
+            Some((codes, query)) => {
+                let scorer = ByCode::<CHECK> { codes, query };
                 find::<I, CHECK>(isa, on, &scorer, scratch);
                 Ok(())
             }
             None => {
-                let (vectors, target, failed) = (self.vectors, self.target, RefCell::new(None));
-                let scorer = InFull { vectors, target, failed };
+                let (vectors, target) = (self.scan.vectors, self.scan.target);
+                let scorer = InFull { vectors, target, failed: RefCell::new(None) };
                 find::<I, CHECK>(isa, on, &scorer, scratch);
                 scorer.failed.into_inner().map_or(Ok(()), |unreadable| Err(unreadable.into()))
             }
@@ -295,19 +275,27 @@ impl<'s, const CHECK: bool> Judge<'s, CHECK> {
     /// Takes what a walk left.
     #[inline(always)]
     fn take<I: Isa>(&mut self, isa: I, scratch: &Scratch) -> Result<(), Error> {
-        if let Some((nodes, _)) = self.coded {
+        if let Some((codes, _)) = self.coded {
             for found in scratch.near.sorted() {
-                nodes.fetch_lower(isa, found.node);
+                codes.fetch_lower(isa, found.node);
             }
         }
-        self.work.looked_at += scratch.scored;
-        let spent = self.query.budget.is_some_and(|budget| self.work.looked_at >= budget);
-        self.incomplete = match scratch.is_over {
+        let Scan { query, work, .. } = &mut self.scan;
+        work.looked_at += scratch.scored;
+        let (query, looked_at) = (*query, work.looked_at);
+        let spent = query.budget.is_some_and(|budget| looked_at >= budget);
+        self.scan.incomplete = match scratch.is_over {
             true => Some(Incomplete::Deadline),
             false => spent.then_some(Incomplete::Budget),
         };
         for found in scratch.near.sorted() {
-            self.judge(isa, Slot(found.node))?;
+            let slot = Slot(found.node);
+            if query.admits(slot) && self.on.slots.contains::<CHECK>(slot) {
+                self.shown += 1;
+                let distance = self.scan.judge(isa, slot)?;
+                let near = |distance| query.within.is_none_or(|within| distance <= within);
+                self.near += usize::from(distance.is_some_and(near));
+            }
         }
         Ok(())
     }
@@ -315,55 +303,8 @@ impl<'s, const CHECK: bool> Judge<'s, CHECK> {
     /// Looks at all that is admitted.
     #[inline(always)]
     fn exact<I: Isa>(&mut self, isa: I) -> Result<(), Error> {
-        for at in 0..self.on.slots.words() {
-            let word = self.query.filter.map_or(u64::MAX, |filter| filter.word(at));
-            let word = word & self.on.slots.word::<CHECK>(at);
-            if let Some((nodes, _)) = self.coded {
-                for slot in slots_of(at, word) {
-                    nodes.fetch(isa, slot.0);
-                }
-            }
-            for slot in slots_of(at, word) {
-                if self.query.budget.is_some_and(|budget| self.work.looked_at >= budget) {
-                    self.incomplete = Some(Incomplete::Budget);
-                    return Ok(());
-                }
-                if self.work.looked_at.is_multiple_of(LOOKS)
-                    && self.query.deadline.is_some_and(|deadline| deadline.is_over())
-                {
-                    self.incomplete = Some(Incomplete::Deadline);
-                    return Ok(());
-                }
-                self.work.looked_at += 1;
-                self.judge(isa, slot)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Compares a slot in full, unless its codes rule it out.
-    #[inline(always)]
-    fn judge<I: Isa>(&mut self, isa: I, slot: Slot) -> Result<(), Error> {
-        if !self.query.admits(slot) || !self.on.slots.contains::<CHECK>(slot) {
-            return Ok(());
-        }
-        if let (Some((nodes, coded)), Some(limit)) = (self.coded, self.limit) {
-            self.work.by_code += 1;
-            if nodes.is_beyond::<I, CHECK>(isa, coded, slot.0, limit) {
-                return Ok(());
-            }
-        }
-        let vector = self.vectors.vector(slot)?;
-        self.work.in_full += 1;
-        let distance = self.target.distance(isa, &vector);
-        let near = self.query.within.is_none_or(|within| distance <= within);
-        self.admitted += usize::from(near);
-        if self.top.offer(Neighbour { distance, slot })
-            && let (Some((_, coded)), Some(off)) = (self.coded, self.off)
-        {
-            self.limit = Some(Limit::new(coded, off, self.top.limit()));
-        }
-        Ok(())
+        let slots = self.on.slots;
+        self.scan.look_at_all(isa, 0..slots.words(), |at| slots.word::<CHECK>(at))
     }
 }
 
@@ -398,12 +339,7 @@ pub(super) fn begin<'s, I: Isa, S: Scorer, const CHECK: bool>(
     let mut walk = Walk::new(graph.ground(), entry, scorer, (scratch, plan.view.ef));
     walk.stop_at(plan.view.stop, plan.k.max(K));
     if let (Way::Through, Some(filter)) = (plan.way, query.filter) {
-        let through = Through { filter, slots: on.slots, admitted: plan.admitted };
-        // What nobody asked for ends here, with nothing: then all that is admitted is looked at.
-        if !walk.go_through(isa, through, entry) && query.strategy.is_none() {
-            walk.end();
-            return None;
-        }
+        walk.go_through(isa, Through { filter, slots: on.slots }, entry);
     }
     if let Some(held) = plan.held {
         walk.pass_over(held);

@@ -6,7 +6,7 @@
 use base::Slot;
 
 use super::between::{Glance, Planes, Unpacked};
-use super::nodes::NodesInUse;
+use crate::codes::CodesInUse;
 use crate::lanes::{Isa, Work};
 use crate::{Error, Lent, Measure, Vectors};
 
@@ -108,7 +108,7 @@ impl Chooser for ChosenInFull<'_> {
 
 /// By codes.
 pub(super) struct ChosenByCode<'s> {
-    nodes: NodesInUse<'s>,
+    codes: CodesInUse<'s>,
     full: Full<'s>,
     /// The slot of the one who looks.
     looks: u32,
@@ -119,9 +119,9 @@ pub(super) struct ChosenByCode<'s> {
 }
 
 impl<'s> ChosenByCode<'s> {
-    pub(super) fn new(nodes: NodesInUse<'s>, full: Full<'s>, looks: u32) -> Self {
+    pub(super) fn new(codes: CodesInUse<'s>, full: Full<'s>, looks: u32) -> Self {
         let (slots, chosen, doubtful) = (Vec::new(), Vec::new(), Vec::new());
-        ChosenByCode { nodes, full, looks, slots, chosen, doubtful }
+        ChosenByCode { codes, full, looks, slots, chosen, doubtful }
     }
 
     /// Whether any of them is nearer by its code; leaves those of which that cannot be said in `doubtful`.
@@ -129,7 +129,7 @@ impl<'s> ChosenByCode<'s> {
     fn seems_nearer<I: Isa>(&mut self, isa: I, planes: &Planes<'_>, far: f32) -> bool {
         self.doubtful.clear();
         for (at, one) in self.chosen.iter().enumerate() {
-            match self.nodes.nearer_at_a_glance(isa, one, planes, far) {
+            match self.codes.nearer_at_a_glance(isa, one, planes, far) {
                 Glance::Nearer => return true,
                 Glance::Farther => {}
                 Glance::Doubtful => self.doubtful.push(at),
@@ -139,7 +139,7 @@ impl<'s> ChosenByCode<'s> {
         for at in 0..self.doubtful.len() {
             let doubtful = self.doubtful.get(at).copied().unwrap_or_default();
             let Some(one) = self.chosen.get(doubtful) else { continue };
-            match self.nodes.nearer(isa, one, planes, far) {
+            match self.codes.nearer(isa, one, planes, far) {
                 Glance::Nearer => return true,
                 Glance::Farther => {}
                 Glance::Doubtful => {
@@ -171,16 +171,16 @@ impl<'s> ChosenByCode<'s> {
 impl Chooser for ChosenByCode<'_> {
     #[inline(always)]
     fn keep<I: Isa>(&mut self, isa: I, slot: u32) -> Result<(), Error> {
-        if let Some(planes) = self.nodes.planes(isa, slot) {
+        if let Some(planes) = self.codes.planes(isa, slot) {
             self.slots.push(slot);
-            self.chosen.push(planes.unpacked(self.nodes.dim()));
+            self.chosen.push(planes.unpacked(self.codes.dim()));
         }
         Ok(())
     }
 
     #[inline(always)]
     fn is_any_nearer<I: Isa>(&mut self, isa: I, candidate: &Candidate) -> Result<bool, Error> {
-        let Some(planes) = self.nodes.planes(isa, candidate.slot) else { return Ok(true) };
+        let Some(planes) = self.codes.planes(isa, candidate.slot) else { return Ok(true) };
         if self.seems_nearer(isa, &planes, candidate.far) {
             return Ok(true);
         }
@@ -188,7 +188,7 @@ impl Chooser for ChosenByCode<'_> {
             return Ok(true);
         }
         self.slots.push(candidate.slot);
-        self.chosen.push(planes.unpacked(self.nodes.dim()));
+        self.chosen.push(planes.unpacked(self.codes.dim()));
         Ok(false)
     }
 }

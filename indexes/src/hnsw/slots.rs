@@ -2,10 +2,10 @@
 
 use base::Slot;
 
+use crate::SlotSet;
 use crate::lent::LentRows;
-use crate::shared::SharedSet;
+use crate::shared::{Lives, SharedSet};
 use crate::slots::{WORD, slots_of};
-use crate::{Error, SlotSet};
 
 /// How many bytes of words a row of an image's table has.
 pub(super) const ROW: usize = crate::rows::LINE;
@@ -23,30 +23,12 @@ pub(super) enum Slots {
     Lent(LentSlots),
 }
 
-/// A slot is taken from when it is taken up until it is given back. It is live when a search may find it; when it is
-/// removed, walks still go by it.
+/// Those of our own.
 #[derive(Debug)]
 pub(super) struct OwnSlots {
-    pub(super) live: SharedSet,
-    pub(super) removed: SharedSet,
-    pub(super) taken: SharedSet,
+    pub(super) lives: Lives,
     /// Those of the removed ones that are being detached: nobody may be linked to them any more.
     pub(super) doomed: SharedSet,
-}
-
-impl OwnSlots {
-    /// Why a slot that is taken cannot be taken up.
-    pub(super) fn why_not(&self, slot: Slot) -> Error {
-        match self.removed.contains(slot) {
-            true => Error::NotGivenBack { slot },
-            false => Error::There { slot },
-        }
-    }
-
-    /// Lets a slot be taken up again.
-    pub(super) fn let_go(&self, slot: u32) {
-        self.taken.remove(Slot(slot));
-    }
 }
 
 #[derive(Debug)]
@@ -66,14 +48,13 @@ fn lent_word<const CHECK: bool>(rows: &LentRows, at: usize) -> u64 {
 
 impl Slots {
     pub(super) fn new() -> Self {
-        let [live, removed, taken, doomed] = std::array::from_fn(|_| SharedSet::new());
-        Slots::Own(OwnSlots { live, removed, taken, doomed })
+        Slots::Own(OwnSlots { lives: Lives::new(), doomed: SharedSet::new() })
     }
 
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         match self {
-            Slots::Own(own) => own.live.len(),
+            Slots::Own(own) => own.lives.live.len(),
             Slots::Lent(lent) => lent.counts[0],
         }
     }
@@ -81,7 +62,7 @@ impl Slots {
     /// How many were removed, and are not given back.
     pub(super) fn removed(&self) -> usize {
         match self {
-            Slots::Own(own) => own.removed.len(),
+            Slots::Own(own) => own.lives.removed.len(),
             Slots::Lent(lent) => lent.counts[1],
         }
     }
@@ -89,7 +70,7 @@ impl Slots {
     /// How many words it takes to say what is in it.
     pub(super) fn words(&self) -> usize {
         match self {
-            Slots::Own(own) => own.taken.words(),
+            Slots::Own(own) => own.lives.taken.words(),
             Slots::Lent(lent) => lent.words,
         }
     }
@@ -98,7 +79,7 @@ impl Slots {
     #[inline(always)]
     pub(super) fn word<const CHECK: bool>(&self, at: usize) -> u64 {
         match self {
-            Slots::Own(own) => own.live.word(at),
+            Slots::Own(own) => own.lives.live.word(at),
             Slots::Lent(lent) => lent_word::<CHECK>(&lent.live, at),
         }
     }
@@ -106,7 +87,7 @@ impl Slots {
     /// A word of 64 slots that are removed.
     pub(super) fn removed_word(&self, at: usize) -> u64 {
         match self {
-            Slots::Own(own) => own.removed.word(at),
+            Slots::Own(own) => own.lives.removed.word(at),
             Slots::Lent(lent) => lent_word::<false>(&lent.removed, at),
         }
     }
@@ -138,22 +119,16 @@ impl Slots {
 
     /// A copy of our own.
     pub(super) fn copied(&self) -> Self {
-        let set = |word: &dyn Fn(usize) -> u64| {
-            let set = SlotSet::of_words((0..self.words()).map(word).collect());
-            SharedSet::from(&set)
-        };
-        let live = set(&|at| self.word::<false>(at));
-        let removed = set(&|at| self.removed_word(at) & !self.word::<false>(at));
-        let taken = set(&|at| self.word::<false>(at) | self.removed_word(at));
-        Slots::Own(OwnSlots { live, removed, taken, doomed: SharedSet::new() })
+        let words = || 0..self.words();
+        let live = SlotSet::of_words(words().map(|at| self.word::<false>(at)).collect());
+        let removed = SlotSet::of_words(words().map(|at| self.removed_word(at)).collect());
+        Slots::Own(OwnSlots { lives: Lives::of(&live, &removed), doomed: SharedSet::new() })
     }
 
     /// How many bytes it holds itself.
     pub(super) fn bytes(&self) -> usize {
         match self {
-            Slots::Own(OwnSlots { live, removed, taken, doomed }) => {
-                live.bytes() + removed.bytes() + taken.bytes() + doomed.bytes()
-            }
+            Slots::Own(OwnSlots { lives, doomed }) => lives.bytes() + doomed.bytes(),
             Slots::Lent(_) => 0,
         }
     }

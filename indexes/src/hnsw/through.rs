@@ -16,10 +16,10 @@ use crate::slots::slots_of;
 /// Others are gone through if they are more than one of so many neighbours.
 const REJECTED: usize = 10;
 
-/// A walk is not worth its while that begins where not one of so many is admitted of those that should be.
-const FEWER: usize = 2;
+/// A filter is far from nodes around which not one of so many is admitted of those that should be.
+const FEWER: usize = 4;
 
-/// If that are no more than so many, it says nothing.
+/// If those that should be are no more than so many, that says nothing.
 const EXPECTED: usize = 8;
 
 /// So many admitted ones are looked at where the walk begins, wherever they are: what is nearest may lie in a part of the graph
@@ -31,8 +31,6 @@ const SAMPLE: usize = 32;
 pub(super) struct Through<'s> {
     pub(super) filter: &'s SlotSet,
     pub(super) slots: &'s Slots,
-    /// How many are admitted.
-    pub(super) admitted: usize,
 }
 
 impl Through<'_> {
@@ -41,8 +39,7 @@ impl Through<'_> {
         self.filter.contains(Slot(node)) && self.slots.contains::<CHECK>(Slot(node))
     }
 
-    /// Marks what is next to a node, and leaves those in `fresh` that are admitted and were not seen before. Says how many it
-    /// asked whether they are, and how many of them are.
+    /// Marks what is next to a node, and leaves those in `fresh` that are admitted and were not seen before.
     #[inline(never)]
     pub(super) fn mark<I: Isa, const CHECK: bool>(
         &self,
@@ -50,14 +47,13 @@ impl Through<'_> {
         (ground, node): (&Level, u32),
         visited: &mut Visited,
         (fresh, others): (&mut Vec<u32>, &mut Vec<u32>),
-    ) -> (usize, usize) {
+    ) {
         visited.mark(ground.links::<CHECK>(node), others);
         let next = others.len();
         fresh.clear();
         fresh.extend(others.iter().copied().filter(|node| self.admits::<CHECK>(*node)));
-        let (mut asked, mut admitted) = (next, fresh.len());
         if (next - fresh.len()) * REJECTED <= next {
-            return (asked, admitted);
+            return;
         }
         others.retain(|node| !self.admits::<CHECK>(*node));
         for other in &*others {
@@ -65,18 +61,29 @@ impl Through<'_> {
         }
         let most = ground.degree().max(next);
         for other in &*others {
-            for node in ground.links::<CHECK>(*other) {
-                asked += 1;
-                if self.admits::<CHECK>(node) {
-                    admitted += 1;
-                    fresh.extend(visited.is_new(node).then_some(node));
-                }
-            }
+            let next = ground.links::<CHECK>(*other).filter(|node| self.admits::<CHECK>(*node));
+            fresh.extend(next.filter(|node| visited.is_new(*node)));
             if fresh.len() >= most {
                 break;
             }
         }
-        (asked, admitted)
+    }
+
+    /// Whether far fewer are admitted around these nodes than elsewhere, where it is so many: no walk among the admitted ones leads
+    /// to what is nearest to something that is here.
+    pub(super) fn is_far_from<const CHECK: bool>(
+        &self,
+        ground: &Level,
+        nodes: impl Iterator<Item = u32>,
+        admitted: usize,
+    ) -> bool {
+        let (mut asked, mut found) = (0, 0);
+        for next in nodes.flat_map(|node| ground.links::<CHECK>(node)) {
+            asked += 1;
+            found += usize::from(self.admits::<CHECK>(next));
+        }
+        let expected = asked * admitted / self.slots.len().max(1);
+        expected >= EXPECTED && found * FEWER < expected
     }
 
     /// Some that are admitted, from all over.
@@ -92,8 +99,7 @@ impl Through<'_> {
     }
 }
 
-/// Begins a walk at a node, be it admitted or not. Says whether it is worth its while: not where there are far fewer admitted ones
-/// around than elsewhere, as a query then is where no walk among them leads.
+/// Begins a walk at a node, be it admitted or not.
 #[inline(never)]
 pub(super) fn begin<I: Isa, S: Scorer, const CHECK: bool>(
     isa: I,
@@ -101,12 +107,9 @@ pub(super) fn begin<I: Isa, S: Scorer, const CHECK: bool>(
     (ground, entry): (&Level, u32),
     visited: &mut Visited,
     (fresh, others): (&mut Vec<u32>, &mut Vec<u32>),
-) -> bool {
+) {
     visited.mark_one(entry, others);
-    let on = (ground, entry);
-    let (asked, admitted) = through.mark::<I, CHECK>(isa, on, visited, (fresh, others));
-    let expected = asked.saturating_mul(through.admitted) / through.slots.len().max(1);
-    let worth = expected < EXPECTED || admitted * FEWER >= expected;
+    through.mark::<I, CHECK>(isa, (ground, entry), visited, (fresh, others));
     if through.admits::<CHECK>(entry) {
         fresh.push(entry);
     }
@@ -114,5 +117,4 @@ pub(super) fn begin<I: Isa, S: Scorer, const CHECK: bool>(
     for node in &*fresh {
         scorer.fetch(isa, *node);
     }
-    worth
 }

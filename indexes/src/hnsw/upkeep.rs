@@ -12,18 +12,33 @@
 
 mod mend;
 mod reach;
+#[cfg(test)]
+mod tests;
 
 use base::Slot;
 
 use self::reach::Reach;
 use super::Hnsw;
 use super::body::Body;
+use super::links::Level;
+use super::plan::Plan;
 use super::slots::OwnSlots;
+use crate::codes::Codes;
 use crate::shared::{Closed, Moment};
 use crate::{Error, Probe, Query, SlotSet, Step, Vectors};
 
-/// So many slots are looked for by their own vectors when a sweep is done.
+/// So many slots are looked for by their own vectors when a sweep is done, and no more than one of so many.
 const PROBED: usize = 64;
+const PROBED_PART: usize = 32;
+
+/// Looking for one takes as long as looking at so many slots for each that is kept in view.
+const PROBE: usize = 10;
+
+/// Others may write after so much effort at most.
+const AT_A_TIME: usize = 1_000;
+
+/// Linking some anew may take the last link from others, though seldom: it is looked so often again.
+const ROUNDS: usize = 8;
 
 /// What is under way.
 #[derive(Debug, Default)]
@@ -37,8 +52,9 @@ struct Sweep {
     doomed: SlotSet,
     /// Their nodes above the ground: on which level, and which.
     upper: Vec<(usize, u32)>,
-    /// How many had to be linked anew.
+    /// How many no walk could come to, and how often those were linked anew.
     lost: usize,
+    rounds: usize,
     phase: Phase,
 }
 
@@ -51,12 +67,14 @@ enum Phase {
     Reaching(Reach),
     /// Links these anew.
     Joining(Vec<u32>),
+    /// Looks for these by their own vectors.
+    Probing(Vec<Slot>, Probe),
     /// Nothing leads to them; some may be on them.
     Leaving(Moment),
     /// Nobody is on them; some may be reading their codes.
     Closing(Closed),
-    /// Nobody has anything of them.
-    Gone,
+    /// Nobody has anything of them: these are left to be given back.
+    Gone(Vec<u32>),
 }
 
 /// What an upkeep has of the graph: what may be changed, and the vectors.
@@ -79,18 +97,22 @@ impl Hnsw {
         let mut upkeep = self.writers.upkeep.lock();
         let mut left = effort.max(1);
         let mut step = Step::default();
-        if upkeep.sweep.is_none() && own.removed.len() > 0 {
+        if upkeep.sweep.is_none() && own.lives.removed.len() > 0 {
             upkeep.sweep = Some(self.begin_sweep(at));
         }
-        if let Some(sweep) = &mut upkeep.sweep {
-            while left > 0 && self.go_on(sweep, at, &mut left)? {}
-            if matches!(sweep.phase, Phase::Gone) {
-                let _beside_others = self.writers.writing.read();
-                step.given_back = give_back(sweep, at);
-                upkeep.sweep = None;
+        while let Some(sweep) = upkeep.sweep.as_mut().filter(|_| left > 0) {
+            // In between others may write.
+            let mut some = left.min(AT_A_TIME);
+            left -= some;
+            let goes_on = self.go_on(sweep, at, &mut some, &mut step.given_back)?;
+            left += some;
+            match &sweep.phase {
+                Phase::Gone(slots) if slots.is_empty() => upkeep.sweep = None,
+                _ if goes_on => {}
+                _ => break,
             }
         }
-        step.more = own.removed.len() > 0;
+        step.more = own.lives.removed.len() > 0;
         Ok(step)
     }
 
@@ -99,119 +121,166 @@ impl Hnsw {
     fn begin_sweep(&self, at: At<'_>) -> Sweep {
         let At { body, own, .. } = at;
         let _alone = self.writers.writing.write();
-        let doomed = own.removed.now();
+        let doomed = own.lives.removed.now();
         doomed.iter().for_each(|slot| _ = own.doomed.insert(slot));
         let graph = &body.graph;
         if let Some(entry) = graph.entry() {
             let slot = graph.level(entry.level).map(|level| level.slot::<false>(entry.node));
-            if slot.is_none_or(|slot| !own.live.contains(Slot(slot))) {
-                let other = graph.highest(|slot| own.live.contains(Slot(slot)));
+            if slot.is_none_or(|slot| !own.lives.live.contains(Slot(slot))) {
+                let other = graph.highest(|slot| own.lives.live.contains(Slot(slot)));
                 graph.move_entry(Some(entry), other);
             }
         }
         let phase = Phase::Mending { level: graph.height(), node: 0 };
-        Sweep { doomed, upper: Vec::new(), lost: 0, phase }
+        Sweep { doomed, upper: Vec::new(), lost: 0, rounds: 0, phase }
     }
 
-    /// Goes on with a sweep; says whether it is worth going on at once.
-    fn go_on(&self, sweep: &mut Sweep, at: At<'_>, left: &mut usize) -> Result<bool, Error> {
-        let beside_others = self.writers.writing.read();
-        match &mut sweep.phase {
+    /// Goes on with a sweep; says whether it is worth going on at once. If something goes wrong, it goes on behind that the next
+    /// time.
+    fn go_on(
+        &self,
+        sweep: &mut Sweep,
+        at: At<'_>,
+        left: &mut usize,
+        given_back: &mut Vec<Slot>,
+    ) -> Result<bool, Error> {
+        let _beside_others = self.writers.writing.read();
+        let Sweep { doomed, upper, lost: lost_before, rounds, phase } = sweep;
+        match phase {
             Phase::Mending { level, node } => {
-                let Some(nodes) = at.body.graph.level(*level) else {
-                    *level = level.saturating_sub(1);
-                    return Ok(true);
-                };
-                let end = nodes.end().min(u32::MAX as usize) as u32;
-                while *node < end && *left > 0 {
-                    let took = self.mend(at, &sweep.doomed, (*level, *node), &mut sweep.upper)?;
-                    *left = left.saturating_sub(took);
-                    *node += 1;
+                if self.mend_some(at, doomed, (level, node), (upper, left))? {
+                    *phase = Phase::Reaching(Reach::begin(at, doomed, upper));
                 }
-                if *node >= end {
-                    sweep.phase = match level.checked_sub(1) {
-                        Some(level) => Phase::Mending { level, node: 0 },
-                        None => Phase::Reaching(Reach::begin(at)),
-                    };
-                }
-                Ok(true)
             }
             Phase::Reaching(reach) => {
-                if reach.go_on(at, left) {
-                    sweep.phase = Phase::Joining(reach.lost(at));
+                if reach.go_on(at, (doomed, upper), left) {
+                    let lost = reach.lost(at);
+                    *lost_before += lost.len();
+                    *phase = match lost.is_empty() || *rounds == ROUNDS {
+                        true => self.begin_probe(at, *lost_before),
+                        false => Phase::Joining(lost),
+                    };
                 }
-                Ok(true)
             }
             Phase::Joining(lost) => {
-                while let Some(slot) = lost.last().filter(|_| *left > 0) {
+                while let Some(slot) = lost.pop_if(|_| *left > 0) {
                     *left = left.saturating_sub(self.config.ef_construction);
-                    self.join(at, *slot)?;
-                    sweep.lost += 1;
-                    lost.pop();
+                    self.join(at, slot)?;
                 }
                 if lost.is_empty() {
-                    drop(beside_others);
-                    self.note_probe(at, sweep.lost)?;
-                    let _beside_others = self.writers.writing.read();
-                    for (level, node) in &sweep.upper {
+                    *rounds += 1;
+                    *phase = Phase::Reaching(Reach::begin(at, doomed, upper));
+                }
+            }
+            Phase::Probing(slots, probe) => {
+                while let Some(slot) = slots.pop_if(|_| *left > 0) {
+                    *left = left.saturating_sub(PROBE * self.config.ef_search);
+                    self.look_for(at, slot, probe)?;
+                }
+                if slots.is_empty() {
+                    *self.writers.probe.lock() = Some(*probe);
+                    for (level, node) in upper.iter() {
                         at.body.graph.level(*level).into_iter().for_each(|it| it.forget(*node));
                     }
-                    sweep.phase = Phase::Leaving(self.readers.moment());
+                    *phase = Phase::Leaving(self.readers.moment());
                 }
-                Ok(true)
             }
-            Phase::Leaving(moment) => {
-                let gone = self.readers.are_gone(*moment);
-                if gone {
-                    let rows = at.body.nodes.as_ref().and_then(|nodes| nodes.own());
-                    let close = |rows: &crate::shared::Rows| {
-                        rows.close(sweep.doomed.iter().map(|slot| slot.0))
-                    };
-                    sweep.phase = rows.map(close).map_or(Phase::Gone, Phase::Closing);
-                }
-                Ok(gone && matches!(sweep.phase, Phase::Closing(_)))
+            Phase::Leaving(_) | Phase::Closing(_) | Phase::Gone(_) => {
+                return Ok(self.let_go(sweep, at, (left, given_back)));
             }
-            Phase::Closing(_) => {
-                let phase = std::mem::replace(&mut sweep.phase, Phase::Gone);
-                let rows = at.body.nodes.as_ref().and_then(|nodes| nodes.own());
-                if let (Phase::Closing(closed), Some(rows)) = (phase, rows)
-                    && let Err(closed) = rows.give_back(closed)
-                {
-                    sweep.phase = Phase::Closing(closed);
-                }
-                Ok(false)
-            }
-            Phase::Gone => Ok(false),
         }
+        Ok(true)
     }
 
-    /// Looks for some slots by their own vectors.
-    fn note_probe(&self, at: At<'_>, lost: usize) -> Result<(), Error> {
-        let every = at.own.live.len().div_ceil(PROBED).max(1);
-        let mut probe = Probe { looked_for: 0, found: 0, lost };
-        for slot in at.own.live.iter().step_by(every) {
-            let vector = at.vectors.vector(slot)?;
-            let own = self.measure.distance(&vector, &vector);
-            let view = self.view(self.config.ef_search);
-            let found = self.search_in(&Query::new(&vector).k(1), Some(view), at.vectors)?;
-            probe.looked_for += 1;
-            probe.found += found.neighbours.iter().filter(|it| it.distance <= own).count();
+    /// Mends some of what is linked to doomed slots, from the top down; says whether that was all.
+    fn mend_some(
+        &self,
+        at: At<'_>,
+        doomed: &SlotSet,
+        (level, node): (&mut usize, &mut u32),
+        (upper, left): (&mut Vec<(usize, u32)>, &mut usize),
+    ) -> Result<bool, Error> {
+        let end = at.body.graph.level(*level).map_or(0, Level::end).min(u32::MAX as usize) as u32;
+        while *node < end && *left > 0 {
+            *node += 1;
+            let took = self.mend(at, doomed, (*level, *node - 1), upper)?;
+            *left = left.saturating_sub(took);
         }
-        *self.writers.probe.lock() = Some(probe);
+        if *node < end {
+            return Ok(false);
+        }
+        let below = level.checked_sub(1);
+        (*level, *node) = (below.unwrap_or(0), if below.is_some() { 0 } else { *node });
+        Ok(below.is_none())
+    }
+
+    /// Gives back what nothing leads to, once nobody has anything of it; says whether it is worth going on at once.
+    fn let_go(
+        &self,
+        sweep: &mut Sweep,
+        at: At<'_>,
+        (left, given_back): (&mut usize, &mut Vec<Slot>),
+    ) -> bool {
+        let Sweep { doomed, upper, phase, .. } = sweep;
+        let doomed = || doomed.iter().map(|slot| slot.0);
+        let rows = at.body.codes.as_ref().and_then(Codes::own);
+        *phase = match std::mem::replace(phase, Phase::Gone(Vec::new())) {
+            Phase::Leaving(moment) if !self.readers.are_gone(moment) => {
+                *phase = Phase::Leaving(moment);
+                return false;
+            }
+            Phase::Leaving(_) => match rows {
+                Some(rows) => Phase::Closing(rows.close(doomed())),
+                None => Phase::Gone(doomed().collect()),
+            },
+            Phase::Closing(closed) => match rows.map(|rows| rows.give_back(closed)) {
+                Some(Err(closed)) => {
+                    *phase = Phase::Closing(closed);
+                    return false;
+                }
+                _ => Phase::Gone(doomed().collect()),
+            },
+            Phase::Gone(mut slots) => {
+                let graph = &at.body.graph;
+                for (level, node) in upper.drain(..) {
+                    graph.level(level).into_iter().for_each(|level| level.give_back(node));
+                }
+                while let Some(slot) = slots.pop_if(|_| *left > 0) {
+                    *left -= 1;
+                    graph.ground().put(slot, []);
+                    at.own.doomed.remove(Slot(slot));
+                    at.own.lives.let_go(Slot(slot));
+                    given_back.push(Slot(slot));
+                }
+                Phase::Gone(slots)
+            }
+            other => other,
+        };
+        true
+    }
+
+    /// Chooses slots to look for.
+    fn begin_probe(&self, at: At<'_>, lost: usize) -> Phase {
+        let live = &at.own.lives.live;
+        let every = live.len().div_ceil(PROBED).max(PROBED_PART);
+        Phase::Probing(
+            live.iter().step_by(every).collect(),
+            Probe { looked_for: 0, found: 0, lost },
+        )
+    }
+
+    /// Looks for a slot by its own vector, by one walk.
+    fn look_for(&self, at: At<'_>, slot: Slot, probe: &mut Probe) -> Result<(), Error> {
+        if !at.own.lives.live.contains(slot) {
+            return Ok(());
+        }
+        let vector = at.vectors.vector(slot)?;
+        let own = self.measure.distance(&vector, &vector);
+        let here = at.own.lives.live.len();
+        let plan = Plan::once(self.view(self.config.ef_search), 1, here);
+        let found = self.search_by(&Query::new(&vector).k(1), plan, at.vectors)?;
+        probe.looked_for += 1;
+        probe.found += found.neighbours.iter().filter(|it| it.distance <= own).count();
         Ok(())
     }
-}
-
-/// Gives the slots of a sweep back, of which nobody has anything.
-fn give_back(sweep: &Sweep, At { body, own, .. }: At<'_>) -> Vec<Slot> {
-    for (level, node) in &sweep.upper {
-        body.graph.level(*level).into_iter().for_each(|level| level.give_back(*node));
-    }
-    for slot in sweep.doomed.iter() {
-        body.graph.ground().put(slot.0, []);
-        own.doomed.remove(slot);
-        own.removed.remove(slot);
-        own.let_go(slot.0);
-    }
-    sweep.doomed.iter().collect()
 }

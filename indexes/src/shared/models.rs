@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use loom::cell::Cell;
+use loom::sync::RwLock;
 use loom::sync::atomic::{AtomicU32, Ordering};
 use loom::thread;
 
@@ -158,5 +159,73 @@ fn who_takes_a_row_up_again_need_not_be_who_gave_it_back() {
         row.free();
         writer.join().unwrap();
         reader.join().unwrap();
+    });
+}
+
+/// A slot without a gate, whose vector nothing guards but that no link leads to it when it is overwritten.
+struct Linked {
+    readers: Readers,
+    /// Held by all who set links, and alone by who dooms the slot.
+    writing: RwLock<()>,
+    doomed: AtomicU32,
+    /// Whether nodes are linked to it.
+    links: [AtomicU32; 2],
+    vector: Cell<u32>,
+}
+
+impl Linked {
+    /// What a walk does.
+    fn read(&self) {
+        let _pin = self.readers.pin();
+        if self.links.iter().any(|link| link.load(Ordering::Relaxed) == 1) {
+            self.vector.get();
+        }
+    }
+
+    /// What who inserts does: it comes to the slot, and links another node to it.
+    fn insert(&self) {
+        let _beside_others = self.writing.read().unwrap();
+        let _pin = self.readers.pin();
+        let [first, second] = &self.links;
+        if first.load(Ordering::Relaxed) == 1 {
+            self.vector.get();
+            if self.doomed.load(Ordering::Relaxed) == 0 {
+                second.store(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// What a sweep does; says whether all are gone who might be on the slot.
+    fn sweep(&self) -> bool {
+        {
+            let _alone = self.writing.write().unwrap();
+            self.doomed.store(1, Ordering::Relaxed);
+        }
+        self.links.iter().for_each(|link| link.store(0, Ordering::Relaxed));
+        let moment = self.readers.moment();
+        self.readers.are_gone(moment)
+    }
+}
+
+#[test]
+fn a_vector_is_overwritten_only_when_no_link_leads_to_it_and_nobody_is_there() {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(|| {
+        let slot = Arc::new(Linked {
+            readers: Readers::new(),
+            writing: RwLock::new(()),
+            doomed: AtomicU32::new(0),
+            links: [AtomicU32::new(1), AtomicU32::new(0)],
+            vector: Cell::new(OLD),
+        });
+        let [reading, writing] = [0; 2].map(|_| Arc::clone(&slot));
+        let reader = thread::spawn(move || reading.read());
+        let writer = thread::spawn(move || writing.insert());
+        if slot.sweep() {
+            slot.vector.set(NEW);
+        }
+        reader.join().unwrap();
+        writer.join().unwrap();
     });
 }

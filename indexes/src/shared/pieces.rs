@@ -49,8 +49,16 @@ impl<T: Zeroable> Pieces<T> {
     /// A row; nothing, if there is no room for it.
     #[inline(always)]
     pub(crate) fn row(&self, row: usize) -> &[T] {
+        self.rows(row, 1)
+    }
+
+    /// So many rows, a power of two, from a multiple of it on; nothing, if there is no room for them, or they are too many to
+    /// lie in one piece.
+    #[inline(always)]
+    pub(crate) fn rows(&self, row: usize, count: usize) -> &[T] {
         // No piece is so long: what is beyond all of them must not be found in one.
-        if row > u32::MAX as usize {
+        let is_whole = count.is_power_of_two() && count <= FIRST_MIN && row.is_multiple_of(count);
+        if row > u32::MAX as usize || !is_whole {
             return &[];
         }
         let (piece, at) = self.place(row);
@@ -61,9 +69,10 @@ impl<T: Zeroable> Pieces<T> {
         }
         // SAFETY: the piece was made by `make`, with `len` cells. It has `1 << first << piece` rows, and `at` is below that.
         let row = unsafe { cells.add(at * self.width) };
-        // SAFETY: for the same reason all cells of the row are in the piece; they were there before its first one was stored, and
-        // are until `self` is dropped.
-        unsafe { std::slice::from_raw_parts(row, self.width) }
+        // SAFETY: for the same reason all cells of the row are in the piece; those of the rows behind it are, too, as every piece
+        // begins and ends at a multiple of `FIRST_MIN` rows, and so of `count`. They were there before the piece's first one was
+        // stored, and are until `self` is dropped.
+        unsafe { std::slice::from_raw_parts(row, self.width * count) }
     }
 
     /// A row, for which room is made, and for all before it.
@@ -142,6 +151,20 @@ mod tests {
             places.sort_unstable();
             assert!(places.windows(2).all(|two| two[1] - two[0] >= 24));
         }
+    }
+
+    #[test]
+    fn rows_that_belong_together_lie_one_behind_the_other() {
+        let pieces = Pieces::<u64>::new(3, 64);
+        pieces.make(200);
+        for count in [1, 2, 16, 64] {
+            for row in (0..448).step_by(count) {
+                let rows = pieces.rows(row, count);
+                assert_eq!((rows.as_ptr(), rows.len()), (pieces.row(row).as_ptr(), 3 * count));
+            }
+        }
+        let none = [(0, 3), (8, 16), (0, 128), (0, 0), (448, 64), (usize::MAX - 15, 16)];
+        assert!(none.iter().all(|(row, count)| pieces.rows(*row, *count).is_empty()));
     }
 
     #[test]

@@ -31,6 +31,21 @@ pub(crate) struct RowsInUse<'p> {
     rows: &'p Rows,
 }
 
+/// Rows that lie one behind the other, for as long as somebody has a pin.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RunInUse<'p> {
+    lines: &'p [Bytes],
+    width: usize,
+}
+
+impl<'p> RunInUse<'p> {
+    /// The first part of one of them, without its gate; nothing, if it is not open.
+    #[inline(always)]
+    pub(crate) fn first(self, at: usize) -> &'p [u8] {
+        first_of(self.lines.get(at * self.width..(at + 1) * self.width).unwrap_or_default())
+    }
+}
+
 /// A row that is to be written, or put back when this is dropped.
 #[derive(Debug)]
 #[must_use = "the row is put back at once"]
@@ -132,16 +147,28 @@ unsafe fn lend(lines: &[Bytes], len: usize) -> &[u8] {
     unsafe { std::slice::from_raw_parts(place(lines), len) }
 }
 
+/// The first part of a row that is in use, without its gate; nothing, if it is not open.
+#[inline(always)]
+fn first_of(lines: &[Bytes]) -> &[u8] {
+    if !gate_of(lines).is_some_and(Gate::is_open) {
+        return &[];
+    }
+    // SAFETY: the gate is open, and rows in use are under a pin.
+    unsafe { lend(lines, lines.len() * BYTES - GATE) }
+}
+
 impl<'p> RowsInUse<'p> {
     /// The first part of a row, without its gate; nothing, if it is not open.
     #[inline(always)]
     pub(crate) fn first(self, at: usize) -> &'p [u8] {
-        let lines = self.rows.first.row(at);
-        if !gate_of(lines).is_some_and(Gate::is_open) {
-            return &[];
-        }
-        // SAFETY: the gate is open, and rows in use are under a pin.
-        unsafe { lend(lines, lines.len() * BYTES - GATE) }
+        first_of(self.rows.first.row(at))
+    }
+
+    /// So many rows, a power of two and few, from a multiple of it on.
+    #[inline(always)]
+    pub(crate) fn run(self, at: usize, count: usize) -> RunInUse<'p> {
+        let lines = self.rows.first.rows(at, count);
+        RunInUse { lines, width: lines.len() / count.max(1) }
     }
 
     /// Both parts of a row; nothing, if it is not open.

@@ -50,8 +50,10 @@ impl SharedSet {
     pub(crate) fn insert(&self, slot: Slot) -> bool {
         let (at, bit) = place(slot);
         let Some(word) = self.words.make(at).first() else { return false };
+        // Before others see it, and may take it out again: there are never more than are counted.
+        self.len.fetch_add(1, Ordering::Relaxed);
         let new = word.fetch_or(bit, Ordering::AcqRel) & bit == 0;
-        self.len.fetch_add(usize::from(new), Ordering::Relaxed);
+        self.len.fetch_sub(usize::from(!new), Ordering::Relaxed);
         // Who reads it goes on reading it from its own memory, as long as it stays the same.
         if self.end.load(Ordering::Acquire) <= at {
             self.end.fetch_max(at + 1, Ordering::AcqRel);

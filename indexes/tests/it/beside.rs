@@ -9,19 +9,25 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use indexes::{
-    Flat, Hnsw, HnswConfig, Index, Lent, Metric, Query, Slot, SlotSet, Unreadable, Vectors,
+    Flat, Hnsw, HnswConfig, Index, Lent, Metric, Query, Slot, SlotSet, Strategy, Unreadable,
+    Vectors,
 };
 
 use crate::given::{Kind, Random};
-use crate::graph::give_back;
+use crate::graph::{give_back, walk};
 
-const DIM: usize = 64;
 const SLOTS: usize = 600;
 const WRITERS: usize = 3;
 const READERS: usize = 4;
 
+/// Whose vector is gone has none.
+const NONE: usize = usize::MAX;
+
+/// So many slots are given back and not used for a while: whoever still reads their vectors fails.
+const IDLE: usize = 40;
+
 /// How often each writer changes something.
-const CHANGES: usize = 700;
+const CHANGES: usize = 900;
 
 /// A life of a slot.
 #[derive(Clone, Copy, Debug)]
@@ -48,12 +54,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl World {
-    fn new() -> Self {
-        let (_, vectors) = Kind::Clustered.set(DIM, 1, 2_000, 71);
+    fn new(dim: usize) -> Self {
+        let (_, vectors) = Kind::Clustered.set(dim, 1, 2_000, 71);
         World {
             clock: AtomicU64::new(0),
             vectors,
-            has: (0..SLOTS).map(|_| AtomicUsize::new(0)).collect(),
+            has: (0..SLOTS).map(|_| AtomicUsize::new(NONE)).collect(),
             lives: (0..SLOTS).map(|_| Mutex::new(Vec::new())).collect(),
         }
     }
@@ -95,12 +101,13 @@ impl World {
 
 impl Vectors for World {
     fn dim(&self) -> usize {
-        DIM
+        self.vectors[0].len()
     }
 
     fn vector(&self, slot: Slot) -> Result<Lent<'_>, Unreadable> {
         let has = self.has.get(slot.0 as usize).ok_or_else(|| Unreadable::not_there(slot))?;
-        Ok(self.vectors[has.load(Ordering::SeqCst)].as_slice().into())
+        let vector = self.vectors.get(has.load(Ordering::SeqCst));
+        Ok(vector.ok_or_else(|| Unreadable::not_there(slot))?.as_slice().into())
     }
 }
 
@@ -117,7 +124,7 @@ fn write(world: &World, index: &dyn Index, free: &Mutex<VecDeque<usize>>, seed: 
                 let vector = random.below(world.vectors.len());
                 world.insert(index, slot, vector);
                 mine.push(slot);
-                let query = Query::new(&world.vectors[vector]).k(20);
+                let query = walk(&world.vectors[vector]).k(20);
                 let all = index.search(&query.recall(1.0), world).expect("found").neighbours;
                 let near = all.last().is_some_and(|last| all.len() == 20 && last.distance == 0.0);
                 let it = Slot(slot as u32);
@@ -139,8 +146,8 @@ fn write(world: &World, index: &dyn Index, free: &Mutex<VecDeque<usize>>, seed: 
     assert!(found * 100 >= inserted * 95, "of {inserted} that were inserted {found} are found");
 }
 
-fn stress(index: &dyn Index) {
-    let world = World::new();
+fn stress(index: &dyn Index, dim: usize, effort: usize) {
+    let world = World::new(dim);
     let free: Mutex<VecDeque<usize>> = Mutex::new((0..SLOTS).collect());
     let done = AtomicBool::new(false);
     let looked = AtomicUsize::new(0);
@@ -153,20 +160,29 @@ fn stress(index: &dyn Index) {
                 let visible = |slot: Slot| shown.contains(slot);
                 while !done.load(Ordering::SeqCst) {
                     let vector = &world.vectors[random.below(world.vectors.len())];
-                    let query = Query::new(vector).k(10);
+                    let query = walk(vector).k(10);
                     world.look(index, &query, vector);
-                    let some = index.search(&query.visible(&visible), world).expect("found");
-                    assert!(some.neighbours.iter().all(|it| shown.contains(it.slot)));
+                    let ways = [Strategy::Exact, Strategy::Walk, Strategy::Through];
+                    let way = ways[random.below(ways.len())];
+                    for query in [query.visible(&visible), query.filter(shown).strategy(way)] {
+                        let some = index.search(&query, world).expect("found");
+                        assert!(some.neighbours.iter().all(|it| shown.contains(it.slot)));
+                    }
                     looked.fetch_add(1, Ordering::SeqCst);
                 }
             });
         }
         let clearing = scope.spawn(|| {
-            let mut given_back = 0;
+            let (mut given_back, mut idle) = (0, VecDeque::new());
             while !done.load(Ordering::SeqCst) {
-                let step = index.step(&world, 300).expect("all can be read");
+                let step = index.step(&world, effort).expect("all can be read");
                 given_back += step.given_back.len();
-                lock(&free).extend(step.given_back.iter().map(|slot| slot.0 as usize));
+                for slot in step.given_back.iter().map(|slot| slot.0 as usize) {
+                    world.has[slot].store(NONE, Ordering::SeqCst);
+                    idle.push_back(slot);
+                }
+                let used = idle.len().saturating_sub(IDLE);
+                lock(&free).extend(idle.drain(..used));
                 std::thread::yield_now();
             }
             given_back
@@ -180,7 +196,8 @@ fn stress(index: &dyn Index) {
         let written: Vec<_> = writers.into_iter().map(|writer| writer.join()).collect();
         done.store(true, Ordering::SeqCst);
         assert!(written.into_iter().all(|it| it.is_ok()));
-        assert!(clearing.join().is_ok_and(|given_back| given_back > SLOTS));
+        let given_back = clearing.join().expect("all can be read");
+        assert!(given_back > SLOTS, "{given_back}");
     });
     assert!(looked.into_inner() > 100);
     check_rest(&world, index);
@@ -202,7 +219,7 @@ fn check_rest(world: &World, index: &dyn Index) {
     let mut missed = 0;
     for slot in alive {
         let vector = &world.vectors[world.has[slot].load(Ordering::SeqCst)];
-        let found = index.search(&Query::new(vector).k(1), world).expect("found").neighbours;
+        let found = index.search(&walk(vector).k(1), world).expect("found").neighbours;
         missed += usize::from(found.first().is_none_or(|it| it.distance > 0.0));
     }
     assert!(missed <= 3, "{missed} are missed");
@@ -210,18 +227,63 @@ fn check_rest(world: &World, index: &dyn Index) {
 
 #[test]
 fn a_graph_shows_what_is_there_to_many_while_many_change_it() {
-    stress(&Hnsw::new(DIM, Metric::L2, HnswConfig::default().m(8).ef_construction(60)));
+    let graph = Hnsw::new(64, Metric::L2, HnswConfig::default().m(8).ef_construction(60));
+    stress(&graph, 64, 300);
+}
+
+/// Without codes a walk reads vectors, and with few links there are more levels.
+#[test]
+fn so_does_a_graph_that_has_no_codes() {
+    stress(
+        &Hnsw::new(8, Metric::L2, HnswConfig::default().m(4).ef_construction(40)),
+        8,
+        usize::MAX,
+    );
 }
 
 #[test]
 fn a_flat_index_shows_what_is_there_to_many_while_many_change_it() {
-    stress(&Flat::new(DIM, Metric::L2));
+    stress(&Flat::new(64, Metric::L2), 64, 300);
+}
+
+/// Nobody waits for a search that is under way, and it waits for nobody.
+#[test]
+fn a_search_holds_up_nobody_who_changes_the_index() {
+    for index in [
+        &Hnsw::new(64, Metric::L2, HnswConfig::default()) as &dyn Index,
+        &Flat::new(64, Metric::L2),
+        &Flat::plain(64, Metric::L2),
+    ] {
+        let world = World::new(64);
+        (0..300).for_each(|slot| world.insert(index, slot, slot));
+        let asked = AtomicUsize::new(0);
+        let visible = |slot: Slot| {
+            match asked.fetch_add(1, Ordering::SeqCst) {
+                0 => (300..310).for_each(|slot| world.insert(index, slot, slot)),
+                1 => (0..10).for_each(|slot| world.remove(index, slot)),
+                // What is read is not given back.
+                2 => (0..50).for_each(|_| {
+                    assert_eq!(index.step(&world, usize::MAX).expect("whole").given_back, []);
+                }),
+                _ => {}
+            }
+            slot.0.is_multiple_of(2)
+        };
+        let query = Query::new(&world.vectors[5]).visible(&visible);
+        let found = index.search(&query, &world).expect("found").neighbours;
+        assert!(found.len() == 10 && asked.into_inner() > 10);
+        assert_eq!(give_back(index, &world).len(), 10);
+        let all = index.search(&Query::new(&world.vectors[5]).k(SLOTS), &world).expect("found");
+        let mut slots: Vec<_> = all.neighbours.iter().map(|it| it.slot.0).collect();
+        slots.sort_unstable();
+        assert_eq!(slots, (10..310).collect::<Vec<_>>());
+    }
 }
 
 #[test]
 fn a_graph_in_an_image_is_searched_while_it_is_changed_first() {
-    let world = World::new();
-    let graph = Hnsw::new(DIM, Metric::L2, HnswConfig::default());
+    let world = World::new(64);
+    let graph = Hnsw::new(64, Metric::L2, HnswConfig::default());
     (0..SLOTS).for_each(|slot| world.insert(&graph, slot, slot));
     (0..SLOTS).step_by(7).for_each(|slot| world.remove(&graph, slot));
     let mut image = Vec::new();
@@ -235,7 +297,7 @@ fn a_graph_in_an_image_is_searched_while_it_is_changed_first() {
                 scope.spawn(move || {
                     for at in 0..40 {
                         let vector = &world.vectors[at * 31 + reader];
-                        assert_eq!(world.look(opened, &Query::new(vector), vector), 10);
+                        assert_eq!(world.look(opened, &walk(vector), vector), 10);
                     }
                 });
             }

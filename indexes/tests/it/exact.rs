@@ -1,8 +1,9 @@
-//! A search by codes finds what one that compares everything finds, to the bit: one query and many, whatever the
-//! vectors are like.
+//! A search by codes finds what one that compares everything finds, to the bit: one query and many, in a flat index and in a graph
+//! that looks at everything, whatever the vectors are like.
 
 use indexes::{
-    Flat, Index, Memory, Metric, Nearest, Neighbour, Pool, Query, Slot, SlotSet, Ties, Vectors,
+    Flat, Hnsw, HnswConfig, Index, Memory, Metric, Nearest, Neighbour, Pool, Query, Slot, SlotSet,
+    Strategy, Ties, Vectors,
 };
 
 use crate::given::{KINDS, Kind, Random};
@@ -19,7 +20,7 @@ struct Asked<'q> {
 
 impl<'q> Asked<'q> {
     fn query(&self) -> Query<'q> {
-        let query = Query::new(self.vector).k(self.k).ties(self.ties);
+        let query = Query::new(self.vector).k(self.k).ties(self.ties).strategy(Strategy::Exact);
         let query = self.within.into_iter().fold(query, |query, within| query.within(within));
         self.filter.into_iter().fold(query, |query, filter| query.filter(filter))
     }
@@ -59,20 +60,20 @@ fn check(found: &Nearest, expected: &[Neighbour], what: impl Fn() -> String) {
 
 /// One query after the other, then all that are for something together, on one thread and on three.
 fn check_all(
-    flat: &Flat,
+    index: &dyn Index,
     metric: Metric,
     memory: &Memory,
     all: &[Asked<'_>],
     pool: &Pool,
 ) -> usize {
     for asked in all {
-        let found = flat.search(&asked.query(), memory).expect("found");
+        let found = index.search(&asked.query(), memory).expect("found");
         check(&found, &asked.plainly(metric, memory), || format!("one: {metric}, {asked:?}"));
     }
     let all: Vec<_> = all.iter().filter(|asked| asked.k > 0).collect();
     let queries: Vec<_> = all.iter().map(|asked| asked.query()).collect();
     for pool in [&Pool::here(), pool] {
-        let found = flat.search_many(&queries, memory, pool).expect("found");
+        let found = index.search_many(&queries, memory, pool).expect("found");
         assert_eq!(found.len(), all.len());
         for (found, asked) in found.iter().zip(&all) {
             check(found, &asked.plainly(metric, memory), || format!("many: {metric}, {asked:?}"));
@@ -110,6 +111,9 @@ fn go_through(kind: Kind, cases: usize, dims: &[usize]) -> usize {
             };
             let all: Vec<_> = vectors.iter().map(Vec::as_slice).map(ask).collect();
             asked_for += all.len() + check_all(&flat, metric, &memory, &all, &pool);
+            let graph = Hnsw::new(dim, metric, HnswConfig::default().m(2).ef_construction(1));
+            graph.insert_all(memory.slots(), &memory, &pool, &mut |_| true).expect("they fit");
+            asked_for += all.len() + check_all(&graph, metric, &memory, &all, &pool);
         }
     }
     asked_for

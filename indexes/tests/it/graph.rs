@@ -4,13 +4,18 @@ use std::sync::Arc;
 
 use indexes::{
     Distance, Flat, Hnsw, HnswConfig, Incomplete, Index, Measure, Memory, Metric, Nearest, Pool,
-    Query, Slot, SlotSet,
+    Query, Slot, SlotSet, Strategy,
 };
 
 use crate::given::{Kind, Random};
 
 pub(crate) fn pool(threads: usize) -> Pool {
     Pool::new(threads.try_into().expect("not 0")).expect("threads")
+}
+
+/// What is looked for by a walk, however few there are.
+pub(crate) fn walk(vector: &[f32]) -> Query<'_> {
+    Query::new(vector).strategy(Strategy::Walk)
 }
 
 /// A graph of all vectors.
@@ -73,7 +78,7 @@ fn it_finds_nearly_all_of_what_is_near() {
                 let least = if metric == Metric::Dot || dim > 64 { 0.8 } else { 0.95 };
                 let (memory, vectors) = kind.set(dim, 3_000, 50, 21);
                 let graph = graph_of(&memory, metric);
-                let queries: Vec<_> = vectors.iter().map(|vector| Query::new(vector)).collect();
+                let queries: Vec<_> = vectors.iter().map(|vector| walk(vector)).collect();
                 let recall = mean_recall(&graph, &memory, &metric.into(), &queries);
                 assert!(recall >= least, "{kind:?}, {metric}, {dim}: {recall}");
                 let many = graph.search_many(&queries, &memory, &pool(3)).expect("found");
@@ -88,7 +93,7 @@ fn it_finds_nearly_all_of_what_is_near() {
 #[test]
 fn one_by_one_it_becomes_as_good_as_all_at_once() {
     let (memory, vectors) = Kind::Clustered.set(64, 2_000, 50, 22);
-    let queries: Vec<_> = vectors.iter().map(|vector| Query::new(vector)).collect();
+    let queries: Vec<_> = vectors.iter().map(|vector| walk(vector)).collect();
     let graph = Hnsw::new(64, Metric::Cosine, HnswConfig::default());
     memory.slots().iter().for_each(|slot| graph.insert(slot, &memory).expect("it is new"));
     let recall = mean_recall(&graph, &memory, &Metric::Cosine.into(), &queries);
@@ -114,7 +119,7 @@ fn the_same_seed_makes_the_same_graph_on_any_number_of_threads() {
 fn what_is_removed_is_gone_and_the_rest_is_still_found() {
     let (memory, vectors) = Kind::Clustered.set(64, 1_500, 40, 24);
     let graph = graph_of(&memory, Metric::L2);
-    let queries: Vec<_> = vectors.iter().map(|vector| Query::new(vector)).collect();
+    let queries: Vec<_> = vectors.iter().map(|vector| walk(vector)).collect();
     let mut random = Random(5);
     while graph.len() > 500 {
         let slot = Slot(random.below(1_500) as u32);
@@ -144,8 +149,12 @@ fn what_is_removed_is_gone_and_the_rest_is_still_found() {
         }
     }
     graph.insert(Slot(9), &memory).expect("it was given back");
-    let found = graph.search(&Query::new(&vectors[0]), &memory).expect("found");
+    let found = graph.search(&walk(&vectors[0]), &memory).expect("found");
     assert_eq!(found.neighbours.iter().map(|it| it.slot.0).collect::<Vec<_>>(), [9]);
+    let others: SlotSet = memory.slots().iter().filter(|slot| slot.0 != 9).collect();
+    graph.insert_all(&others, &memory, &pool(2), &mut |_| true).expect("they were given back");
+    let recall = mean_recall(&graph, &memory, &Metric::L2.into(), &queries);
+    assert!(recall >= 0.95, "{recall} when all are there again");
 }
 
 #[test]
@@ -187,11 +196,11 @@ fn a_budget_that_is_too_small_says_so() {
     let (memory, vectors) = Kind::Clustered.set(64, 3_000, 20, 27);
     let graph = graph_of(&memory, Metric::L2);
     for vector in &vectors {
-        let whole = graph.search(&Query::new(vector), &memory).expect("found");
-        let enough = Query::new(vector).budget(whole.work.looked_at + 1);
+        let whole = graph.search(&walk(vector), &memory).expect("found");
+        let enough = walk(vector).budget(whole.work.looked_at + 1);
         assert_eq!(graph.search(&enough, &memory).expect("found").neighbours, whole.neighbours);
         for budget in [0, 1, 40, 200] {
-            let found = graph.search(&Query::new(vector).budget(budget), &memory).expect("found");
+            let found = graph.search(&walk(vector).budget(budget), &memory).expect("found");
             assert_eq!(found.incomplete, Some(Incomplete::Budget));
             // Walking down the levels is not cut short.
             assert!(found.work.looked_at < budget + 200, "{:?}", found.work);
@@ -205,7 +214,7 @@ fn it_looks_at_little_and_compares_hardly_anything_in_full() {
     let graph = graph_of(&memory, Metric::Cosine);
     let mut sums = [0; 3];
     for vector in &vectors {
-        let work = graph.search(&Query::new(vector), &memory).expect("found").work;
+        let work = graph.search(&walk(vector), &memory).expect("found").work;
         let parts = [work.looked_at, work.by_code, work.in_full];
         sums.iter_mut().zip(parts).for_each(|(sum, part)| *sum += part / 50);
     }
@@ -230,7 +239,7 @@ fn it_works_by_a_distance_of_the_callers_own() {
     let measure = Measure::own(Arc::new(Manhattan)).expect("a good name");
     let (memory, vectors) = Kind::Clustered.set(64, 2_000, 30, 29);
     let graph = graph_of(&memory, measure.clone());
-    let queries: Vec<_> = vectors.iter().map(|vector| Query::new(vector)).collect();
+    let queries: Vec<_> = vectors.iter().map(|vector| walk(vector)).collect();
     let recall = mean_recall(&graph, &memory, &measure, &queries);
     assert!(recall >= 0.95, "{recall}");
 }

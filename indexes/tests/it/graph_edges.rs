@@ -6,7 +6,7 @@ use indexes::{
 };
 
 use crate::given::{KINDS, Kind};
-use crate::graph::{graph_of, pool};
+use crate::graph::{graph_of, pool, walk};
 
 #[test]
 fn every_kind_of_vector_is_found_by_itself() {
@@ -17,12 +17,12 @@ fn every_kind_of_vector_is_found_by_itself() {
                 let graph = graph_of(&memory, metric);
                 for vector in &queries {
                     for k in [1, 10, count, count + 1, usize::MAX] {
-                        let found = graph.search(&Query::new(vector).k(k), &memory).expect("found");
+                        let found = graph.search(&walk(vector).k(k), &memory).expect("found");
                         let all = found.neighbours.len() == k.min(count);
                         assert!(all && found.neighbours.is_sorted(), "{kind:?} {metric} {dim} {k}");
                     }
                     assert_eq!(
-                        graph.search(&Query::new(vector).k(0), &memory).expect("found"),
+                        graph.search(&walk(vector).k(0), &memory).expect("found"),
                         Default::default()
                     );
                 }
@@ -38,17 +38,13 @@ fn one_vector_is_a_graph() {
             let mut memory = Memory::new(dim);
             memory.set(Slot(5), &vec![1.0; dim]).expect("it fits");
             let graph = graph_of(&memory, metric);
-            let found = graph.search(&Query::new(&vec![0.5; dim]), &memory).expect("found");
+            let found = graph.search(&walk(&vec![0.5; dim]), &memory).expect("found");
             assert_eq!(found.neighbours.iter().map(|it| it.slot.0).collect::<Vec<_>>(), [5]);
             assert!(
                 graph.remove(Slot(5)).expect("whole") && !graph.remove(Slot(5)).expect("whole")
             );
             assert!(
-                graph
-                    .search(&Query::new(&vec![0.5; dim]), &memory)
-                    .expect("found")
-                    .neighbours
-                    .is_empty()
+                graph.search(&walk(&vec![0.5; dim]), &memory).expect("found").neighbours.is_empty()
             );
         }
     }
@@ -59,7 +55,7 @@ fn many_numbers_are_no_hindrance() {
     let (memory, vectors) = Kind::Clustered.set(4_096, 300, 5, 33);
     let graph = graph_of(&memory, Metric::Cosine);
     for vector in &vectors {
-        let found = graph.search(&Query::new(vector).k(5), &memory).expect("found");
+        let found = graph.search(&walk(vector).k(5), &memory).expect("found");
         assert_eq!(found.neighbours.len(), 5);
     }
 }
@@ -69,7 +65,7 @@ fn what_does_not_fit_is_refused_and_changes_nothing() {
     let (memory, vectors) = Kind::Gaussian.set(64, 300, 1, 34);
     let graph = graph_of(&memory, Metric::L2);
     let [vector] = &vectors[..] else { panic!("one query") };
-    let before = graph.search(&Query::new(vector), &memory).expect("found");
+    let before = graph.search(&walk(vector), &memory).expect("found");
     assert!(matches!(graph.insert(Slot(3), &memory), Err(Error::There { slot: Slot(3) })));
     assert!(matches!(graph.insert(Slot(400), &memory), Err(Error::Unreadable(_))));
     assert!(matches!(graph.insert(Slot(400), &Memory::new(3)), Err(Error::Dimension { .. })));
@@ -83,7 +79,7 @@ fn what_does_not_fit_is_refused_and_changes_nothing() {
     assert!(matches!(wrong, Err(Error::Dimension { found: 1, expected: 64 })));
     let wrong = graph.search(&Query::new(&[f32::NAN; 64]), &memory);
     assert!(matches!(wrong, Err(Error::NotFinite { at: 0 })));
-    assert_eq!(graph.search(&Query::new(vector), &memory).expect("found"), before);
+    assert_eq!(graph.search(&walk(vector), &memory).expect("found"), before);
     assert_eq!(graph.len(), 300);
 }
 
@@ -102,7 +98,7 @@ fn a_vector_that_cannot_be_read_any_more_spoils_nothing() {
             .filter(|slot| slot % 3 == 0)
             .for_each(|slot| assert!(graph.remove(Slot(slot)).expect("whole")));
         for vector in &vectors {
-            let found = graph.search(&Query::new(vector).k(400), &memory).expect("found");
+            let found = graph.search(&walk(vector).k(400), &memory).expect("found");
             assert_eq!(found.neighbours.len(), 300 - refused);
         }
     }
@@ -125,7 +121,7 @@ fn building_can_be_stopped() {
     graph.insert_all(&rest, &memory, &pool(2), &mut |_| true).expect("they fit");
     assert_eq!(graph.len(), 3_000);
     for vector in &vectors {
-        assert_eq!(graph.search(&Query::new(vector), &memory).expect("found").neighbours.len(), 10);
+        assert_eq!(graph.search(&walk(vector), &memory).expect("found").neighbours.len(), 10);
     }
 }
 

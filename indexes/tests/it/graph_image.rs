@@ -1,12 +1,11 @@
 //! Images of graphs: what was encoded is what is searched and changed, where it lies, and damage is told before it matters.
 
 use indexes::{
-    Bytes, Error, Hnsw, HnswConfig, Index, Measure, Memory, Metric, Nearest, Pool, Query, Slot,
-    SlotSet,
+    Bytes, Error, Hnsw, HnswConfig, Index, Measure, Memory, Metric, Nearest, Pool, Slot, SlotSet,
 };
 
 use crate::given::Kind;
-use crate::graph::{give_back, graph_of, pool};
+use crate::graph::{give_back, graph_of, pool, walk};
 
 fn image_of(index: &dyn Index) -> Vec<u8> {
     let mut image = Vec::new();
@@ -26,7 +25,7 @@ fn an_image_is_the_graph_again() {
         let figures = (opened.config(), opened.len(), opened.dim());
         assert_eq!(figures, (graph.config(), graph.len(), dim));
         assert_eq!(image_of(&opened), image);
-        let queries: Vec<_> = vectors.iter().map(|vector| Query::new(vector).k(20)).collect();
+        let queries: Vec<_> = vectors.iter().map(|vector| walk(vector).k(20)).collect();
         let find = |graph: &Hnsw| {
             let find = |query| graph.search(query, &memory).expect("found");
             let one_by_one: Vec<_> = queries.iter().map(find).collect();
@@ -89,7 +88,7 @@ fn opening_looks_at_nothing_but_the_header() {
     let opened = Hnsw::open(Bytes::from_owner(Mapped(image.clone())), &measure).expect("its own");
     assert!(opened.statistics().bytes < image_bytes / 1_000);
     for vector in &vectors {
-        let query = Query::new(vector);
+        let query = walk(vector);
         assert_eq!(
             opened.search(&query, &memory).expect("found"),
             graph.search(&query, &memory).expect("found")
@@ -99,7 +98,7 @@ fn opening_looks_at_nothing_but_the_header() {
     image.iter_mut().skip(4_096).for_each(|byte| *byte = !*byte);
     let opened = Hnsw::open(image, &measure).expect("the header is whole");
     assert_eq!(opened.len(), 2_000);
-    let query = Query::new(vectors.first().map_or(&[][..], Vec::as_slice));
+    let query = walk(vectors.first().map_or(&[][..], Vec::as_slice));
     assert!(matches!(opened.search(&query, &memory), Err(Error::BadImage { .. })));
     assert!(matches!(opened.remove(Slot(3)), Err(Error::BadImage { .. })));
     assert!(matches!(opened.insert(Slot(2_000), &memory), Err(Error::BadImage { .. })));
@@ -135,7 +134,7 @@ fn every_bit_that_is_flipped_is_told_before_it_matters() {
         let (memory, vectors) = Kind::Gaussian.set(dim, count, 1, 1);
         let graph = graph_of(&memory, Metric::L2);
         let (image, measure) = (image_of(&graph), Measure::from(Metric::L2));
-        let query = Query::new(vectors.first().map_or(&[][..], Vec::as_slice)).k(3);
+        let query = walk(vectors.first().map_or(&[][..], Vec::as_slice)).k(3);
         // A walk of the graph, walks that take turns, and all there is.
         let search = |graph: &Hnsw| -> Result<Vec<Nearest>, Error> {
             let mut found = graph.search_many_with(&[query; 2], 5, &memory, &Pool::here())?;

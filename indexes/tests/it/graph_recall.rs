@@ -5,10 +5,10 @@ use indexes::{
 };
 
 use crate::given::Kind;
-use crate::graph::{graph_of, mean_recall, pool};
+use crate::graph::{graph_of, mean_recall, pool, walk};
 
 fn calibrated(memory: &Memory, metric: Metric) -> Hnsw {
-    let mut graph = graph_of(memory, metric);
+    let graph = graph_of(memory, metric);
     assert!(graph.calibrate(memory, &pool(2), &mut |_| true).expect("all can be read"));
     graph
 }
@@ -22,7 +22,7 @@ fn as_much_is_found_as_is_asked_for_and_little_more_looked_at() {
         let mut before = 0;
         for wanted in [0.7, 0.9, 0.97] {
             for k in [1, 3, 10, 30] {
-                let query = |vector| Query::new(vector).k(k).recall(wanted);
+                let query = |vector| walk(vector).k(k).recall(wanted);
                 let queries: Vec<_> = vectors.iter().map(|vector| query(vector)).collect();
                 let recall = mean_recall(&graph, &memory, &metric.into(), &queries);
                 assert!(recall > f64::from(wanted) - 0.015, "{dim}, {wanted} of {k}: {recall}");
@@ -60,9 +60,9 @@ fn all_is_looked_at_where_nothing_less_will_do() {
 fn a_calibration_goes_with_the_image_and_is_forgotten_when_the_graph_is_another() {
     let (memory, vectors) = Kind::Clustered.set(64, 1_000, 1, 53);
     let vector = vectors.first().map_or(&[][..], Vec::as_slice);
-    let query = Query::new(vector).recall(0.95);
+    let query = walk(vector).recall(0.95);
     let some: SlotSet = (0..400).map(Slot).collect();
-    let mut graph = Hnsw::new(64, Metric::L2, Default::default());
+    let graph = Hnsw::new(64, Metric::L2, Default::default());
     graph.insert_all(&some, &memory, &pool(2), &mut |_| true).expect("they fit");
     let uncalibrated = |found: Result<Nearest, Error>, expected| match found {
         Err(Error::NotCalibrated { slots }) => assert_eq!(slots, expected),
@@ -93,9 +93,25 @@ fn a_calibration_goes_with_the_image_and_is_forgotten_when_the_graph_is_another(
     graph.search(&query, &memory).expect("still half of them");
     assert!(graph.remove(Slot(200)).expect("whole"));
     uncalibrated(graph.search(&query, &memory), 199);
-    let mut empty = Hnsw::new(64, Metric::L2, Default::default());
+    let empty = Hnsw::new(64, Metric::L2, Default::default());
     assert!(empty.calibrate(&memory, &Pool::here(), &mut |_| true).expect("nothing to do"));
     assert!(empty.search(&query, &memory).expect("nothing there").neighbours.is_empty());
+}
+
+/// What was removed and not cleared away does not end a search before it has found as much as was asked for.
+#[test]
+fn as_much_is_found_where_all_that_is_nearest_was_removed() {
+    let (memory, vectors) = Kind::Clustered.set(64, 4_000, 20, 55);
+    for vector in &vectors {
+        let graph = calibrated(&memory, Metric::L2);
+        let flat = Flat::new(64, Metric::L2);
+        flat.insert_all(memory.slots(), &memory, &Pool::here()).expect("they fit");
+        let near = flat.search(&Query::new(vector).k(60), &memory).expect("found").neighbours;
+        near.iter().for_each(|it| assert!(graph.remove(it.slot).expect("whole")));
+        let queries = [walk(vector).recall(0.95), walk(vector), Query::new(vector)];
+        let recall = mean_recall(&graph, &memory, &Metric::L2.into(), &queries);
+        assert!(recall >= 0.9, "{recall}");
+    }
 }
 
 #[test]
@@ -109,7 +125,7 @@ fn a_search_that_may_stop_early_looks_at_less_and_finds_nearly_as_much() {
             graph
         };
         let look = |graph: &Hnsw, query: fn(Query<'_>) -> Query<'_>| {
-            let queries: Vec<_> = vectors.iter().map(|it| query(Query::new(it))).collect();
+            let queries: Vec<_> = vectors.iter().map(|it| query(walk(it))).collect();
             let found = graph.search_many(&queries, &memory, &pool(2)).expect("found");
             let looked_at: u64 = found.iter().map(|it| it.work.looked_at).sum();
             (mean_recall(graph, &memory, &metric.into(), &queries), looked_at)

@@ -68,3 +68,25 @@ fn what_does_not_fit_changes_nothing() {
     ));
     assert_eq!((index.size(), index.add(&[3.0, 4.0]).expect("it fits")), (2 - 1, Slot(1)));
 }
+
+/// Slots of removed vectors are free again at once where there are few, and sooner or later where there are many.
+#[test]
+fn a_graph_gives_slots_back_that_others_take() {
+    for count in [300, 1_500_u16] {
+        let mut index = Standalone::hnsw(2, Metric::L2, indexes::HnswConfig::default());
+        for number in 0..count {
+            index.add(&[f32::from(number), 1.0]).expect("it fits");
+        }
+        for number in 0..count / 2 {
+            assert!(index.remove(Slot(number.into())).expect("whole"));
+            assert!(!index.remove(Slot(number.into())).expect("whole"));
+        }
+        assert_eq!(index.size(), usize::from(count - count / 2));
+        let nearest = index.search(&[0.0, 1.0], 3, None).expect("found");
+        let slots: Vec<_> = nearest.iter().map(|it| it.slot.0 as u16).collect();
+        assert_eq!(slots, [count / 2, count / 2 + 1, count / 2 + 2]);
+        let slot = index.add(&[-5.0, 1.0]).expect("it fits");
+        assert!(slot.0 < u32::from(count), "{slot:?} is a new one");
+        assert_eq!(index.search(&[-5.0, 1.0], 1, None).expect("found")[0].slot, slot);
+    }
+}

@@ -1,11 +1,11 @@
 //! Sixteen vectors and all queries, by codes.
 
-use super::super::pays::Pays;
 use super::{Asked, Common, Sixteen, bits};
 use crate::Error;
-use crate::codes::{Codes, beyond};
+use crate::codes::{Coarse, CodesInUse, beyond};
 use crate::kernels::tiles::{Nibbles, group, spread, whole_products};
 use crate::lanes::{Isa, LANES};
+use crate::scan::Pays;
 
 /// Upper planes pay for many queries as long as they leave less than one of so many to be looked at more closely: a
 /// product of floats takes as long.
@@ -13,7 +13,7 @@ const LEFT_OVER: u64 = 6;
 
 /// Queries that are packed together, and the 16 vectors they are multiplied with.
 pub(super) struct Coded<'s, const QUERIES: usize> {
-    codes: &'s Codes,
+    codes: CodesInUse<'s>,
     groups: Vec<Vec<[[i8; 4]; QUERIES]>>,
     tile: Nibbles,
     pays: Pays,
@@ -22,7 +22,7 @@ pub(super) struct Coded<'s, const QUERIES: usize> {
 impl<'s, const QUERIES: usize> Coded<'s, QUERIES> {
     /// Packs the queries; nothing, if there are no codes, or one of the queries cannot be compared with them.
     pub(super) fn new(common: Common<'s>, all: &[Asked<'_>]) -> Option<Self> {
-        let codes = common.flat.codes.as_ref()?;
+        let codes = common.on.codes?;
         let dim = codes.dim();
         let fours = |asked: &Asked<'_>| Some(asked.coded.as_ref()?.fours(dim).collect::<Vec<_>>());
         let queries = all.iter().map(fours).collect::<Option<Vec<_>>>()?;
@@ -52,20 +52,24 @@ impl<'s, const QUERIES: usize> Coded<'s, QUERIES> {
         sixteen: Sixteen,
         all: &mut [Asked<'_>],
     ) -> Result<(), Error> {
-        let coarse = self.codes.coarse(sixteen.first);
-        for row in 0..LANES {
-            spread(&mut self.tile, row, self.codes.upper(sixteen.first + row, 1));
+        let mut coarse = Coarse::UNKNOWN;
+        let rows = self.codes.sixteen(sixteen.first as u32);
+        for lane in 0..LANES {
+            if let Some((upper, beside)) = rows.row::<false>(lane) {
+                coarse.put(lane, beside);
+                spread(&mut self.tile, lane, upper);
+            }
         }
         let (pairs, mut left_over) = (LANES * all.len(), 0);
         for (queries, all) in self.groups.iter().zip(all.chunks_mut(QUERIES)) {
             let sums = whole_products(isa, &self.tile, queries);
             for (asked, sums) in all.iter_mut().zip(sums) {
-                let admitted = sixteen.admitted(asked.query);
+                let admitted = sixteen.admitted(asked);
                 asked.work.looked_at += u64::from(admitted.count_ones());
                 // Where there is nothing to go by, nothing is ruled out.
-                let left = match (&asked.coded, asked.limit, &coarse) {
-                    (Some(coded), Some(limit), Some(coarse)) => {
-                        admitted & !beyond(isa, coded.coarse(), coarse, sums, limit)
+                let left = match (&asked.coded, asked.limit) {
+                    (Some(coded), Some(limit)) => {
+                        admitted & !beyond(isa, coded.coarse(), &coarse, sums, limit)
                     }
                     _ => admitted,
                 };
@@ -84,7 +88,7 @@ impl<'s, const QUERIES: usize> Coded<'s, QUERIES> {
 #[inline(always)]
 fn closer<I: Isa>(
     isa: I,
-    (common, codes): (Common<'_>, &Codes),
+    (common, codes): (Common<'_>, CodesInUse<'_>),
     asked: &mut Asked<'_>,
     (first, left): (usize, u16),
 ) -> Result<(), Error> {
@@ -92,7 +96,9 @@ fn closer<I: Isa>(
         let slot = first + bit;
         asked.work.by_code += 1;
         let beyond = match (&asked.coded, asked.limit) {
-            (Some(coded), Some(limit)) => codes.is_beyond(isa, coded, slot, limit),
+            (Some(coded), Some(limit)) => {
+                codes.is_beyond::<I, false>(isa, coded, slot as u32, limit)
+            }
             _ => false,
         };
         if !beyond {

@@ -93,13 +93,13 @@ pub(super) struct Floats<const QUERIES: usize> {
 impl<const QUERIES: usize> Floats<QUERIES> {
     /// Packs the queries.
     pub(super) fn new(common: Common<'_>, all: &[Whole<'_>]) -> Self {
-        let empty = vec![0.0; common.flat.dim];
+        let empty = vec![0.0; common.on.flat.dim];
         let pack = |all: &[Whole<'_>]| {
             let numbers = |at: usize| all.get(at).map_or(&empty, |asked| &asked.floats.numbers);
             group(std::array::from_fn(|at| numbers(at).as_slice()))
         };
         let groups = all.chunks(QUERIES).map(pack).collect();
-        let tile = vec![[0.0; LANES]; common.flat.dim];
+        let tile = vec![[0.0; LANES]; common.on.flat.dim];
         Floats { groups, tile, sizes: [0.0; LANES] }
     }
 
@@ -120,7 +120,7 @@ impl<const QUERIES: usize> Floats<QUERIES> {
         for (queries, all) in self.groups.iter().zip(all.chunks_mut(QUERIES)) {
             let made = products(isa, &self.tile, queries);
             for (asked, products) in all.iter_mut().zip(made) {
-                let admitted = sixteen.admitted(asked.query);
+                let admitted = sixteen.admitted(asked);
                 asked.work.looked_at += u64::from(admitted.count_ones());
                 let bounds = isa.mul_add(factor, products, sizes);
                 let beyond = isa.above(bounds, isa.splat(asked.floats.limit));
@@ -137,7 +137,7 @@ impl<const QUERIES: usize> Floats<QUERIES> {
     fn take(&mut self, common: Common<'_>, slot: usize, row: usize) -> Result<(), Error> {
         let vector = common.vectors.vector(Slot(slot as u32))?;
         let length = length(&vector);
-        let error = error(common.flat.dim);
+        let error = error(common.on.flat.dim);
         let (scale, size) = match (common.metric, common.off) {
             (Metric::Cosine, _) if length > 0.0 => (1.0 / length, 0.0),
             (Metric::Cosine, _) => (1.0, 0.0),

@@ -20,7 +20,7 @@ impl Hnsw {
     ) -> Result<usize, Error> {
         let Some(on_level) = at.body.graph.level(level) else { return Ok(1) };
         let slot = on_level.slot::<false>(node);
-        if slot == NONE || !at.own.taken.contains(Slot(slot)) {
+        if slot == NONE || !at.own.lives.taken.contains(Slot(slot)) {
             return Ok(1);
         }
         if doomed.contains(Slot(slot)) {
@@ -35,7 +35,13 @@ impl Hnsw {
             let before: Vec<u32> = on_level.links::<false>(node).collect();
             let pin = self.readers.pin();
             let on = self.body_under(at.body, &pin);
-            let links = self.mended(on, at, (level, node, slot), (&before, &is_doomed))?;
+            let links = match self.mended(on, at, (level, node, slot), (&before, &is_doomed)) {
+                Ok(links) => links,
+                Err(error) => {
+                    self.let_go_of_doomed(on_level, (level, node), &is_doomed);
+                    return Err(error);
+                }
+            };
             took += 2 * on_level.degree();
             let _alone = self.writers.locks.lock(level, node);
             // If it got others meanwhile, once more.
@@ -44,6 +50,27 @@ impl Hnsw {
             }
         }
         Ok(took)
+    }
+
+    /// Links a node to neighbours of those it was linked to, near or not: where vectors cannot be read.
+    fn let_go_of_doomed(
+        &self,
+        on_level: &Level,
+        (level, node): (usize, u32),
+        is_doomed: &impl Fn(u32) -> bool,
+    ) {
+        let _alone = self.writers.locks.lock(level, node);
+        let before: Vec<u32> = on_level.links::<false>(node).collect();
+        let mut links: Vec<u32> = before.iter().copied().filter(|it| !is_doomed(*it)).collect();
+        for doomed in before.into_iter().filter(|it| is_doomed(*it)) {
+            for next in on_level.links::<false>(doomed) {
+                let is_there = on_level.slot::<false>(next) != NONE && !is_doomed(next);
+                if is_there && next != node && !links.contains(&next) {
+                    links.push(next);
+                }
+            }
+        }
+        on_level.put(node, links.into_iter().take(on_level.degree()));
     }
 
     /// The links that a node should have in the place of those it has.
@@ -107,16 +134,16 @@ impl Work for Mend<'_> {
         let most = most.min(level.degree().saturating_sub(links.len()));
         let mut candidates = Vec::with_capacity(offered.len());
         let mut nearest = Vec::new();
-        let more = match on.nodes {
-            Some(nodes) => {
-                let one = nodes.planes(isa, slot).map(|planes| planes.unpacked(nodes.dim()));
+        let more = match on.codes {
+            Some(codes) => {
+                let one = codes.planes(isa, slot).map(|planes| planes.unpacked(codes.dim()));
                 let Some(one) = one else { return Ok(links) };
                 for (node, slot) in offered {
-                    let Some(planes) = nodes.planes(isa, slot) else { continue };
-                    let far = nodes.between(isa, &one, &planes);
+                    let Some(planes) = codes.planes(isa, slot) else { continue };
+                    let far = codes.between(isa, &one, &planes);
                     candidates.push(Candidate { far, node, slot });
                 }
-                let mut chooser = ChosenByCode::new(nodes, full, slot);
+                let mut chooser = ChosenByCode::new(codes, full, slot);
                 for (_, slot) in kept {
                     chooser.keep(isa, slot)?;
                 }

@@ -3,15 +3,15 @@
 use super::At;
 use crate::hnsw::Hnsw;
 use crate::hnsw::beam::GONE_THROUGH;
-use crate::hnsw::build::Return;
-use crate::hnsw::graph::Graph;
 use crate::hnsw::links::{Level, NONE};
 use crate::slots::slots_of;
 use crate::{Error, Slot, SlotSet};
 
-/// What can be come to on the ground, whose nodes are slots.
+/// What can be come to, from the top down: not from doomed nodes, nor through them.
 #[derive(Debug)]
 pub(super) struct Reach {
+    level: usize,
+    /// Nodes of the level that were come to, and doomed ones.
     seen: SlotSet,
     /// Those whose links were not followed.
     left: Vec<u32>,
@@ -19,66 +19,75 @@ pub(super) struct Reach {
     wanted: SlotSet,
 }
 
-/// Follows links from these nodes, as long as there are any and there is effort left.
-fn follow(level: &Level, seen: &mut SlotSet, left: &mut Vec<u32>, effort: &mut usize) {
-    while *effort > 0
-        && let Some(node) = left.pop()
-    {
-        *effort -= 1;
-        // What leads out of a level leads nowhere.
-        let nodes = level.links::<false>(node).filter(|next| (*next as usize) < level.end());
-        left.extend(nodes.filter(|next| seen.insert(Slot(*next))));
-    }
-}
+/// Which slots are doomed, and their nodes above the ground.
+type Doomed<'d> = (&'d SlotSet, &'d [(usize, u32)]);
 
-/// The ground's nodes that walks may begin at.
-fn begins(graph: &Graph) -> Vec<u32> {
-    let Some(entry) = graph.entry() else { return Vec::new() };
-    let mut begins = vec![entry.node];
-    for level in (1..=entry.level).rev().filter_map(|at| graph.level(at)) {
-        let nodes = if level.end() <= GONE_THROUGH {
-            (0..level.end() as u32).collect()
-        } else {
-            let mut seen = SlotSet::new();
-            begins.retain(|node| (*node as usize) < level.end() && seen.insert(Slot(*node)));
-            follow(level, &mut seen, &mut begins, &mut usize::MAX.clone());
-            seen.iter().map(|node| node.0).collect::<Vec<_>>()
-        };
-        let there = nodes.into_iter().filter(|node| level.slot::<false>(*node) != NONE);
-        begins = there.map(|node| level.below::<false>(node)).collect();
+/// The doomed nodes of a level.
+fn doomed_on(level: usize, (slots, upper): Doomed<'_>) -> SlotSet {
+    match level {
+        0 => slots.clone(),
+        _ => upper.iter().filter(|it| it.0 == level).map(|it| Slot(it.1)).collect(),
     }
-    begins
 }
 
 impl Reach {
-    pub(super) fn begin(at: At<'_>) -> Self {
+    pub(super) fn begin(at: At<'_>, doomed: &SlotSet, upper: &[(usize, u32)]) -> Self {
         // Before the links are looked at: what comes later is linked by whoever takes it up.
-        let wanted = at.own.live.now();
-        let mut seen = SlotSet::new();
-        let (mut left, end) = (begins(&at.body.graph), at.body.graph.ground().end());
-        left.retain(|node| (*node as usize) < end && seen.insert(Slot(*node)));
-        Reach { seen, left, wanted }
+        let wanted = at.own.lives.live.now();
+        let entry = at.body.graph.entry();
+        let (level, node) = entry.map_or((0, None), |entry| (entry.level, Some(entry.node)));
+        let mut reach = Reach { level, seen: SlotSet::new(), left: Vec::new(), wanted };
+        reach.enter(at, (doomed, upper), node.into_iter().collect());
+        reach
+    }
+
+    /// Goes on at these nodes of the level, or at all, if it is so small that walks go through all of it.
+    fn enter(&mut self, at: At<'_>, doomed: Doomed<'_>, nodes: Vec<u32>) {
+        let end = at.body.graph.level(self.level).map_or(0, Level::end);
+        let is_small = self.level > 0 && end <= GONE_THROUGH;
+        self.seen = doomed_on(self.level, doomed);
+        self.left = if is_small { (0..end as u32).collect() } else { nodes };
+        let seen = &mut self.seen;
+        self.left.retain(|node| (*node as usize) < end && seen.insert(Slot(*node)));
     }
 
     /// Goes on; says whether it is done.
-    pub(super) fn go_on(&mut self, at: At<'_>, effort: &mut usize) -> bool {
-        follow(at.body.graph.ground(), &mut self.seen, &mut self.left, effort);
-        self.left.is_empty()
+    pub(super) fn go_on(&mut self, at: At<'_>, doomed: Doomed<'_>, effort: &mut usize) -> bool {
+        let Some(level) = at.body.graph.level(self.level) else { return true };
+        while *effort > 0
+            && let Some(node) = self.left.pop()
+        {
+            *effort -= 1;
+            // What leads out of a level leads nowhere.
+            let nodes = level.links::<false>(node).filter(|next| (*next as usize) < level.end());
+            let seen = &mut self.seen;
+            self.left.extend(nodes.filter(|next| seen.insert(Slot(*next))));
+        }
+        if !self.left.is_empty() || self.level == 0 {
+            return self.left.is_empty();
+        }
+        let gone = doomed_on(self.level, doomed);
+        let nodes = self.seen.iter().filter(|node| !gone.contains(*node)).map(|node| node.0);
+        let nodes = nodes.filter(|node| level.slot::<false>(*node) != NONE);
+        let below = nodes.map(|node| level.below::<false>(node)).collect();
+        self.level -= 1;
+        self.enter(at, doomed, below);
+        false
     }
 
     /// Those that there were, and are, and that cannot be come to.
     pub(super) fn lost(&self, at: At<'_>) -> Vec<u32> {
-        let word =
-            |word: usize| self.wanted.word(word) & at.own.live.word(word) & !self.seen.word(word);
+        let live = &at.own.lives.live;
+        let word = |word: usize| self.wanted.word(word) & live.word(word) & !self.seen.word(word);
         let lost = (0..self.wanted.words()).flat_map(|at| slots_of(at, word(at)));
         lost.map(|slot| slot.0).collect()
     }
 }
 
 impl Hnsw {
-    /// Links a slot anew that no walk comes to: others to it, and it to others.
+    /// Links a slot anew that no walk comes to: others to it, and it to others. What can be come to still can behind that.
     pub(super) fn join(&self, at: At<'_>, slot: u32) -> Result<(), Error> {
-        if !at.own.live.contains(Slot(slot)) {
+        if !at.own.lives.live.contains(Slot(slot)) {
             return Ok(());
         }
         let pin = self.readers.pin();
@@ -87,27 +96,44 @@ impl Hnsw {
         let found = self.look(on, (slot, 0), &vector, at.vectors)?;
         let near = found.into_iter().next().unwrap_or_default();
         let ground = on.graph.ground();
+        let lock = |node| self.writers.locks.lock(0, node);
+        let links = |node| ground.links::<false>(node).collect::<Vec<u32>>();
         {
-            let _alone = self.writers.locks.lock(0, slot);
-            if ground.links::<false>(slot).next().is_none() {
+            let _alone = lock(slot);
+            if links(slot).is_empty() {
                 ground.put(slot, near.iter().copied());
             }
         }
         let mut is_linked = false;
         for from in &near {
-            let back = Return { level: 0, from: *from, to: slot, slot };
-            let change = self.change(on, &[back], at.vectors)?;
-            self.make_change(on, change, &[back], at.vectors)?;
-            is_linked |= ground.links::<false>(*from).any(|to| to == slot);
+            let _alone = lock(*from);
+            let mut links = links(*from);
+            if links.len() < ground.degree() && !links.contains(&slot) {
+                links.push(slot);
+                ground.put(*from, links);
+                is_linked = true;
+            }
         }
-        // Each of them has nearer ones all around: then the nearest gives up the last of those.
-        if let Some(nearest) = near.first().filter(|_| !is_linked) {
-            let _alone = self.writers.locks.lock(0, *nearest);
-            let mut links: Vec<u32> = ground.links::<false>(*nearest).collect();
-            links.truncate(ground.degree().saturating_sub(1));
-            links.push(slot);
-            ground.put(*nearest, links);
+        let Some(nearest) = near.first().filter(|_| !is_linked) else { return Ok(()) };
+        // Each of them has nearer ones all around: then the nearest gives up its last one to the slot, and is linked to that instead.
+        loop {
+            let Some(last) = links(*nearest).last().copied() else { return Ok(()) };
+            {
+                let _alone = lock(slot);
+                let mut links = links(slot);
+                if !links.contains(&last) {
+                    links.truncate(ground.degree() - 1);
+                    links.push(last);
+                    ground.put(slot, links);
+                }
+            }
+            let _alone = lock(*nearest);
+            let mut links = links(*nearest);
+            if links.pop() == Some(last) {
+                links.push(slot);
+                ground.put(*nearest, links);
+                return Ok(());
+            }
         }
-        Ok(())
     }
 }

@@ -5,7 +5,7 @@
 
 /// Whether codes pay.
 #[derive(Debug)]
-pub(super) struct Pays {
+pub(crate) struct Pays {
     /// Codes pay as long as less than one of so many is left over.
     part: u64,
     /// How many more steps there are in this stretch.
@@ -25,13 +25,13 @@ const REST_MAX: u32 = 64 * STRETCH;
 
 impl Pays {
     /// Codes pay as long as they leave over less than one of so many.
-    pub(super) fn new(part: u64) -> Self {
+    pub(crate) fn new(part: u64) -> Self {
         Pays { part, steps: STRETCH, rests: false, rest: 0, looked_at: 0, left_over: 0 }
     }
 
     /// Whether codes are asked in the next step.
     #[inline(always)]
-    pub(super) fn next(&mut self) -> bool {
+    pub(crate) fn next(&mut self) -> bool {
         if self.steps == 0 {
             self.turn();
         }
@@ -41,7 +41,7 @@ impl Pays {
 
     /// Notes how many were looked at by their codes, and how many of them these left over.
     #[inline(always)]
-    pub(super) fn note(&mut self, looked_at: u64, left_over: u64) {
+    pub(crate) fn note(&mut self, looked_at: u64, left_over: u64) {
         self.looked_at += looked_at;
         self.left_over += left_over;
     }

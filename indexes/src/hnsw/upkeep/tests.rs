@@ -1,0 +1,107 @@
+//! What a sweep leaves behind: all that is there can be come to, and all that was removed is given back.
+
+use std::collections::BTreeSet;
+
+use crate::given::{Kind, Random};
+use crate::hnsw::{Hnsw, HnswConfig};
+use crate::slots::slots_of;
+use crate::{Error, Index, Lent, Memory, Metric, Pool, Slot, SlotSet, Unreadable, Vectors};
+
+fn graph_of(memory: &Memory, m: usize) -> Hnsw {
+    let config = HnswConfig::default().m(m).ef_construction(20);
+    let graph = Hnsw::new(memory.dim(), Metric::L2, config);
+    graph.insert_all(memory.slots(), memory, &Pool::here(), &mut |_| true).expect("they fit");
+    graph
+}
+
+/// The slots that no links lead to from the nodes of the highest level that may be begun at.
+fn lost(graph: &Hnsw) -> Vec<Slot> {
+    let body = graph.body();
+    let entry = body.graph.entry().expect("there are some");
+    let mut begins = vec![entry.node];
+    for level in (0..=entry.level).rev().filter_map(|level| body.graph.level(level)) {
+        if level.end() <= 512 && level.end() > 0 && begins.len() < 512 {
+            let live = |node: &u32| body.slots.contains::<false>(Slot(level.slot::<false>(*node)));
+            begins.extend((0..level.end() as u32).filter(live));
+        }
+        let mut seen: BTreeSet<u32> = begins.iter().copied().collect();
+        while let Some(node) = begins.pop() {
+            begins.extend(level.links::<false>(node).filter(|next| seen.insert(*next)));
+        }
+        begins = seen.iter().map(|node| level.below::<false>(*node)).collect();
+        if std::ptr::eq(level, body.graph.ground()) {
+            let words =
+                (0..body.slots.words()).flat_map(|at| slots_of(at, body.slots.word::<false>(at)));
+            return words.filter(|slot| !seen.contains(&slot.0)).collect();
+        }
+    }
+    Vec::new()
+}
+
+/// Steps until nothing is due; answers with what was given back, and how often something went wrong.
+fn sweep(graph: &Hnsw, vectors: &dyn Vectors, effort: usize) -> (SlotSet, usize) {
+    let (mut given_back, mut failed) = (SlotSet::new(), 0);
+    for _ in 0..1_000_000 {
+        match graph.step(vectors, effort) {
+            Ok(step) => {
+                given_back.extend(step.given_back);
+                if !step.more {
+                    return (given_back, failed);
+                }
+            }
+            Err(Error::Unreadable(_)) => failed += 1,
+            Err(other) => panic!("{other}"),
+        }
+    }
+    panic!("it never ends")
+}
+
+#[test]
+fn behind_a_sweep_every_slot_can_be_come_to() {
+    for (m, removed) in [(2, 2), (2, 3), (4, 2), (4, 10)] {
+        let (memory, _) = Kind::Clustered.set(64, 2_000, 0, 81);
+        let graph = graph_of(&memory, m);
+        let (mut before, mut random) = (usize::MAX, Random(83));
+        for round in 0..4 {
+            let live = |slot: &Slot| graph.contains(*slot).expect("whole");
+            let some: Vec<_> = memory.slots().iter().filter(live).collect();
+            let gone = some.iter().filter(|_| random.below(removed) == 0);
+            gone.for_each(|slot| assert!(graph.remove(*slot).expect("whole")));
+            sweep(&graph, &memory, 50);
+            assert_eq!(lost(&graph), [], "{m}, one in {removed}, round {round}");
+            assert!(graph.len() < before);
+            before = graph.len();
+        }
+    }
+}
+
+/// Vectors of which some cannot be read.
+struct Torn<'m>(&'m Memory);
+
+impl Vectors for Torn<'_> {
+    fn dim(&self) -> usize {
+        self.0.dim()
+    }
+
+    fn vector(&self, slot: Slot) -> Result<Lent<'_>, Unreadable> {
+        if slot.0.is_multiple_of(11) {
+            Err(Unreadable::not_there(slot))
+        } else {
+            self.0.vector(slot)
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_told_and_holds_up_nothing() {
+    for dim in [8, 64] {
+        let (memory, _) = Kind::Clustered.set(dim, 1_000, 0, 82);
+        let graph = graph_of(&memory, 8);
+        let gone: SlotSet = memory.slots().iter().filter(|slot| slot.0 % 3 == 0).collect();
+        gone.iter().for_each(|slot| assert!(graph.remove(slot).expect("whole")));
+        let (given_back, failed) = sweep(&graph, &Torn(&memory), 100);
+        assert_eq!(given_back.iter().collect::<Vec<_>>(), gone.iter().collect::<Vec<_>>());
+        assert!(failed > 0 && graph.statistics().removed == 0);
+        assert!(graph.statistics().probe.is_some());
+    }
+}
