@@ -14,6 +14,7 @@ pub(crate) mod format;
 mod graph;
 mod links;
 mod locks;
+mod look;
 mod many;
 mod near;
 mod nodes;
@@ -183,7 +184,7 @@ struct Writers {
     copying: Mutex<()>,
     /// Held by all who change links or let go of slots, and alone by who must find them unchanged.
     writing: RwLock<()>,
-    /// Held by who takes up the first slot.
+    /// Held by who takes up one of the first slots.
     first_of_all: Mutex<()>,
     /// Held by who changes the links of a node.
     locks: Locks,

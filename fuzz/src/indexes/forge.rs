@@ -197,7 +197,8 @@ pub(crate) fn made_up(name: &str, bytes: &mut Bytes<'_>) -> Vec<u8> {
         let Some(place) = image.get_mut(table.place) else { continue };
         if let Holds::Removed = table.holds {
             // By the seed alone: none, all, or some.
-            for (at, byte) in place.iter_mut().take(8 * words as usize).enumerate() {
+            for (at, byte) in place.iter_mut().take((words as usize).saturating_mul(8)).enumerate()
+            {
                 *byte = match seed % 4 {
                     0 => 0,
                     1 => u8::MAX,
@@ -210,7 +211,7 @@ pub(crate) fn made_up(name: &str, bytes: &mut Bytes<'_>) -> Vec<u8> {
         fill(table.holds, table.width.max(1), place, bytes);
         if let (Holds::Live, 0) = (table.holds, slots) {
             // No lie about how many there are.
-            let set = place.iter().take(8 * words as usize);
+            let set = place.iter().take((words as usize).saturating_mul(8));
             let there: u32 = set.map(|byte| byte.count_ones()).sum();
             put(&mut image, 24, &u64::from(there).to_le_bytes());
         }

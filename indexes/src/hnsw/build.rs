@@ -5,23 +5,19 @@
 //! and each for itself. So the graph is the same whatever the number of threads. A batch is a small part of what is there
 //! already, so that its slots miss little of each other.
 
-use std::cell::RefCell;
-
 use base::Slot;
 
-use super::beam::{ByCode, Descend, InFull, Scorer, Scratch, Walk, Walks, nearest_of};
 use super::body::{Body, InUse};
 use super::graph::{Entry, LEVELS_MAX};
 use super::links::{Level, NONE};
 use super::select::{Candidate, ChosenByCode, ChosenInFull, Full, Select};
 use super::slots::OwnSlots;
 use super::{Hnsw, HnswConfig};
-use crate::codes::CodedQuery;
 use crate::lanes::{Isa, Work};
 use crate::query::check;
 use crate::shared::Held;
 use crate::vectors::check_dim;
-use crate::{Error, Pool, Query, SlotSet, Vectors};
+use crate::{Error, Pool, SlotSet, Vectors};
 
 /// A batch is one of so many slots that are there.
 const BATCH: usize = 50;
@@ -114,11 +110,9 @@ impl Hnsw {
         check(&vectors.vector(slot)?, self.dim)?;
         let _beside_others = self.writers.writing.read();
         // Of two that find nothing to be linked to the second would never be found.
-        let first = body.graph.entry().is_none().then(|| self.writers.first_of_all.lock());
-        let first = first.filter(|_| body.graph.entry().is_none());
-        self.take_up((body, own), &[slot.0], vectors, &Pool::here())?;
-        drop(first);
-        Ok(())
+        let are_few = || own.lives.live.len() < self.config.m;
+        let _one_by_one = are_few().then(|| self.writers.first_of_all.lock());
+        self.take_up((body, own), &[slot.0], vectors, &Pool::here())
     }
 
     /// Takes up slots.
@@ -225,42 +219,7 @@ impl Hnsw {
         };
         let mut links = self.look(on, (slot, level), &vector, vectors)?;
         links.resize(level + 1, Vec::new());
-        if let Some(ground) = links.first_mut().filter(|ground| ground.is_empty()) {
-            // All that is near is being detached, or there is nothing yet.
-            *ground = self.nearest_of_all(on, slot, &vector, vectors)?;
-        }
         Ok(Plan { slot, code, nodes: links.into_iter().map(|links| (slot, links)).collect() })
-    }
-
-    /// Finds out where the links of a slot should lead, on each of its levels that there is.
-    pub(super) fn look(
-        &self,
-        on: InUse<'_>,
-        (slot, level): (u32, usize),
-        vector: &[f32],
-        vectors: &dyn Vectors,
-    ) -> Result<Vec<Vec<u32>>, Error> {
-        let coded = on.codes.and_then(|codes| CodedQuery::new(codes.shape(), vector));
-        let coded = coded.as_ref();
-        self.with_scratch(|scratch| {
-            self.instructions.run(Look { on, slot, level, vector, coded, vectors, scratch })
-        })
-    }
-
-    /// The nearest slots that are live, found by looking at all.
-    pub(super) fn nearest_of_all(
-        &self,
-        on: InUse<'_>,
-        slot: u32,
-        vector: &[f32],
-        vectors: &dyn Vectors,
-    ) -> Result<Vec<u32>, Error> {
-        if on.slots.len() == 0 {
-            return Ok(Vec::new());
-        }
-        let query = Query::new(vector).k(self.config.m + 1);
-        let found = self.search_in(&query, None, vectors)?.neighbours.into_iter();
-        Ok(found.map(|it| it.slot.0).filter(|it| *it != slot).take(self.config.m).collect())
     }
 
     pub(super) fn full<'s>(&'s self, vectors: &'s dyn Vectors) -> Full<'s> {
@@ -329,93 +288,6 @@ impl Plan<'_> {
 fn shuffle(slots: &mut [u32], seed: u64) {
     let config = HnswConfig::default().seed(seed);
     slots.sort_by_cached_key(|slot| (config.mixed(*slot), *slot));
-}
-
-/// Looks where the links of a slot should lead.
-struct Look<'s> {
-    on: InUse<'s>,
-    slot: u32,
-    level: usize,
-    vector: &'s [f32],
-    coded: Option<&'s CodedQuery>,
-    vectors: &'s dyn Vectors,
-    scratch: &'s mut Scratch,
-}
-
-impl Work for Look<'_> {
-    type Answer = Result<Vec<Vec<u32>>, Error>;
-
-    #[inline(always)]
-    fn run<I: Isa>(self, isa: I) -> Self::Answer {
-        let target = self.on.hnsw.measure.target(isa, self.vector);
-        match (self.on.codes, self.coded) {
-            (Some(codes), Some(query)) => self.look(isa, &ByCode::<false> { codes, query }),
-            _ => {
-                let scorer = InFull { vectors: self.vectors, target, failed: RefCell::new(None) };
-                let links = self.look(isa, &scorer)?;
-                match scorer.failed.into_inner() {
-                    Some(unreadable) => Err(unreadable.into()),
-                    None => Ok(links),
-                }
-            }
-        }
-    }
-}
-
-impl Look<'_> {
-    #[inline(always)]
-    fn look<I: Isa>(self, isa: I, scorer: &impl Scorer) -> Result<Vec<Vec<u32>>, Error> {
-        let InUse { hnsw, graph, .. } = self.on;
-        let Some(entry) = graph.entry() else { return Ok(Vec::new()) };
-        let top = self.level.min(entry.level);
-        let scored = &mut self.scratch.scored;
-        let mut node = match graph.level(top) {
-            Some(level) if top > 0 && top == entry.level => {
-                nearest_of::<I, false>(isa, level, entry.node, scorer, scored)
-            }
-            _ => isa.enter(Descend::<_, false> { graph, entry, to: top, scorer, scored }),
-        };
-        let mut links = vec![Vec::new(); top + 1];
-        let room = hnsw.config.ef_construction;
-        for (at, links) in links.iter_mut().enumerate().rev() {
-            let Some(level) = graph.level(at) else { continue };
-            let walk = Walk::<_, false>::new(level, node, scorer, (self.scratch, room));
-            isa.enter(Walks(&mut [walk]));
-            let most = if at == 0 { level.degree() } else { hnsw.config.m };
-            *links = self.choose(isa, level, most)?;
-            let nearest = self.scratch.near.sorted().first();
-            node = nearest.map_or(NONE, |it| level.below::<false>(it.node));
-        }
-        Ok(links)
-    }
-
-    /// Chooses links among what a walk left.
-    #[inline(always)]
-    fn choose<I: Isa>(&self, isa: I, level: &Level, most: usize) -> Result<Vec<u32>, Error> {
-        let full = self.on.hnsw.full(self.vectors);
-        let mut candidates = Vec::with_capacity(self.scratch.near.sorted().len());
-        let coded = self.on.codes.zip(self.coded);
-        let target = full.measure.target(isa, self.vector);
-        for found in self.scratch.near.sorted() {
-            let (node, slot) = (found.node, level.slot::<false>(found.node));
-            // It may have been found again by who takes it up once more.
-            if slot == NONE || slot == self.slot || self.on.is_doomed(slot) {
-                continue;
-            }
-            let far = match coded {
-                Some((_, query)) => query.half_square(found.score),
-                None => target.distance(isa, &full.vectors.vector(Slot(slot))?),
-            };
-            candidates.push(Candidate { far, node, slot });
-        }
-        match coded {
-            Some((codes, _)) => {
-                let chooser = ChosenByCode::new(codes, full, self.slot);
-                isa.enter(Select { chooser, candidates, most })
-            }
-            None => isa.enter(Select { chooser: ChosenInFull::new(full), candidates, most }),
-        }
-    }
 }
 
 /// Chooses among too many links.

@@ -104,9 +104,6 @@ impl Hnsw {
         let vector = at.vectors.vector(Slot(slot))?;
         let mut found = self.look(on, (slot, level), &vector, at.vectors)?;
         let links = found.get_mut(level).map(std::mem::take).unwrap_or_default();
-        if links.is_empty() && level == 0 {
-            return self.nearest_of_all(on, slot, &vector, at.vectors);
-        }
         Ok(links)
     }
 }
