@@ -66,7 +66,7 @@ enum Phase {
     /// Finds out what can be come to.
     Reaching(Reach),
     /// Links these anew.
-    Joining(Vec<u32>),
+    Joining(Reach, Vec<u32>),
     /// Looks for these by their own vectors.
     Probing(Vec<Slot>, Probe),
     /// Nothing leads to them; some may be on them.
@@ -145,31 +145,37 @@ impl Hnsw {
         given_back: &mut Vec<Slot>,
     ) -> Result<bool, Error> {
         let _beside_others = self.writers.writing.read();
-        let Sweep { doomed, upper, lost: lost_before, rounds, phase } = sweep;
+        let Sweep { doomed, upper, lost, rounds, phase } = sweep;
         match phase {
             Phase::Mending { level, node } => {
                 if self.mend_some(at, doomed, (level, node), (upper, left))? {
-                    *phase = Phase::Reaching(Reach::begin(at, doomed, upper));
+                    *phase = Phase::Reaching(Reach::begin(at, doomed));
                 }
             }
             Phase::Reaching(reach) => {
-                if reach.go_on(at, (doomed, upper), left) {
-                    let lost = reach.lost(at);
-                    *lost_before += lost.len();
-                    *phase = match lost.is_empty() || *rounds == ROUNDS {
-                        true => self.begin_probe(at, *lost_before),
-                        false => Phase::Joining(lost),
+                if reach.go_on(at, left) {
+                    let all = reach.lost(at);
+                    *phase = match all.is_empty() || *rounds == ROUNDS {
+                        true => self.begin_probe(at, *lost),
+                        false => Phase::Joining(std::mem::take(reach), all),
                     };
                 }
             }
-            Phase::Joining(lost) => {
-                while let Some(slot) = lost.pop_if(|_| *left > 0) {
-                    *left = left.saturating_sub(self.config.ef_construction);
-                    self.join(at, slot)?;
+            Phase::Joining(reach, all) => {
+                // What a joined slot leads to need not be joined.
+                while reach.go_on(at, left)
+                    && let Some(slot) = all.pop_if(|_| *left > 0)
+                {
+                    if !reach.has(slot) {
+                        *left = left.saturating_sub(self.config.ef_construction);
+                        *lost += 1;
+                        self.join(at, slot, (doomed, reach))?;
+                        reach.add(slot);
+                    }
                 }
-                if lost.is_empty() {
+                if all.is_empty() && reach.go_on(at, left) {
                     *rounds += 1;
-                    *phase = Phase::Reaching(Reach::begin(at, doomed, upper));
+                    *phase = Phase::Reaching(Reach::begin(at, doomed));
                 }
             }
             Phase::Probing(slots, probe) => {

@@ -1,17 +1,17 @@
-//! Finds slots that no walk could come to, and links them anew.
+//! Finds slots that cannot be come to from where searches begin, and links them anew.
+//!
+//! By links of the ground alone: from the levels above it a walk may begin anywhere, but not where a query would have it.
 
 use super::At;
 use crate::hnsw::Hnsw;
-use crate::hnsw::beam::GONE_THROUGH;
-use crate::hnsw::links::{Level, NONE};
+use crate::hnsw::links::Level;
 use crate::slots::slots_of;
-use crate::{Error, Slot, SlotSet};
+use crate::{Error, Query, Slot, SlotSet, Strategy};
 
-/// What can be come to, from the top down: not from doomed nodes, nor through them.
-#[derive(Debug)]
+/// What can be come to on the ground, whose nodes are slots: from the entry on, and not through doomed ones.
+#[derive(Debug, Default)]
 pub(super) struct Reach {
-    level: usize,
-    /// Nodes of the level that were come to, and doomed ones.
+    /// Slots that were come to, and doomed ones.
     seen: SlotSet,
     /// Those whose links were not followed.
     left: Vec<u32>,
@@ -19,60 +19,43 @@ pub(super) struct Reach {
     wanted: SlotSet,
 }
 
-/// Which slots are doomed, and their nodes above the ground.
-type Doomed<'d> = (&'d SlotSet, &'d [(usize, u32)]);
-
-/// The doomed nodes of a level.
-fn doomed_on(level: usize, (slots, upper): Doomed<'_>) -> SlotSet {
-    match level {
-        0 => slots.clone(),
-        _ => upper.iter().filter(|it| it.0 == level).map(|it| Slot(it.1)).collect(),
-    }
-}
-
 impl Reach {
-    pub(super) fn begin(at: At<'_>, doomed: &SlotSet, upper: &[(usize, u32)]) -> Self {
+    pub(super) fn begin(at: At<'_>, doomed: &SlotSet) -> Self {
         // Before the links are looked at: what comes later is linked by whoever takes it up.
         let wanted = at.own.lives.live.now();
-        let entry = at.body.graph.entry();
-        let (level, node) = entry.map_or((0, None), |entry| (entry.level, Some(entry.node)));
-        let mut reach = Reach { level, seen: SlotSet::new(), left: Vec::new(), wanted };
-        reach.enter(at, (doomed, upper), node.into_iter().collect());
+        let graph = &at.body.graph;
+        let mut reach = Reach { seen: doomed.clone(), left: Vec::new(), wanted };
+        if let Some(entry) = graph.entry() {
+            let levels = (1..=entry.level).rev().filter_map(|level| graph.level(level));
+            reach.add(levels.fold(entry.node, |node, level| level.below::<false>(node)));
+        }
         reach
     }
 
-    /// Goes on at these nodes of the level, or at all, if it is so small that walks go through all of it.
-    fn enter(&mut self, at: At<'_>, doomed: Doomed<'_>, nodes: Vec<u32>) {
-        let end = at.body.graph.level(self.level).map_or(0, Level::end);
-        let is_small = self.level > 0 && end <= GONE_THROUGH;
-        self.seen = doomed_on(self.level, doomed);
-        self.left = if is_small { (0..end as u32).collect() } else { nodes };
-        let seen = &mut self.seen;
-        self.left.retain(|node| (*node as usize) < end && seen.insert(Slot(*node)));
+    /// One can be come to, and so can what it leads to.
+    pub(super) fn add(&mut self, slot: u32) {
+        if self.seen.insert(Slot(slot)) {
+            self.left.push(slot);
+        }
+    }
+
+    pub(super) fn has(&self, slot: u32) -> bool {
+        self.seen.contains(Slot(slot))
     }
 
     /// Goes on; says whether it is done.
-    pub(super) fn go_on(&mut self, at: At<'_>, doomed: Doomed<'_>, effort: &mut usize) -> bool {
-        let Some(level) = at.body.graph.level(self.level) else { return true };
+    pub(super) fn go_on(&mut self, at: At<'_>, effort: &mut usize) -> bool {
+        let ground = at.body.graph.ground();
         while *effort > 0
             && let Some(node) = self.left.pop()
         {
             *effort -= 1;
             // What leads out of a level leads nowhere.
-            let nodes = level.links::<false>(node).filter(|next| (*next as usize) < level.end());
+            let nodes = ground.links::<false>(node).filter(|next| (*next as usize) < ground.end());
             let seen = &mut self.seen;
             self.left.extend(nodes.filter(|next| seen.insert(Slot(*next))));
         }
-        if !self.left.is_empty() || self.level == 0 {
-            return self.left.is_empty();
-        }
-        let gone = doomed_on(self.level, doomed);
-        let nodes = self.seen.iter().filter(|node| !gone.contains(*node)).map(|node| node.0);
-        let nodes = nodes.filter(|node| level.slot::<false>(*node) != NONE);
-        let below = nodes.map(|node| level.below::<false>(node)).collect();
-        self.level -= 1;
-        self.enter(at, doomed, below);
-        false
+        self.left.is_empty()
     }
 
     /// Those that there were, and are, and that cannot be come to.
@@ -84,9 +67,20 @@ impl Reach {
     }
 }
 
+/// Whether a list of links has room for one more.
+fn room(ground: &Level, links: &[u32]) -> bool {
+    links.len() < ground.degree()
+}
+
 impl Hnsw {
-    /// Links a slot anew that no walk comes to: others to it, and it to others. What can be come to still can behind that.
-    pub(super) fn join(&self, at: At<'_>, slot: u32) -> Result<(), Error> {
+    /// Links a slot that cannot be come to and one that can, the nearest there is, to each other. What can be come to still can
+    /// behind that.
+    pub(super) fn join(
+        &self,
+        at: At<'_>,
+        slot: u32,
+        (doomed, reach): (&SlotSet, &Reach),
+    ) -> Result<(), Error> {
         if !at.own.lives.live.contains(Slot(slot)) {
             return Ok(());
         }
@@ -95,43 +89,42 @@ impl Hnsw {
         let vector = at.vectors.vector(Slot(slot))?;
         let found = self.look(on, (slot, 0), &vector, at.vectors)?;
         let near = found.into_iter().next().unwrap_or_default();
+        let can_be_come_to = |node: &u32| reach.has(*node) && !doomed.contains(Slot(*node));
+        let mut nearest = near.iter().copied().find(can_be_come_to);
+        if nearest.is_none() {
+            let some = reach.seen.iter().filter(|it| !doomed.contains(*it)).collect();
+            let query = Query::new(&vector).k(1).filter(&some).strategy(Strategy::Exact);
+            let found = self.search_in(&query, Some(self.view(1)), at.vectors)?;
+            nearest = found.neighbours.first().map(|it| it.slot.0);
+        }
+        let Some(nearest) = nearest else { return Ok(()) };
         let ground = on.graph.ground();
         let lock = |node| self.writers.locks.lock(0, node);
         let links = |node| ground.links::<false>(node).collect::<Vec<u32>>();
-        {
-            let _alone = lock(slot);
-            if links(slot).is_empty() {
-                ground.put(slot, near.iter().copied());
-            }
-        }
-        let mut is_linked = false;
-        for from in &near {
-            let _alone = lock(*from);
-            let mut links = links(*from);
-            if links.len() < ground.degree() && !links.contains(&slot) {
-                links.push(slot);
-                ground.put(*from, links);
-                is_linked = true;
-            }
-        }
-        let Some(nearest) = near.first().filter(|_| !is_linked) else { return Ok(()) };
-        // Each of them has nearer ones all around: then the nearest gives up its last one to the slot, and is linked to that instead.
         loop {
-            let Some(last) = links(*nearest).last().copied() else { return Ok(()) };
+            // Where there is no room the nearest gives up its last link to the slot, and is linked to that instead.
+            let before = links(nearest);
+            let last = before.last().copied().filter(|_| !room(ground, &before));
             {
                 let _alone = lock(slot);
                 let mut links = links(slot);
-                if !links.contains(&last) {
-                    links.truncate(ground.degree() - 1);
-                    links.push(last);
-                    ground.put(slot, links);
+                for new in [Some(nearest), last].into_iter().flatten() {
+                    if !links.contains(&new) && new != slot {
+                        links.truncate(ground.degree() - 1);
+                        links.insert(0, new);
+                    }
                 }
+                ground.put(slot, links);
             }
-            let _alone = lock(*nearest);
-            let mut links = links(*nearest);
-            if links.pop() == Some(last) {
+            let _alone = lock(nearest);
+            let mut links = links(nearest);
+            if links.contains(&slot) {
+                return Ok(());
+            }
+            if links == before {
+                links.truncate(before.len() - usize::from(last.is_some()));
                 links.push(slot);
-                ground.put(*nearest, links);
+                ground.put(nearest, links);
                 return Ok(());
             }
         }

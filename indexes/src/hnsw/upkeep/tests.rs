@@ -14,28 +14,20 @@ fn graph_of(memory: &Memory, m: usize) -> Hnsw {
     graph
 }
 
-/// The slots that no links lead to from the nodes of the highest level that may be begun at.
+/// The slots that no links of the ground lead to from where searches begin.
 fn lost(graph: &Hnsw) -> Vec<Slot> {
     let body = graph.body();
     let entry = body.graph.entry().expect("there are some");
-    let mut begins = vec![entry.node];
-    for level in (0..=entry.level).rev().filter_map(|level| body.graph.level(level)) {
-        if level.end() <= 512 && level.end() > 0 && begins.len() < 512 {
-            let live = |node: &u32| body.slots.contains::<false>(Slot(level.slot::<false>(*node)));
-            begins.extend((0..level.end() as u32).filter(live));
-        }
-        let mut seen: BTreeSet<u32> = begins.iter().copied().collect();
-        while let Some(node) = begins.pop() {
-            begins.extend(level.links::<false>(node).filter(|next| seen.insert(*next)));
-        }
-        begins = seen.iter().map(|node| level.below::<false>(*node)).collect();
-        if std::ptr::eq(level, body.graph.ground()) {
-            let words =
-                (0..body.slots.words()).flat_map(|at| slots_of(at, body.slots.word::<false>(at)));
-            return words.filter(|slot| !seen.contains(&slot.0)).collect();
-        }
+    let levels = (1..=entry.level).rev().filter_map(|level| body.graph.level(level));
+    let begin = levels.fold(entry.node, |node, level| level.below::<false>(node));
+    let (mut left, mut seen) = (vec![begin], BTreeSet::from([begin]));
+    while let Some(node) = left.pop() {
+        let next = body.graph.ground().links::<false>(node);
+        left.extend(next.filter(|next| seen.insert(*next)));
     }
-    Vec::new()
+    let word = |at: usize| slots_of(at, body.slots.word::<false>(at));
+    let live = (0..body.slots.words()).flat_map(word);
+    live.filter(|slot| !seen.contains(&slot.0)).collect()
 }
 
 /// Steps until nothing is due; answers with what was given back, and how often something went wrong.
