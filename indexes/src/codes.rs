@@ -52,12 +52,6 @@ impl From<Metric> for Shape {
     }
 }
 
-/// What is kept for each slot beside its upper plane: see [`Coarse`].
-const COARSE: usize = 4;
-
-/// What is kept beside its lower plane: `FINE` numbers, of which the last is not used.
-const FINE: usize = 4;
-
 /// What the upper planes of 16 slots mean: number `i` of a vector is `base + step * nibble[i]`, to within `error`
 /// for the vector as a whole.
 #[derive(Clone, Copy, Debug)]

@@ -143,6 +143,6 @@ pub struct Probe {
     pub looked_for: usize,
     /// How many were found, or others that are as near.
     pub found: usize,
-    /// How many slots no walk could have come to, which were linked anew.
+    /// How many slots, or parts of a graph, were cut off from where searches begin, and were linked anew.
     pub lost: usize,
 }

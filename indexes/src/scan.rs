@@ -157,7 +157,12 @@ impl<'s, const CHECK: bool> Scan<'s, CHECK> {
         let slots = batch.get();
         let left = match self.limited().filter(|_| pays.next()) {
             Some((codes, query, limit)) => !codes.are_beyond::<I, CHECK>(isa, query, slots, limit),
-            None => return slots.iter().try_for_each(|slot| self.compare(isa, Slot(*slot))),
+            None => {
+                for slot in slots {
+                    self.compare(isa, Slot(*slot))?;
+                }
+                return Ok(());
+            }
         };
         let left = slots.iter().enumerate().filter(|(lane, _)| left >> lane & 1 != 0);
         self.look_closer(isa, left.map(|(_, slot)| Slot(*slot)), (slots.len(), pays))
@@ -183,7 +188,9 @@ impl<'s, const CHECK: bool> Scan<'s, CHECK> {
                     wanted & !(u64::from(beyond) << (part * LANES))
                 }
                 None => {
-                    slots_of(at, wanted).try_for_each(|slot| self.compare(isa, slot))?;
+                    for slot in slots_of(at, wanted) {
+                        self.compare(isa, slot)?;
+                    }
                     continue;
                 }
             };
@@ -220,17 +227,12 @@ impl<'s, const CHECK: bool> Scan<'s, CHECK> {
                 return Ok(None);
             }
         }
-        self.compare_with(isa, slot).map(Some)
+        self.compare(isa, slot).map(Some)
     }
 
+    /// Compares a slot in full; answers with how far it is.
     #[inline(always)]
-    fn compare<I: Isa>(&mut self, isa: I, slot: Slot) -> Result<(), Error> {
-        self.compare_with(isa, slot).map(|_| ())
-    }
-
-    /// Compares a slot in full.
-    #[inline(always)]
-    fn compare_with<I: Isa>(&mut self, isa: I, slot: Slot) -> Result<f32, Error> {
+    fn compare<I: Isa>(&mut self, isa: I, slot: Slot) -> Result<f32, Error> {
         let vector = self.vectors.vector(slot)?;
         self.work.in_full += 1;
         let distance = self.target.distance(isa, &vector);

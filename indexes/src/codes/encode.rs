@@ -3,14 +3,16 @@
 //! All sums are made in `f64`, where they are off by less than [`WIDE_ROUNDING`] of themselves, and every result is
 //! rounded to the side where it proves less.
 
-use super::{COARSE, DIM_MAX, FINE, Shape};
+use super::{DIM_MAX, Shape};
 use crate::kernels::sums::sum_error;
 use crate::lanes::STEP;
 
 /// What goes beside the planes.
 pub(crate) struct Made {
-    pub(crate) coarse: [f32; COARSE],
-    pub(crate) fine: [f32; FINE],
+    /// Of the upper one: base, step, error, size.
+    pub(crate) coarse: [f32; 4],
+    /// Of both: base, error, size.
+    pub(crate) fine: [f32; 3],
 }
 
 /// What is allowed for the rounding of an `f32` expression of a few steps, as a part of the largest thing in it.
@@ -37,7 +39,7 @@ pub(crate) fn fine_step(coarse: f32) -> f32 {
 /// Nothing is known of this vector: it is as far from its code as can be.
 const UNKNOWN: Made = Made {
     coarse: [0.0, 0.0, f32::INFINITY, f32::NEG_INFINITY],
-    fine: [0.0, f32::INFINITY, f32::NEG_INFINITY, 0.0],
+    fine: [0.0, f32::INFINITY, f32::NEG_INFINITY],
 };
 
 /// Makes the code of a vector.
@@ -71,7 +73,7 @@ pub(crate) fn encode(shape: Shape, vector: &[f32], planes: (&mut [u8], &mut [u8]
     let fine = found.fine.figures(shape, vector.len(), longest, WIDE_ROUNDING);
     Made {
         coarse: [coarse_base, coarse_step, coarse.error, coarse.size],
-        fine: [base, fine.error, fine.size, 0.0],
+        fine: [base, fine.error, fine.size],
     }
 }
 

@@ -5,8 +5,9 @@
 use base::Slot;
 use base::codec::{Decoder, Encoder};
 
+use super::rows::copy;
 use super::{Codes, CodesInUse, widths};
-use crate::shared::{GATE, Held};
+use crate::shared::GATE;
 use crate::slots::WORD;
 use crate::{Error, SlotSet};
 
@@ -55,14 +56,10 @@ impl Codes {
             if !live.contains(slot) {
                 continue;
             }
-            let mut held =
-                self.own().and_then(|rows| rows.hold(slot.0 as usize)).ok_or_else(wrong)?;
-            held.write(|row, lower| {
-                // The gate is there, too, and is left out.
-                row.iter_mut().zip(from).for_each(|(into, from)| *into = *from);
-                lower.copy_from_slice(behind);
-            });
-            Held::open(held);
+            let is_put = self.own().is_some_and(|rows| copy(rows, slot, (from, behind)));
+            if !is_put {
+                return Err(wrong());
+            }
         }
         Ok(())
     }

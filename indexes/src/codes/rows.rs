@@ -26,7 +26,7 @@ pub(crate) struct Codes {
     rows: Tables,
 }
 
-/// The rows of nodes, and their lower planes.
+/// The rows of slots, and their lower planes.
 #[derive(Debug)]
 #[expect(
     clippy::large_enum_variant,
@@ -154,14 +154,7 @@ impl Codes {
         let rows = Rows::new(readers, [first, second], rows_a_piece(first + second));
         let these = self.under(pin);
         for slot in slots {
-            let Some(mut held) = rows.hold(slot.0 as usize) else { continue };
-            held.write(|row, lower| {
-                // Of one that is lent the gate is there, too.
-                let (from, behind) = these.both::<false, false>(slot.0);
-                row.iter_mut().zip(from).for_each(|(into, from)| *into = *from);
-                lower.iter_mut().zip(behind).for_each(|(into, from)| *into = *from);
-            });
-            held.open();
+            copy(&rows, slot, these.both::<false, false>(slot.0));
         }
         Codes { dim, shape, plane, rows: Tables::Own(rows) }
     }
@@ -266,14 +259,11 @@ impl<'p> CodesInUse<'p> {
         slots: &[u32],
         limit: Limit,
     ) -> u16 {
-        let (mut coarse, mut sums): (Coarse, Sums) = (Coarse::UNKNOWN, [0; LANES]);
+        let mut seen = Seen::NOTHING;
         for (lane, slot) in slots.iter().enumerate() {
-            if let Some((upper, beside)) = self.row::<CHECK>(*slot) {
-                coarse.put(lane, beside);
-                put(&mut sums, lane, upper_products(isa, upper, query));
-            }
+            seen.look(isa, query, lane, self.row::<CHECK>(*slot));
         }
-        beyond(isa, query.coarse(), &coarse, isa.wholes(&sums), limit)
+        seen.beyond(isa, query, limit)
     }
 
     /// The same of 16 slots from one on, a multiple of 16, which lie one behind the other.
@@ -285,15 +275,11 @@ impl<'p> CodesInUse<'p> {
         first: u32,
         limit: Limit,
     ) -> u16 {
-        let (mut coarse, mut sums): (Coarse, Sums) = (Coarse::UNKNOWN, [0; LANES]);
-        let rows = self.sixteen(first);
+        let (mut seen, rows) = (Seen::NOTHING, self.sixteen(first));
         for lane in 0..LANES {
-            if let Some((upper, beside)) = rows.row::<CHECK>(lane) {
-                coarse.put(lane, beside);
-                put(&mut sums, lane, upper_products(isa, upper, query));
-            }
+            seen.look(isa, query, lane, rows.row::<CHECK>(lane));
         }
-        beyond(isa, query.coarse(), &coarse, isa.wholes(&sums), limit)
+        seen.beyond(isa, query, limit)
     }
 
     /// 16 slots from one on, a multiple of 16.
@@ -368,6 +354,38 @@ impl<'p> CodesInUse<'p> {
     }
 }
 
+/// What is seen of 16 slots by their upper planes.
+struct Seen {
+    coarse: Coarse,
+    sums: Sums,
+}
+
+impl Seen {
+    /// Of what was not looked at nothing is proved.
+    const NOTHING: Self = Seen { coarse: Coarse::UNKNOWN, sums: [0; LANES] };
+
+    /// Looks at the row of one of them, if it is there.
+    #[inline(always)]
+    fn look<I: Isa>(
+        &mut self,
+        isa: I,
+        query: &CodedQuery,
+        lane: usize,
+        row: Option<(&[[u8; 64]], Beside)>,
+    ) {
+        if let Some((upper, beside)) = row {
+            self.coarse.put(lane, beside);
+            put(&mut self.sums, lane, upper_products(isa, upper, query));
+        }
+    }
+
+    /// Those that are beyond the limit: a bit for each.
+    #[inline(always)]
+    fn beyond<I: Isa>(&self, isa: I, query: &CodedQuery, limit: Limit) -> u16 {
+        beyond(isa, query.coarse(), &self.coarse, isa.wholes(&self.sums), limit)
+    }
+}
+
 /// Codes of 16 slots.
 #[derive(Clone, Copy)]
 pub(crate) struct Sixteen<'p> {
@@ -388,11 +406,23 @@ impl<'p> Sixteen<'p> {
     }
 }
 
+/// Puts a row and a lower plane into a slot, and opens it; says whether nobody had it. Of a row from an image the gate is there,
+/// too, and is left out.
+pub(super) fn copy(rows: &Rows, slot: Slot, (from, behind): (&[u8], &[u8])) -> bool {
+    let Some(mut held) = rows.hold(slot.0 as usize) else { return false };
+    held.write(|row, lower| {
+        row.iter_mut().zip(from).for_each(|(into, from)| *into = *from);
+        lower.iter_mut().zip(behind).for_each(|(into, from)| *into = *from);
+    });
+    held.open();
+    true
+}
+
 /// Makes the code of a vector.
 fn encode_row(shape: Shape, vector: &[f32], planes: (&mut [u8], &mut [u8]), beside: &mut [u8]) {
     let made = encode::encode(shape, vector, planes);
     let [base, step, bound_error, size] = made.coarse;
-    let [fine_base, fine_error, fine_size, _] = made.fine;
+    let [fine_base, fine_error, fine_size] = made.fine;
     let half_of = |size: f32, error: f32| (size - error * error) / 2.0;
     let (error, half, fine_half) = match shape {
         Shape::Product => (bound_error, 0.0, 0.0),

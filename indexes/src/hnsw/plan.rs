@@ -1,6 +1,6 @@
 //! How a query is answered: by a walk, or by looking at all that is admitted, and how far it looks.
 //!
-//! Each way has a price, counted in vectors that are looked at in order, and the cheapest is gone: where a filter admits little, to
+//! Each way has a price, counted in vectors that are looked at in order, and the cheapest is taken: where a filter admits little, to
 //! look at all of it takes less than to find it. Where it admits most of what there is, a walk goes by all nodes and leaves out
 //! what is not admitted. In between it goes by those that are admitted alone, and through the others to them
 //! (`hnsw/through.rs`), unless hardly any of what is nearest is admitted. A walk that has cost as much as looking at all that is

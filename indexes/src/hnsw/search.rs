@@ -1,7 +1,7 @@
 //! A search: down the levels, a walk on the ground by codes, and the best of it compared in full.
 //!
 //! Where a walk would look at most of what there is, or a filter leaves little to look at, all that is admitted is
-//! looked at instead, by codes and exactly (`exact`). So an answer always has `k` neighbours, or all there are.
+//! looked at instead, by codes and exactly (`scan.rs`). So an answer always has `k` neighbours, or all there are.
 
 use std::cell::RefCell;
 
@@ -168,7 +168,7 @@ impl<'s, const CHECK: bool> Judge<'s, CHECK> {
         Judge { on, plan, coded, scan, shown: 0, near: 0, before: Vec::new() }
     }
 
-    /// Forgets what was found, unless there is no time to find more; and not what it took.
+    /// Begins anew: what was found is put aside, and what it took still counts.
     fn begin_again(&mut self) {
         self.before = self.scan.begin_again().into_sorted();
         (self.shown, self.near) = (0, 0);

@@ -4,7 +4,6 @@
 
 use super::At;
 use crate::hnsw::Hnsw;
-use crate::hnsw::links::Level;
 use crate::slots::slots_of;
 use crate::{Error, Query, Slot, SlotSet, Strategy};
 
@@ -67,11 +66,6 @@ impl Reach {
     }
 }
 
-/// Whether a list of links has room for one more.
-fn room(ground: &Level, links: &[u32]) -> bool {
-    links.len() < ground.degree()
-}
-
 impl Hnsw {
     /// Links a slot that cannot be come to and one that can, the nearest there is, to each other. What can be come to still can
     /// behind that.
@@ -104,7 +98,7 @@ impl Hnsw {
         loop {
             // Where there is no room the nearest gives up its last link to the slot, and is linked to that instead.
             let before = links(nearest);
-            let last = before.last().copied().filter(|_| !room(ground, &before));
+            let last = before.last().copied().filter(|_| before.len() >= ground.degree());
             {
                 let _alone = lock(slot);
                 let mut links = links(slot);
