@@ -1,12 +1,12 @@
 //! What becomes of a graph that lives: all of its slots removed and as many taken up, and searches beside a writer.
 //!
-//! `cargo bench -p arrwdb-benches --bench churn [-- --size=200000]`. Real vectors where `ARRWDB_TEST_DATA` says where they are,
-//! and made-up ones, of `--size` vectors of 384 numbers.
+//! `cargo bench -p arrwdb-benches --bench churn [-- --size=200000 --queries=10000]`. Real vectors where `ARRWDB_TEST_DATA` says
+//! where they are, and made-up ones, of `--size` vectors of 384 numbers.
 //!
 //! Churn: slots are removed a hundredth at a time, in random order or the oldest first, cleared away, and the vectors of as many
 //! taken up in the slots that were given back. Behind it the graph has the vectors that it had before, each taken up since, and is
-//! held against one that is built of them at once: recall with the same number in view, and how many searches a second, which
-//! take turns.
+//! held against one that is built of them at once: recall with the same number in view, by how much it differs and how much of
+//! that may be chance (one standard error of the queries' differences), and how many searches a second, which take turns.
 //!
 //! Searches beside a writer: one thread searches, another removes, clears away and inserts without a pause, in the same graph, or
 //! in another one of the same vectors.
@@ -125,30 +125,42 @@ fn compare(graphs: &[(&str, &Hnsw)], data: &Dataset, memory: &Memory) {
         data.queries.chunks_exact(data.dim).map(|query| Query::new(query).k(K)).collect();
     for ef in EFS {
         let mut rounds = Rounds::default();
-        let mut recalls = vec![0.0; graphs.len()];
+        let mut all_hits = vec![Vec::new(); graphs.len()];
         for _ in 0..ROUNDS {
-            for ((name, graph), recall) in graphs.iter().zip(&mut recalls) {
+            for ((name, graph), hits) in graphs.iter().zip(&mut all_hits) {
                 let find = |query| graph.search_with(query, ef, memory).expect("found");
                 let start = Instant::now();
                 let found: Vec<Nearest> = queries.iter().map(find).collect();
                 rounds.note((*name).to_owned(), start.elapsed().as_secs_f64());
                 let slots = |found: &Nearest| found.neighbours.iter().map(|it| it.slot.0).collect();
-                *recall = data.recall(&found.iter().map(slots).collect::<Vec<_>>(), K);
+                *hits = data.found(&found.iter().map(slots).collect::<Vec<_>>(), K);
             }
         }
         let median = |name: &str| rounds.median(name).unwrap_or(f64::NAN);
         let first = graphs.first().map_or(f64::NAN, |(name, _)| median(name));
-        let least = recalls.first().copied().unwrap_or(f64::NAN);
-        for ((name, graph), recall) in graphs.iter().zip(&recalls) {
+        let of_first = all_hits.first().cloned().unwrap_or_default();
+        for ((name, graph), hits) in graphs.iter().zip(&all_hits) {
+            let recall = hits.iter().sum::<usize>() as f64 / (hits.len() * K) as f64;
+            let (differs, chance) = difference(hits, &of_first);
             println!(
-                "  in view {ef:<4} {name:<18} recall {recall:.4} ({:+.2} points) {:>7.0}/s ({:.3} of fresh), {:.1} links",
-                100.0 * (recall - least),
+                "  in view {ef:<4} {name:<18} recall {recall:.4} ({differs:+.2} points, +-{chance:.2}) {:>7.0}/s ({:.3} of fresh), {:.1} links",
                 queries.len() as f64 / median(name),
                 first / median(name),
                 graph.degree().expect("whole")
             );
         }
     }
+}
+
+/// By how many points one recall is above the other, and one standard error of that.
+fn difference(hits: &[usize], others: &[usize]) -> (f64, f64) {
+    let points =
+        |(hits, others): (&usize, &usize)| 100.0 * (*hits as f64 - *others as f64) / K as f64;
+    let all: Vec<f64> = hits.iter().zip(others).map(points).collect();
+    let count = all.len() as f64;
+    let mean = all.iter().sum::<f64>() / count;
+    let square = all.iter().map(|it| (it - mean).powi(2)).sum::<f64>() / (count - 1.0);
+    (mean, (square / count).sqrt())
 }
 
 /// Searches beside a writer to the same graph, and to another one, in turns.

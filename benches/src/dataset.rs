@@ -91,12 +91,16 @@ impl Dataset {
 
     /// The share of the true `k` nearest that was found, in the answers to the first queries.
     pub fn recall(&self, answers: &[Vec<u32>], k: usize) -> f64 {
-        let mut found = 0;
-        for (answer, truth) in answers.iter().zip(self.truth.chunks_exact(self.known)) {
+        self.found(answers, k).iter().sum::<usize>() as f64 / (answers.len() * k) as f64
+    }
+
+    /// How many of the `k` nearest are in the answer to each query.
+    pub fn found(&self, answers: &[Vec<u32>], k: usize) -> Vec<usize> {
+        let of_one = |(answer, truth): (&Vec<u32>, &[i32])| {
             let answer: HashSet<u32> = answer.iter().take(k).copied().collect();
-            found += truth.iter().take(k).filter(|it| answer.contains(&(**it as u32))).count();
-        }
-        found as f64 / (answers.len() * k) as f64
+            truth.iter().take(k).filter(|it| answer.contains(&(**it as u32))).count()
+        };
+        answers.iter().zip(self.truth.chunks_exact(self.known)).map(of_one).collect()
     }
 }
 

@@ -63,10 +63,11 @@ pub fn known() -> Result<Vec<Known>> {
     ])
 }
 
-/// Made-up ones, as many as `--size=` of the command line says; none, if it does not.
+/// Made-up ones, as many as `--size=` of the command line says, and as many queries as `--queries=` does; none, if it does
+/// not say how many.
 pub fn asked_for() -> Option<Known> {
-    let size = std::env::args().find_map(|it| it.strip_prefix("--size=")?.parse().ok())?;
-    let data = Dataset::clustered(size, 384, 1_000);
+    let option = |name| std::env::args().find_map(|it| it.strip_prefix(name)?.parse().ok());
+    let data = Dataset::clustered(option("--size=")?, 384, option("--queries=").unwrap_or(1_000));
     let name = "made up, as many as asked for";
     Some(Known { name, metric: Metric::L2, least: HARDER, data })
 }

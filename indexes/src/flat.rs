@@ -111,8 +111,8 @@ impl Flat {
         Flat { dim, measure, readers, slots, codes, writers, instructions }
     }
 
-    /// Takes up many slots at once, on all threads of a pool. All of them are found from the same moment on, or, if
-    /// there is an error, none.
+    /// Takes up many slots at once, on all threads of a pool. All of them are found when it returns, and some perhaps a
+    /// little earlier; if there is an error, none ever is.
     ///
     /// # Errors
     /// As [`insert`](Index::insert), for any of them.
@@ -207,6 +207,9 @@ impl Index for Flat {
         check_dim(vectors, self.dim)?;
         let _beside_others = self.writers.writing.read();
         let mut under_way = self.writers.leaving.lock();
+        if under_way.is_none() && self.slots.removed.len() == 0 {
+            return Ok(Step::default());
+        }
         let leaving = under_way.take().unwrap_or_else(|| self.leave(effort.max(1)));
         let mut step = Step::default();
         match self.are_gone(leaving.until) {

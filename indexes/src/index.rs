@@ -36,7 +36,7 @@ pub trait Index: Send + Sync {
     /// be inserted again, or its vector be overwritten.
     ///
     /// # Errors
-    /// If a vector that was needed cannot be read. It is told once, and the next step goes on behind it.
+    /// If a vector that was needed cannot be read. The next step goes on behind what it was needed for.
     fn step(&self, vectors: &dyn Vectors, effort: usize) -> Result<Step, Error>;
 
     /// Finds the nearest.

@@ -28,8 +28,8 @@ const LONGER: usize = 2;
 const VIEW: usize = 2_000;
 const VIEW_PART: usize = 16;
 
-/// Where there is a threshold, so many times as many are in view: those at its edge are found last.
-const WITHIN: usize = 4;
+/// Where all within a threshold are asked for, so many times as many are in view: those at its edge are found last.
+const WITHIN: usize = 8;
 
 /// How far a walk looks.
 #[derive(Clone, Copy, PartialEq, Default, Debug)]
@@ -128,9 +128,10 @@ impl Hnsw {
         let Some(View { ef, stop }) = view else {
             return Ok(Some(Plan::exact(query.k, admitted)));
         };
-        // With a threshold nobody knows how many there will be: it begins with more, and goes on until all are found.
+        // Nobody knows how many there will be within a threshold: it begins with more, unless a few of them are enough, and
+        // goes on until all are found.
         let wanted = match query.within {
-            Some(_) => ef.saturating_mul(WITHIN),
+            Some(_) => query.k.saturating_mul(WITHIN).clamp(ef, ef.saturating_mul(WITHIN)),
             None => ef.max(query.k),
         };
         let wanted = wanted.max(1);

@@ -151,7 +151,7 @@ pub(super) struct Judge<'s, const CHECK: bool> {
     /// How many of what the walk found may be shown, and how many of these are near enough.
     shown: usize,
     near: usize,
-    /// What the walk before found, which was not enough.
+    /// What the walks before found, which was not enough.
     before: Vec<Neighbour>,
 }
 
@@ -170,7 +170,7 @@ impl<'s, const CHECK: bool> Judge<'s, CHECK> {
 
     /// Begins anew: what was found is put aside, and what it took still counts.
     fn begin_again(&mut self) {
-        self.before = self.scan.begin_again().into_sorted();
+        self.before.extend(self.scan.begin_again().into_sorted());
         (self.shown, self.near) = (0, 0);
     }
 
@@ -197,16 +197,19 @@ impl<'s, const CHECK: bool> Judge<'s, CHECK> {
             return false;
         }
         let found = scratch.near.sorted().len();
-        let was_everywhere = match self.plan.way {
+        let has_all = match self.plan.way {
             Way::Through => self.shown >= self.plan.admitted,
-            Way::Walk | Way::Exact => found < self.plan.view.ef,
+            // It ended because all that was left was too far. One that has room left and did not has been everywhere it can get
+            // to, and there is more: no more is kept in view than there are.
+            Way::Walk | Way::Exact => found < self.plan.view.ef && self.plan.view.stop.is_finite(),
         };
-        let enough = self.scan.top.len() >= self.scan.query.k.min(self.plan.admitted);
+        let is_full = self.scan.top.len() >= self.scan.query.k.min(self.plan.admitted);
         // With a few of those that were wanted the last ones of an answer would be missed.
-        let enough = enough && (was_everywhere || self.shown >= wanted - wanted / 4);
+        let enough = is_full && (has_all || self.shown >= wanted - wanted / 4);
         match self.scan.query.within {
-            // Most of what was compared must be too far, or what was not found may be near enough.
-            Some(_) => enough || was_everywhere || self.near * BEYOND < self.shown,
+            // Most of what was compared must be too far, or what was not found may be near enough. That is not known of what
+            // was farther than all of a full answer.
+            Some(_) => enough || !is_full && (has_all || self.near * BEYOND < self.shown),
             None => enough,
         }
     }

@@ -17,7 +17,7 @@ mod tests;
 
 use base::Slot;
 
-use self::reach::Reach;
+use self::reach::{Joined, Reach};
 use super::Hnsw;
 use super::body::Body;
 use super::links::Level;
@@ -31,8 +31,9 @@ use crate::{Error, Probe, Query, SlotSet, Step, Vectors};
 const PROBED: usize = 64;
 const PROBED_PART: usize = 32;
 
-/// Looking for one takes as long as looking at so many slots for each that is kept in view.
+/// Looking for one takes as long as looking at so many slots for each that is kept in view, and no more than so many are.
 const PROBE: usize = 10;
+const PROBE_VIEW: usize = 1_000;
 
 /// Others may write after so much effort at most.
 const AT_A_TIME: usize = 1_000;
@@ -167,10 +168,13 @@ impl Hnsw {
                     && let Some(slot) = all.pop_if(|_| *left > 0)
                 {
                     if !reach.has(slot) {
-                        *left = left.saturating_sub(self.config.ef_construction);
-                        *lost += 1;
-                        self.join(at, slot, (doomed, reach))?;
-                        reach.add(slot);
+                        let Joined { linked, took, failed } = self.join(at, slot, (doomed, reach));
+                        *left = left.saturating_sub(took);
+                        if linked {
+                            *lost += 1;
+                            reach.add(slot);
+                        }
+                        failed.map_or(Ok(()), Err)?;
                     }
                 }
                 if all.is_empty() && reach.go_on(at, left) {
@@ -180,7 +184,7 @@ impl Hnsw {
             }
             Phase::Probing(slots, probe) => {
                 while let Some(slot) = slots.pop_if(|_| *left > 0) {
-                    *left = left.saturating_sub(PROBE * self.config.ef_search);
+                    *left = left.saturating_sub(PROBE * self.probe_view());
                     self.look_for(at, slot, probe)?;
                 }
                 if slots.is_empty() {
@@ -275,6 +279,11 @@ impl Hnsw {
         )
     }
 
+    /// How many a walk keeps in view that looks for a slot.
+    fn probe_view(&self) -> usize {
+        self.config.ef_search.min(PROBE_VIEW)
+    }
+
     /// Looks for a slot by its own vector, by one walk.
     fn look_for(&self, at: At<'_>, slot: Slot, probe: &mut Probe) -> Result<(), Error> {
         if !at.own.lives.live.contains(slot) {
@@ -283,7 +292,7 @@ impl Hnsw {
         let vector = at.vectors.vector(slot)?;
         let own = self.measure.distance(&vector, &vector);
         let here = at.own.lives.live.len();
-        let plan = Plan::once(self.view(self.config.ef_search), 1, here);
+        let plan = Plan::once(self.view(self.probe_view()), 1, here);
         let found = self.search_by(&Query::new(&vector).k(1), plan, at.vectors)?;
         probe.looked_for += 1;
         probe.found += found.neighbours.iter().filter(|it| it.distance <= own).count();

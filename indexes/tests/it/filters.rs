@@ -64,6 +64,50 @@ fn whatever_is_admitted_and_wherever_it_lies_enough_is_found() {
     }
 }
 
+/// Those that are the same lead to each other and nowhere else: a walk that begins among them sees no more than them.
+#[test]
+fn a_walk_that_cannot_leave_where_it_began_is_no_answer() {
+    const COUNT: usize = 6_000;
+    let (mut memory, _) = Kind::Gaussian.set(64, COUNT, 0, 71);
+    let one = memory.vector(Slot(0)).expect("it is there").to_vec();
+    (0..200).for_each(|slot| memory.set(Slot(slot), &one).expect("it fits"));
+    let graph = Hnsw::new(64, Metric::L2, HnswConfig::default().m(4));
+    graph.insert_all(memory.slots(), &memory, &pool(1), &mut |_| true).expect("they fit");
+    let all = Query::new(&one).k(COUNT).strategy(Strategy::Exact);
+    let all = graph.search(&all, &memory).expect("found").neighbours;
+    assert!(all[199].distance == 0.0 && all[200].distance > 0.0);
+    for (k, near) in [(COUNT, 400), (300, 1_000), (COUNT, 3_000)] {
+        let within = all[near].distance;
+        let query = Query::new(&one).k(k).within(within).strategy(Strategy::Walk);
+        let found = graph.search(&query, &memory).expect("found");
+        assert_eq!(found.incomplete, None);
+        let wanted = k.min(near + 1);
+        assert!(
+            found.neighbours.len() * 100 >= wanted * 99,
+            "{} of {wanted}",
+            found.neighbours.len()
+        );
+    }
+}
+
+/// A threshold behind all there is changes nothing, and is no reason to look less far.
+#[test]
+fn a_threshold_that_is_far_away_is_none() {
+    const COUNT: usize = 20_000;
+    let (memory, vectors) = Kind::Clustered.set(64, COUNT, 10, 72);
+    let graph = graph_of(&memory, Metric::L2);
+    for part in [2, 10, 40] {
+        let visible = |slot: Slot| slot.0.is_multiple_of(part);
+        for vector in &vectors {
+            let query = Query::new(vector).k(1).visible(&visible).strategy(Strategy::Walk);
+            let without = graph.search(&query, &memory).expect("found");
+            let with = graph.search(&query.within(f32::MAX), &memory).expect("found");
+            assert_eq!(with.neighbours, without.neighbours);
+            assert!(with.work.looked_at >= without.work.looked_at, "it ends too early");
+        }
+    }
+}
+
 /// Filters, thresholds, and what is visible together: all that is near enough is found, whatever the way.
 #[test]
 fn within_a_threshold_nothing_is_left_out_because_other_things_are_not_to_be_shown() {

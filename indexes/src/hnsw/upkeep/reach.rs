@@ -26,9 +26,18 @@ impl Reach {
         let mut reach = Reach { seen: doomed.clone(), left: Vec::new(), wanted };
         if let Some(entry) = graph.entry() {
             let levels = (1..=entry.level).rev().filter_map(|level| graph.level(level));
-            reach.add(levels.fold(entry.node, |node, level| level.below::<false>(node)));
+            let begin = levels.fold(entry.node, |node, level| level.below::<false>(node));
+            // Whatever an image says.
+            let is_there = reach.wanted.contains(Slot(begin)) && !doomed.contains(Slot(begin));
+            let begin = Some(begin).filter(|_| is_there);
+            begin.or_else(|| reach.first()).into_iter().for_each(|begin| reach.add(begin));
         }
         reach
+    }
+
+    /// Any of those there were.
+    fn first(&self) -> Option<u32> {
+        self.wanted.iter().find(|slot| !self.seen.contains(*slot)).map(|slot| slot.0)
     }
 
     /// One can be come to, and so can what it leads to.
@@ -66,6 +75,15 @@ impl Reach {
     }
 }
 
+/// What came of linking a slot anew.
+pub(super) struct Joined {
+    /// Whether it can be come to.
+    pub(super) linked: bool,
+    pub(super) took: usize,
+    /// What could not be read: it may be linked to one that is far.
+    pub(super) failed: Option<Error>,
+}
+
 impl Hnsw {
     /// Links a slot that cannot be come to and one that can, the nearest there is, to each other. What can be come to still can
     /// behind that.
@@ -74,25 +92,52 @@ impl Hnsw {
         at: At<'_>,
         slot: u32,
         (doomed, reach): (&SlotSet, &Reach),
-    ) -> Result<(), Error> {
+    ) -> Joined {
+        let mut joined = Joined { linked: false, took: self.config.ef_construction, failed: None };
         if !at.own.lives.live.contains(Slot(slot)) {
-            return Ok(());
+            return joined;
         }
+        let can_be_come_to = |node: u32| reach.has(node) && !doomed.contains(Slot(node));
+        let nearest = self.nearest_of(at, slot, &can_be_come_to, &mut joined.took);
+        let nearest = nearest.unwrap_or_else(|error| {
+            joined.failed = Some(error);
+            let live = at.own.lives.live.now();
+            live.iter().map(|slot| slot.0).find(|slot| can_be_come_to(*slot))
+        });
+        if let Some(nearest) = nearest {
+            self.link_both_ways(at, slot, nearest);
+            joined.linked = true;
+        }
+        joined
+    }
+
+    /// The nearest to a slot of those that can be come to.
+    fn nearest_of(
+        &self,
+        at: At<'_>,
+        slot: u32,
+        can_be_come_to: &impl Fn(u32) -> bool,
+        took: &mut usize,
+    ) -> Result<Option<u32>, Error> {
         let pin = self.readers.pin();
         let on = self.body_under(at.body, &pin);
         let vector = at.vectors.vector(Slot(slot))?;
         let found = self.look(on, (slot, 0), &vector, at.vectors)?;
         let near = found.into_iter().next().unwrap_or_default();
-        let can_be_come_to = |node: &u32| reach.has(*node) && !doomed.contains(Slot(*node));
-        let mut nearest = near.iter().copied().find(can_be_come_to);
-        if nearest.is_none() {
-            let some = reach.seen.iter().filter(|it| !doomed.contains(*it)).collect();
-            let query = Query::new(&vector).k(1).filter(&some).strategy(Strategy::Exact);
-            let found = self.search_in(&query, Some(self.view(1)), at.vectors)?;
-            nearest = found.neighbours.first().map(|it| it.slot.0);
+        if let Some(nearest) = near.into_iter().find(|node| can_be_come_to(*node)) {
+            return Ok(Some(nearest));
         }
-        let Some(nearest) = nearest else { return Ok(()) };
-        let ground = on.graph.ground();
+        let live = at.own.lives.live.now();
+        let some: SlotSet = live.iter().filter(|it| can_be_come_to(it.0)).collect();
+        *took = took.saturating_add(live.len());
+        let query = Query::new(&vector).k(1).filter(&some).strategy(Strategy::Exact);
+        let found = self.search_in(&query, Some(self.view(1)), at.vectors)?;
+        Ok(found.neighbours.first().map(|it| it.slot.0))
+    }
+
+    /// Links two slots to each other, whatever others do with their links meanwhile.
+    fn link_both_ways(&self, at: At<'_>, slot: u32, nearest: u32) {
+        let ground = at.body.graph.ground();
         let lock = |node| self.writers.locks.lock(0, node);
         let links = |node| ground.links::<false>(node).collect::<Vec<u32>>();
         loop {
@@ -113,13 +158,13 @@ impl Hnsw {
             let _alone = lock(nearest);
             let mut links = links(nearest);
             if links.contains(&slot) {
-                return Ok(());
+                return;
             }
             if links == before {
                 links.truncate(before.len() - usize::from(last.is_some()));
                 links.push(slot);
                 ground.put(nearest, links);
-                return Ok(());
+                return;
             }
         }
     }
