@@ -64,9 +64,9 @@ fn whatever_is_admitted_and_wherever_it_lies_enough_is_found() {
     }
 }
 
-/// Those that are the same lead to each other and nowhere else: a walk that begins among them sees no more than them.
+/// Many that are the same, and the nearest to a query, hide nothing of what is behind them.
 #[test]
-fn a_walk_that_cannot_leave_where_it_began_is_no_answer() {
+fn those_that_are_the_same_hide_nothing_within_a_threshold() {
     const COUNT: usize = 6_000;
     let (mut memory, _) = Kind::Gaussian.set(64, COUNT, 0, 71);
     let one = memory.vector(Slot(0)).expect("it is there").to_vec();
