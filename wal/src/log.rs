@@ -48,6 +48,8 @@ pub struct Log {
     spares: VecDeque<Spare>,
     /// The highest number that a file has, or was tried.
     highest: FileId,
+    /// The highest number that a file had when the log was opened.
+    found: FileId,
     /// Whether the next batch is to begin a new file.
     is_sealed: bool,
     failed: Option<Arc<Error>>,
@@ -100,6 +102,7 @@ impl Log {
             behind: None,
             spares: VecDeque::new(),
             highest: files.highest,
+            found: files.highest,
             is_sealed: false,
             failed: None,
             held: files.spares,
@@ -136,6 +139,7 @@ impl Log {
             behind: Some(ended.reader.durable()),
             spares: VecDeque::new(),
             highest: files.highest,
+            found: files.highest,
             is_sealed: false,
             failed: None,
             held: held.collect(),
@@ -244,7 +248,9 @@ impl Log {
     /// If the disk fails.
     pub fn prune(&mut self, before: &LogPlace, keep: u64) -> Result<Pruned> {
         self.check()?;
-        let pruned = crate::prune::prune(&*self.disk, before.file, keep)?;
+        // Behind what was found there may be a file that somebody is making: it is taken away when nobody needs it.
+        let is_made = |file| file <= self.found || self.held.contains_key(&file);
+        let pruned = crate::prune::prune(&*self.disk, before.file, keep, is_made)?;
         self.held.retain(|file, _| !pruned.files.contains(file));
         Ok(pruned)
     }

@@ -77,7 +77,7 @@ pub(crate) fn make(
         Ok(renamed) => renamed,
         Err(error) => {
             named.forgo("whether it comes or goes, it counts for nothing");
-            // If it stays, it is taken away when the log is pruned.
+            // If it stays, it is taken away when the log was opened again and is pruned.
             if let Ok(removed) = disk.remove(&new_path(id)) {
                 removed.forgo("it counts for nothing should it come back");
             }

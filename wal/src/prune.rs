@@ -4,6 +4,7 @@
 //!  1. No file is taken away that a replay from the place in question would read.
 //!  2. A file that looks unused and is not empty, or cannot be read, stays: it may be a damaged part of
 //!     the log.
+//!  3. What is still being made is left to its maker.
 //!
 //! A file that comes back after a crash does no harm: its number is below that of the place, or it is
 //! superseded by a file with a higher one.
@@ -21,9 +22,14 @@ use crate::names::{self, Name};
 use crate::stats::Pruned;
 use crate::window::Window;
 
-/// Removes all files with numbers below this one, but for the newest that together take no more than
-/// `keep` bytes.
-pub(crate) fn prune(disk: &dyn Disk, before: FileId, keep: u64) -> Result<Pruned> {
+/// Removes all files with numbers below this one that nobody is making any more, but for the newest that together take no
+/// more than `keep` bytes.
+pub(crate) fn prune(
+    disk: &dyn Disk,
+    before: FileId,
+    keep: u64,
+    is_made: impl Fn(FileId) -> bool,
+) -> Result<Pruned> {
     let mut listed = files::listed(disk)?;
     listed.retain(|(_, kind)| *kind == EntryKind::File);
     let mut older = Vec::new();
@@ -32,7 +38,7 @@ pub(crate) fn prune(disk: &dyn Disk, before: FileId, keep: u64) -> Result<Pruned
             Name::Log(file) => (file, names::log_path(file)),
             Name::New(file) => (file, names::new_path(file)),
         };
-        if file < before {
+        if file < before && is_made(file) {
             let bytes = disk.open(&path, disk::Access::Read)?.size()?;
             older.push((file, path, bytes));
         }

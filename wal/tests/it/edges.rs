@@ -209,6 +209,31 @@ fn a_file_made_ahead_that_comes_too_late_is_not_used() {
     assert_eq!(replay(&disk, &options(), &from).unwrap().0, 12);
 }
 
+/// Somebody else makes a file ahead, slowly: it has not got its name yet, or nobody took it so far, when the log has gone
+/// on with another one.
+#[test]
+fn pruning_leaves_alone_what_is_being_made() {
+    for name in ["00000000000000000002.new", "00000000000000000002.wal"] {
+        let (disk, mut store, _) = begun();
+        let slow = store.log().unwrap().preparation().unwrap().unwrap();
+        let (being_made, named) = disk.create(&Path::new("wal").join(name)).unwrap();
+        named.forgo("nothing of it counts");
+        being_made.write_at(0, &[0; 512]).unwrap();
+        for _ in 0..3 {
+            store.append(Size::Large).unwrap();
+        }
+        store.prune().unwrap();
+        assert_eq!(listed(&disk), [name, "00000000000000000003.wal"]);
+        // Its maker dies: whoever opens the log next takes it away.
+        drop(slow);
+        die(&mut store);
+        let mut store = Store::open(&disk).unwrap();
+        store.append(Size::Small).unwrap();
+        store.prune().unwrap();
+        assert!(listed(&disk).iter().all(|listed| listed != name));
+    }
+}
+
 #[test]
 fn a_file_made_ahead_that_is_too_small_is_replaced() {
     let (disk, mut store, _) = begun();
