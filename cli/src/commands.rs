@@ -4,8 +4,10 @@
 
 mod bench;
 mod checkpoint;
+mod clear;
 mod create;
 mod demo;
+mod drop;
 mod get;
 mod import;
 mod inspect;
@@ -46,6 +48,8 @@ commands! {
     bench::Bench,
     get::Get,
     remove::Remove,
+    clear::Clear,
+    drop::Drop,
     list::List,
     stats::Stats,
     verify::Verify,

@@ -1,7 +1,7 @@
 //! Reads and writes ids as the command line and files of ids spell them.
 //!
-//! Digits alone that fit 64 bits are a number; a JSON string in double quotes is the text in it, so that `"123"` names
-//! a text of digits; anything else is a text as it stands.
+//! Digits alone that fit 64 bits are a number; a UUID with its hyphens is that; a JSON string in double quotes is the text
+//! in it, so that `"123"` names a text of digits; anything else is a text as it stands.
 //!
 //! Promises
 //!  1. What is written reads back as the same id.
@@ -16,6 +16,9 @@ pub(crate) fn parse(word: &str) -> Result<Id, String> {
     let is_digits = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
     if let (true, Ok(number)) = (is_digits, word.parse::<u64>()) {
         return Ok(Id::from(number));
+    }
+    if let Some(uuid) = Id::parse_uuid(word).filter(|_| word.contains('-')) {
+        return Ok(uuid);
     }
     let quoted = || word.starts_with('"').then(|| serde_json::from_str::<String>(word).ok());
     let text = quoted().flatten().unwrap_or_else(|| word.to_owned());
@@ -32,7 +35,7 @@ pub(crate) struct Spelled<'a>(pub(crate) &'a Id);
 impl fmt::Display for Spelled<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Id::Number(number) => f.pad(&number.to_string()),
+            Id::Number(_) | Id::Uuid(_) => f.pad(&self.0.to_string()),
             Id::Text(text) => {
                 let odd = text.chars().any(|it| it.is_control() || it.is_whitespace());
                 if odd || parse(text).as_ref() != Ok(self.0) {
@@ -45,13 +48,14 @@ impl fmt::Display for Spelled<'_> {
     }
 }
 
-/// An id in JSON: numbers as numbers, texts as strings.
+/// An id in JSON: numbers as numbers, the others as strings.
 pub(crate) struct JsonId<'a>(pub(crate) &'a Id);
 
 impl Serialize for JsonId<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         match self.0 {
             Id::Number(number) => to.serialize_u64(*number),
+            Id::Uuid(_) => to.collect_str(self.0),
             Id::Text(text) => to.serialize_str(text),
         }
     }
@@ -69,6 +73,10 @@ mod tests {
         assert_eq!(of("18446744073709551616"), Id::from("18446744073709551616"));
         assert_eq!(of("\"7\""), Id::from("7"));
         assert_eq!(of("\"a\\nb\""), Id::from("a\nb"));
+        let uuid = "67e55044-10b1-426f-9247-bb680e5fe0c8";
+        assert_eq!(of(uuid), Id::parse_uuid(uuid).unwrap());
+        assert_eq!(of(&uuid.replace('-', "")), Id::from(uuid.replace('-', "")));
+        assert_eq!(of(&format!("\"{uuid}\"")), Id::from(uuid));
         for plain in ["+7", "-7", "7.0", "chunk-1", "\"half", "\"", "\"a\"b\""] {
             assert_eq!(of(plain), Id::from(plain));
         }

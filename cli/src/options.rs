@@ -37,8 +37,8 @@ pub(crate) struct JsonOption {
 /// Ids as [`ids::parse`] reads them.
 #[derive(Args)]
 pub(crate) struct IdArguments {
-    /// Digits are a number; a JSON string in double quotes is a text ('"123"' is the text of three digits); anything
-    /// else is a text as it stands. Put -- before ids that begin with a dash
+    /// Digits are a number; a UUID with its hyphens is that; a JSON string in double quotes is a text ('"123"' is the text
+    /// of three digits); anything else is a text as it stands. Put -- before ids that begin with a dash
     #[arg(value_name = "ID", required = true, value_parser = ids::parse)]
     pub(crate) ids: Vec<Id>,
 }

@@ -9,8 +9,9 @@ use base::Sequence;
 use segments::VectorHash;
 use wal::Level;
 
-use crate::inner::{Inner, Wish};
+use crate::inner::Inner;
 use crate::notes::Note;
+use crate::wish::{If, Wish};
 use crate::{Collection, Error, Id, Result};
 
 /// When a batch is acknowledged.
@@ -67,7 +68,30 @@ impl Batch {
         id: impl Into<Id>,
         vector: &[f32],
     ) -> &mut Self {
-        self.prepare(collection, id.into(), vector, None)
+        self.prepare((collection, id.into(), If::Any), vector, None)
+    }
+
+    /// Gives an id a vector that has none. If it has one when its turn comes, nothing of the batch happens, and
+    /// [`commit`](Batch::commit) says so: [`Error::IdExists`].
+    pub fn insert(
+        &mut self,
+        collection: &Collection,
+        id: impl Into<Id>,
+        vector: &[f32],
+    ) -> &mut Self {
+        self.prepare((collection, id.into(), If::Absent), vector, None)
+    }
+
+    /// Gives an id another vector, if it still has [that version](crate::Record::version) when its turn comes; otherwise
+    /// nothing of the batch happens, and [`commit`](Batch::commit) says so: [`Error::OtherVersion`].
+    pub fn upsert_if(
+        &mut self,
+        collection: &Collection,
+        id: impl Into<Id>,
+        vector: &[f32],
+        version: Sequence,
+    ) -> &mut Self {
+        self.prepare((collection, id.into(), If::At(version)), vector, None)
     }
 
     /// As [`upsert`](Batch::upsert), with the hash of the vector where it is known: one that is there already is then
@@ -79,18 +103,17 @@ impl Batch {
         vector: &[f32],
         hash: VectorHash,
     ) -> &mut Self {
-        self.prepare(collection, id.into(), vector, Some(hash))
+        self.prepare((collection, id.into(), If::Any), vector, Some(hash))
     }
 
     fn prepare(
         &mut self,
-        collection: &Collection,
-        id: Id,
+        (collection, id, condition): (&Collection, Id, If),
         vector: &[f32],
         hint: Option<VectorHash>,
     ) -> &mut Self {
         let prepared = self.admit(collection, &id).and_then(|()| {
-            let prepared = collection.state.set.prepare(Arc::from(vector), hint);
+            let prepared = collection.named.now()?.set.prepare(Arc::from(vector), hint);
             prepared.map_err(|error| match error {
                 error @ segments::Error::NotFinite(_) => {
                     Error::Unreadable { id: id.clone(), source: error }
@@ -100,7 +123,8 @@ impl Batch {
         });
         match prepared {
             Ok(prepared) => {
-                self.wishes.push(Wish::Upsert(Arc::clone(&collection.state), id, prepared))
+                let named = Arc::clone(&collection.named);
+                self.wishes.push(Wish::Upsert(named, id, prepared, condition));
             }
             Err(error) => drop(self.refused.get_or_insert(error)),
         }
@@ -109,9 +133,26 @@ impl Batch {
 
     /// Takes an id away; one that is not there is no error.
     pub fn remove(&mut self, collection: &Collection, id: impl Into<Id>) -> &mut Self {
-        let id = id.into();
+        self.take_away(collection, id.into(), If::Any)
+    }
+
+    /// Takes an id away, if it still has [that version](crate::Record::version) when its turn comes; otherwise nothing of
+    /// the batch happens, and [`commit`](Batch::commit) says so: [`Error::OtherVersion`].
+    pub fn remove_if(
+        &mut self,
+        collection: &Collection,
+        id: impl Into<Id>,
+        version: Sequence,
+    ) -> &mut Self {
+        self.take_away(collection, id.into(), If::At(version))
+    }
+
+    fn take_away(&mut self, collection: &Collection, id: Id, condition: If) -> &mut Self {
         match self.admit(collection, &id) {
-            Ok(()) => self.wishes.push(Wish::Remove(Arc::clone(&collection.state), id)),
+            Ok(()) => {
+                let named = Arc::clone(&collection.named);
+                self.wishes.push(Wish::Remove(named, id, condition));
+            }
             Err(error) => drop(self.refused.get_or_insert(error)),
         }
         self
@@ -153,8 +194,8 @@ impl Batch {
     /// Queues the batch for the log. It happens as a whole or not at all, at the latest when somebody waits for it.
     ///
     /// # Errors
-    /// What is wrong with the first thing that cannot be done: then nothing is; if the disk is full; after a failure
-    /// of the disk.
+    /// What is wrong with the first thing that cannot be done: then nothing is. [`Error::TwiceInBatch`],
+    /// [`Error::IdExists`], [`Error::OtherVersion`]; if the disk is full; after a failure of the disk.
     pub fn commit(self, durability: Durability) -> Result<Commit> {
         self.decide(durability).map(|(commit, _)| commit)
     }
@@ -172,7 +213,7 @@ impl Batch {
 
     fn admit(&self, collection: &Collection, id: &Id) -> Result<()> {
         if !Arc::ptr_eq(&self.inner, &collection.inner) {
-            return Err(Error::Foreign { name: collection.state.name.clone() });
+            return Err(Error::Foreign { name: collection.name().to_owned() });
         }
         id.check()
     }

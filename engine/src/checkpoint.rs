@@ -18,7 +18,9 @@ use snapshot::{Branch, ImageRef, ImageWriter, Manifest, Manifests, Point};
 use wal::Level;
 
 use crate::image::{self, Catalogue, Entry, ImageRows, ImageSlots};
-use crate::inner::{CutOff, Cuts, Inner, RECLAIMED_AT_A_TIME, Wish};
+use crate::inner::{CutOff, Cuts, Inner, RECLAIMED_AT_A_TIME};
+use crate::named::CollectionState;
+use crate::wish::Wish;
 use crate::{Error, Result};
 
 /// What is known of checkpoints. Whoever makes one holds this.
@@ -39,7 +41,6 @@ impl Inner {
     /// Makes a checkpoint of everything that was committed so far.
     pub(crate) fn checkpoint(&self) -> Result<Sequence> {
         let mut checkpoints = self.checkpoints.lock();
-        let _no_collection_is_made = self.ddl.lock();
         let (at, place, cuts) = self.cut()?;
         for cut in &cuts.collections {
             self.noting(cut.collection.set.sync().map_err(Error::from))?;
@@ -69,20 +70,20 @@ impl Inner {
 
     /// Sets apart what was decided, and waits until it is durable and applied.
     fn cut(&self) -> Result<(Sequence, LogPlace, Cuts)> {
-        let mut cuts = Cuts::default();
+        let mut cuts = None;
         let place = Arc::new(OnceLock::new());
-        let decided = self.queue(&[Wish::Cut], Level::Sync, Some(Arc::clone(&place)), |at| {
-            cuts = self.cut_all(at);
+        let decided = self.queue_alone(Wish::Cut, Level::Sync, Some(Arc::clone(&place)), |at| {
+            cuts = Some(self.cut_all(at));
         })?;
         let at = decided.commit.wait()?;
         self.check()?;
         let place = place.get().copied().ok_or(Error::Closed)?;
-        Ok((at, place, cuts))
+        Ok((at, place, cuts.ok_or(Error::Closed)?))
     }
 
     fn cut_all(&self, at: Sequence) -> Cuts {
         let state = self.state.read();
-        let cut = |collection: &Arc<crate::inner::CollectionState>| {
+        let cut = |collection: &Arc<CollectionState>| {
             let mut rows = collection.rows.write();
             let (next_row, highest) = (rows.next(), rows.highest());
             CutOff {
@@ -94,8 +95,9 @@ impl Inner {
                 files: collection.set.files(),
             }
         };
-        let collections = state.collections.values().map(cut).collect();
-        Cuts { collections, notes: self.notes.lock().newest().cloned().collect() }
+        let collections = state.going_on().map(cut).collect();
+        let notes = self.notes.lock().newest().cloned().collect();
+        Cuts { collections, next: state.next, notes }
     }
 
     fn write_image(&self, manifests: &Manifests, cuts: &Cuts) -> Result<ImageRef> {
@@ -103,8 +105,8 @@ impl Inner {
             let (alive, references) = cut.slots.totals();
             Entry {
                 id: cut.collection.id,
-                name: cut.collection.name.clone(),
-                config: cut.collection.config.clone(),
+                name: cut.collection.about.name.clone(),
+                config: cut.collection.about.config.clone(),
                 next_row: cut.next_row,
                 highest: cut.highest,
                 alive,
@@ -113,7 +115,7 @@ impl Inner {
             }
         };
         let entries = cuts.collections.iter().map(entry).collect();
-        let catalogue = Catalogue { entries, notes: cuts.notes.clone() };
+        let catalogue = Catalogue { entries, next: cuts.next, notes: cuts.notes.clone() };
         let collections: Vec<_> = cuts
             .collections
             .iter()
@@ -169,11 +171,11 @@ impl Inner {
         if let Some(committer) = self.committer.read().as_ref() {
             committer.prune(&oldest.log, 0)?;
         }
-        self.remove_unused_files()?;
         let freed = unkept(&checkpoints.manifests);
         *self.unkept.lock() = freed;
+        self.remove_unused_files(freed)?;
         let until = RestingUntil { freed, spans: Vec::new() };
-        let collections: Vec<_> = self.state.read().collections.values().cloned().collect();
+        let collections: Vec<_> = self.state.read().going_on().cloned().collect();
         for collection in collections {
             loop {
                 if !collection.set.reclaim(&until, RECLAIMED_AT_A_TIME)?.more {
@@ -184,13 +186,21 @@ impl Inner {
         Ok(())
     }
 
-    /// Takes away files of vectors that nothing refers to: left by a process that died.
-    fn remove_unused_files(&self) -> Result<()> {
-        // Nobody makes a segment meanwhile: it would have a number and not be listed yet.
-        let collections: Vec<_> = self.state.read().collections.values().cloned().collect();
-        let _nobody_grows: Vec<_> = collections.iter().map(|it| it.growth.lock()).collect();
+    /// Takes away files of vectors that nothing refers to: of collections that were cleared or dropped, or left by a
+    /// process that died.
+    fn remove_unused_files(&self, unkept: Option<Sequence>) -> Result<()> {
+        // Before collections are listed: files of those that come later have higher numbers.
         let below = self.next_file.load(Ordering::Relaxed);
-        let used: HashSet<FileId> = collections.iter().flat_map(|it| it.set.files_made()).collect();
+        let (collections, needed) = {
+            let mut state = self.state.write();
+            state.forget(self.pins.visible());
+            (state.everything(), state.needed(unkept))
+        };
+        // Nobody makes a segment meanwhile: it would have a number and not be listed yet.
+        let _nobody_grows: Vec<_> = collections.iter().map(|it| it.growth.lock()).collect();
+        let going_on = collections.iter().filter(|it| !it.has_ended());
+        let used = going_on.flat_map(|it| it.set.files_made()).chain(needed);
+        let used: HashSet<FileId> = used.collect();
         for name in segments::list(&*self.disk)? {
             let is_used = matches!(name, segments::Name::Segment(file) if used.contains(&file));
             if !is_used && name.file().0 < below {

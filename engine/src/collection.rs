@@ -1,38 +1,40 @@
 //! A collection: vectors of one dimension under ids, written, read and searched.
 
 use std::fmt;
-use std::ops::Deref;
 use std::sync::Arc;
 
 use base::Sequence;
-use segments::PinnedVector;
+use wal::Level;
 
 use crate::format::Outcome;
-use crate::inner::{CollectionState, Inner};
+use crate::inner::Inner;
+use crate::named::{CollectionState, Named, rows_behind};
 use crate::view::CollectionView;
-use crate::{Batch, CollectionConfig, Durability, Id, Result, Search};
+use crate::wish::Wish;
+use crate::{Batch, CollectionConfig, Durability, Id, Record, Result, Scan, Search, SearchBatch};
 
-/// A handle of a collection. Cheap to clone; reads through it see what is visible when they begin.
+/// A handle of a collection. Cheap to clone; reads through it see what is visible when they begin. Once the collection is
+/// dropped, all that goes through it is refused, also where another one was made of the same name.
 #[derive(Clone)]
 pub struct Collection {
     pub(crate) inner: Arc<Inner>,
-    pub(crate) state: Arc<CollectionState>,
+    pub(crate) named: Arc<Named>,
 }
 
 impl Collection {
     /// Its name.
     pub fn name(&self) -> &str {
-        &self.state.name
+        &self.named.about.name
     }
 
     /// What it is like.
     pub fn config(&self) -> &CollectionConfig {
-        &self.state.config
+        &self.named.about.config
     }
 
-    /// How many ids it has, by what was decided.
+    /// How many ids it has, by what was decided; 0 once it is dropped.
     pub fn len(&self) -> u64 {
-        self.state.rows.read().alive()
+        self.named.now().map_or(0, |state| state.rows.read().alive())
     }
 
     /// Whether it has none.
@@ -42,7 +44,7 @@ impl Collection {
 
     /// The highest number that ever was an id here, if any was, by what was decided: numbers above it are new.
     pub fn highest_number(&self) -> Option<u64> {
-        self.state.rows.read().highest()
+        self.named.now().ok().and_then(|state| state.rows.read().highest())
     }
 
     /// Gives an id a vector, whatever it had before. Durable and visible when this returns.
@@ -50,9 +52,49 @@ impl Collection {
     /// # Errors
     /// If it cannot be a vector of this collection, or the id none; if the disk is full, or failed.
     pub fn upsert(&self, id: impl Into<Id>, vector: &[f32]) -> Result<Sequence> {
-        let mut batch = Batch::new(Arc::clone(&self.inner));
-        batch.upsert(self, id, vector);
-        batch.commit(Durability::Sync)?.wait()
+        self.write(|batch| batch.upsert(self, id, vector))
+    }
+
+    /// Gives an id a vector that has none. Durable and visible when this returns.
+    ///
+    /// # Errors
+    /// [`Error::IdExists`](crate::Error::IdExists), with the version that is there; as [`upsert`](Collection::upsert).
+    pub fn insert(&self, id: impl Into<Id>, vector: &[f32]) -> Result<Sequence> {
+        self.write(|batch| batch.insert(self, id, vector))
+    }
+
+    /// Gives an id another vector, if nobody did since this version of it. Durable and visible when this returns.
+    ///
+    /// ```
+    /// # use arrwdb::{CollectionConfig, Error, Metric, Store};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = Store::open(dir.path().join("data"))?;
+    /// # let docs = store.create_collection("docs", CollectionConfig::new(2, Metric::L2))?;
+    /// docs.insert("one", &[1.0, 2.0])?;
+    /// let found = docs.get("one")?.unwrap();
+    /// docs.upsert("one", &[3.0, 4.0])?; // somebody else
+    /// let late = docs.upsert_if("one", &[5.0, 6.0], found.version());
+    /// assert!(matches!(late, Err(Error::OtherVersion { .. })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::OtherVersion`](crate::Error::OtherVersion); as [`upsert`](Collection::upsert).
+    pub fn upsert_if(
+        &self,
+        id: impl Into<Id>,
+        vector: &[f32],
+        version: Sequence,
+    ) -> Result<Sequence> {
+        self.write(|batch| batch.upsert_if(self, id, vector, version))
+    }
+
+    /// Takes an id away, if nobody wrote it since this version of it. Durable and visible when this returns.
+    ///
+    /// # Errors
+    /// [`Error::OtherVersion`](crate::Error::OtherVersion); if the disk failed.
+    pub fn remove_if(&self, id: impl Into<Id>, version: Sequence) -> Result<Sequence> {
+        self.write(|batch| batch.remove_if(self, id, version))
     }
 
     /// Takes an id away; says whether it was there. Durable and visible when this returns.
@@ -67,46 +109,105 @@ impl Collection {
         Ok(outcomes.iter().any(|it| matches!(it, Outcome::Removed { ended: Some(_) })))
     }
 
+    fn write(&self, put: impl FnOnce(&mut Batch) -> &mut Batch) -> Result<Sequence> {
+        let mut batch = Batch::new(Arc::clone(&self.inner));
+        put(&mut batch);
+        batch.commit(Durability::Sync)?.wait()
+    }
+
+    /// Takes all ids away, at once however many there are. Durable and visible when this returns; views from before go on
+    /// seeing them. What they took on the disk is given back once no checkpoint that is kept needs it.
+    ///
+    /// # Errors
+    /// [`Error::NoCollection`](crate::Error::NoCollection) if it was dropped; if the disk failed.
+    pub fn clear(&self) -> Result<Sequence> {
+        let inner = &self.inner;
+        let _one_at_a_time = inner.ddl.lock();
+        let (now, id) = (self.named.now()?, inner.next_collection());
+        let mut set = Some(inner.empty_set(id, self.config())?);
+        let wish = Wish::Clear(Arc::clone(&now), id);
+        let decided = inner.queue_alone(wish, Level::Sync, None, |at| {
+            let Some(set) = set.take() else { return };
+            let (ids, about) = ((id, now.line), Arc::clone(&now.about));
+            let rows = rows_behind(&now.rows.read());
+            let mut state = inner.state.write();
+            // First the new one: a batch that comes meanwhile is for that.
+            state.begin(CollectionState::made(ids, about, set, rows, at));
+            state.end(&now, at);
+        })?;
+        let at = decided.commit.wait()?;
+        inner.check()?;
+        Ok(at)
+    }
+
     /// What an id has.
     ///
     /// # Errors
-    /// If its vector is damaged, or what leads to it.
+    /// If its vector is damaged, or what leads to it; [`Error::NoCollection`](crate::Error::NoCollection) if the
+    /// collection was dropped.
     pub fn get(&self, id: impl Into<Id>) -> Result<Option<Record>> {
-        CollectionView::of(&self.inner, &self.state).get(id.into())
+        self.view()?.get(id.into())
+    }
+
+    /// What each of these ids has, all at the same moment and in the order in which they were asked for.
+    ///
+    /// # Errors
+    /// As [`get`](Collection::get), with the first that is damaged.
+    pub fn get_many<I: Into<Id>>(
+        &self,
+        ids: impl IntoIterator<Item = I>,
+    ) -> Result<Vec<Option<Record>>> {
+        let view = self.view()?;
+        ids.into_iter().map(|id| view.get(id.into())).collect()
+    }
+
+    /// Whether an id has anything.
+    ///
+    /// # Errors
+    /// As [`get`](Collection::get); the vector is not looked at.
+    pub fn contains(&self, id: impl Into<Id>) -> Result<bool> {
+        self.view()?.contains(&id.into())
+    }
+
+    /// All there is at this moment in the order of ids; behind one of them, if one is given.
+    ///
+    /// # Errors
+    /// As [`get`](Collection::get).
+    pub fn scan(&self, after: Option<&Id>) -> Result<Scan> {
+        Scan::begin(self.view()?, after)
     }
 
     /// The nearest vectors to this one.
     pub fn search<'q>(&self, query: &'q [f32]) -> Search<'q> {
-        Search::new(CollectionView::of(&self.inner, &self.state), query)
+        Search::new(self.view(), query)
+    }
+
+    /// The nearest vectors to each of these, all at the same moment, found on all cores.
+    ///
+    /// ```
+    /// # use arrwdb::{CollectionConfig, Metric, Store};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = Store::open(dir.path().join("data"))?;
+    /// # let docs = store.create_collection("docs", CollectionConfig::new(1, Metric::L2))?;
+    /// docs.upsert("one", &[1.0])?;
+    /// docs.upsert("two", &[2.0])?;
+    /// let found = docs.search_batch(&[[0.0], [3.0]]).k(1).run()?;
+    /// assert_eq!(found[0][0].id, "one".into());
+    /// assert_eq!(found[1][0].id, "two".into());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn search_batch<'q, Q: AsRef<[f32]>>(&self, queries: &'q [Q]) -> SearchBatch<'q> {
+        SearchBatch::new(self.view(), queries.iter().map(AsRef::as_ref).collect())
+    }
+
+    /// What is visible now.
+    pub(crate) fn view(&self) -> Result<CollectionView> {
+        CollectionView::of(&self.inner, &self.named)
     }
 }
 
 impl fmt::Debug for Collection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Collection").field("name", &self.name()).finish_non_exhaustive()
-    }
-}
-
-/// What an id has: it stays as it is for as long as this is kept.
-pub struct Record {
-    pub(crate) id: Id,
-    pub(crate) vector: PinnedVector,
-}
-
-impl Record {
-    /// The id.
-    pub fn id(&self) -> &Id {
-        &self.id
-    }
-
-    /// Its vector, where it lies.
-    pub fn vector(&self) -> &[f32] {
-        self.vector.deref()
-    }
-}
-
-impl fmt::Debug for Record {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Record").field("id", &self.id).field("vector", &self.vector()).finish()
     }
 }

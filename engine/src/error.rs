@@ -6,7 +6,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use base::{Row, Sequence};
+use base::{Position, Row, Sequence};
 
 use crate::format::Invalid;
 use crate::{BadDistanceName, Id};
@@ -56,10 +56,12 @@ pub enum Error {
         /// The name.
         name: String,
     },
-    /// A name of a collection is empty or too long.
+    /// No collection can have this name.
     BadName {
-        /// How many bytes it has.
-        bytes: usize,
+        /// The name.
+        name: String,
+        /// Why it cannot.
+        why: &'static str,
     },
     /// A dimension that no collection can have.
     BadDimension {
@@ -92,6 +94,48 @@ pub enum Error {
         /// How many bytes it has.
         bytes: usize,
     },
+    /// A batch has an id of one collection twice: which of the two counts?
+    TwiceInBatch {
+        /// The collection's name.
+        collection: String,
+        /// The id.
+        id: Id,
+    },
+    /// An id was to be new, and is not.
+    IdExists {
+        /// The collection's name.
+        collection: String,
+        /// The id.
+        id: Id,
+        /// The batch that gave it what it has.
+        version: Sequence,
+    },
+    /// An id was written since the version that it was to have.
+    OtherVersion {
+        /// The collection's name.
+        collection: String,
+        /// The id.
+        id: Id,
+        /// The version that it was to have.
+        expected: Sequence,
+        /// The one it has; `None` if there is no such id.
+        found: Option<Sequence>,
+    },
+    /// A position that is not in the history of this store: of a branch that was abandoned when a log's end was lost or a
+    /// backup restored, or of another store.
+    Abandoned {
+        /// The position.
+        position: Position,
+    },
+    /// What came behind a position is no longer in the log.
+    NotRetained {
+        /// The position.
+        after: Position,
+        /// The last batch whose followers are retained.
+        oldest: Option<Sequence>,
+    },
+    /// A search was to find 0 vectors.
+    NothingAskedFor,
     /// A note's name is empty or too long, or the note is too long.
     BadNote {
         /// How many bytes the name has.
@@ -203,8 +247,8 @@ impl fmt::Display for Error {
             ),
             Error::NoCollection { name } => write!(f, "there is no collection {name:?}"),
             Error::CollectionExists { name } => write!(f, "there is a collection {name:?} already"),
-            Error::BadName { bytes } => {
-                write!(f, "a collection's name has 1 to {NAME_BYTES_MAX} bytes, not {bytes}")
+            Error::BadName { name, why } => {
+                write!(f, "no collection can have the name {name:?}: {why}")
             }
             Error::BadDimension { dim } => {
                 write!(f, "a vector has 1 to {} numbers, not {dim}", base::Dim::MAX)
@@ -224,6 +268,36 @@ impl fmt::Display for Error {
             Error::BadId { bytes } => {
                 write!(f, "a text as an id has 1 to {} bytes, not {bytes}", crate::ID_BYTES_MAX)
             }
+            Error::TwiceInBatch { collection, id } => write!(
+                f,
+                "id {} of collection {collection:?} is in the batch twice; put it into two batches",
+                id.plain()
+            ),
+            Error::IdExists { collection, id, version } => write!(
+                f,
+                "id {} of collection {collection:?} exists already, since batch {version}",
+                id.plain()
+            ),
+            Error::OtherVersion { collection, id, expected, found } => {
+                write!(f, "id {} of collection {collection:?} ", id.plain())?;
+                match found {
+                    Some(found) => write!(f, "was written by batch {found}")?,
+                    None => write!(f, "is not there")?,
+                }
+                write!(f, ", and was to be as batch {expected} left it; read it again")
+            }
+            Error::Abandoned { position } => write!(
+                f,
+                "{position} is not in this store's history: what was written behind a place that was lost, or in another \
+                 store; read everything once more"
+            ),
+            Error::NotRetained { after, oldest } => write!(
+                f,
+                "what came behind {after} is no longer in the log, which begins behind batch {}; read everything once \
+                 more",
+                oldest.map_or(0, Sequence::get)
+            ),
+            Error::NothingAskedFor => write!(f, "a search finds at least one vector: k is 0"),
             Error::BadNote { name, value } => write!(
                 f,
                 "a note has a name of 1 to {} bytes and at most {} bytes, not {name} and {value}",
@@ -255,6 +329,18 @@ impl fmt::Display for Error {
 
 /// The longest name of a collection.
 pub const NAME_BYTES_MAX: usize = 255;
+
+/// Refuses a name that no collection can have.
+pub(crate) fn check_name(name: &str) -> Result<()> {
+    let bad = |why| Err(Error::BadName { name: name.to_owned(), why });
+    match name {
+        "" => bad("it is empty"),
+        long if long.len() > NAME_BYTES_MAX => bad("it has more than 255 bytes"),
+        path if path.contains(['/', '\\']) => bad("it has a slash"),
+        odd if odd.contains(char::is_control) => bad("it has a control character"),
+        _ => Ok(()),
+    }
+}
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {

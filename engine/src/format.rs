@@ -34,10 +34,11 @@ const ALIGNMENT: usize = 4;
 const UPSERT: u8 = 1;
 const REMOVE: u8 = 2;
 const CREATE_COLLECTION: u8 = 3;
-// 4 is kept for dropping a collection.
+const DROP_COLLECTION: u8 = 4;
 const SEGMENT: u8 = 5;
 const CUT: u8 = 6;
 const NOTE: u8 = 7;
+const CLEAR: u8 = 8;
 
 /// Something that a batch does.
 #[derive(Clone, PartialEq, Debug)]
@@ -48,6 +49,10 @@ pub(crate) enum Op {
     Remove { collection: CollectionId, id: Id },
     /// Makes a collection.
     CreateCollection { collection: CollectionId, name: String, config: CollectionConfig },
+    /// Ends a collection.
+    DropCollection { collection: CollectionId },
+    /// Ends what a collection has, and puts an empty one of this number in its place.
+    Clear { collection: CollectionId, next: CollectionId },
     /// Says that a collection has one more segment.
     Segment { collection: CollectionId, file: FileId },
     /// Marks the place up to which a checkpoint reaches.
@@ -118,6 +123,8 @@ impl Op {
             Op::Upsert { .. } => UPSERT,
             Op::Remove { .. } => REMOVE,
             Op::CreateCollection { .. } => CREATE_COLLECTION,
+            Op::DropCollection { .. } => DROP_COLLECTION,
+            Op::Clear { .. } => CLEAR,
             Op::Segment { .. } => SEGMENT,
             Op::Cut => CUT,
             Op::Note(_) => NOTE,
@@ -129,7 +136,9 @@ impl Op {
             Op::Upsert { collection, id, vector } => (collection, Some(id), vector.len() * 4),
             Op::Remove { collection, id } => (collection, Some(id), 0),
             Op::CreateCollection { collection, name, .. } => (collection, None, name.len()),
-            Op::Segment { collection, .. } => (collection, None, 0),
+            Op::DropCollection { collection }
+            | Op::Clear { collection, .. }
+            | Op::Segment { collection, .. } => (collection, None, 0),
             Op::Cut => (&NO_COLLECTION, None, 0),
             Op::Note(note) => (&NO_COLLECTION, None, note.value.len()),
         };
@@ -137,12 +146,14 @@ impl Op {
             None => 0,
             Some(Id::Number(_)) => 1,
             Some(Id::Text(_)) => 2,
+            Some(Id::Uuid(_)) => 3,
         };
         let length = u32::try_from(length).unwrap_or(u32::MAX);
         let mut into = Encoder::new(bytes);
         into.u8(self.kind()).u8(id_kind).u16(0).u32(collection.0).u32(length);
         match id {
             Some(Id::Number(number)) => drop(into.u64(*number)),
+            Some(Id::Uuid(bytes)) => drop(into.bytes(bytes)),
             Some(Id::Text(text)) => {
                 into.u32(u32::try_from(text.len()).unwrap_or(u32::MAX));
                 into.bytes(text.as_bytes()).align(ALIGNMENT);
@@ -159,12 +170,13 @@ impl Op {
                 into.bytes(name.as_bytes()).align(ALIGNMENT);
                 encode_config(config, &mut into);
             }
+            Op::Clear { next, .. } => drop(into.u32(next.0)),
             Op::Segment { file, .. } => drop(into.u64(file.0)),
             Op::Note(Note { name, value }) => {
                 into.u32(u32::try_from(name.len()).unwrap_or(u32::MAX));
                 into.bytes(name.as_bytes()).align(ALIGNMENT).bytes(value).align(ALIGNMENT);
             }
-            Op::Remove { .. } | Op::Cut => {}
+            Op::Remove { .. } | Op::DropCollection { .. } | Op::Cut => {}
         }
     }
 
@@ -186,6 +198,10 @@ impl Op {
             (CREATE_COLLECTION, None) => {
                 let name = text(from, length, "name")?;
                 Op::CreateCollection { collection, name, config: decode_config(from)? }
+            }
+            (DROP_COLLECTION, None) if length == 0 => Op::DropCollection { collection },
+            (CLEAR, None) if length == 0 => {
+                Op::Clear { collection, next: CollectionId(from.u32("next")?) }
             }
             (SEGMENT, None) if length == 0 => {
                 Op::Segment { collection, file: FileId(from.u64("file")?) }
@@ -214,6 +230,7 @@ fn decode_id(from: &mut Decoder<'_>, kind: u8) -> Result<Option<Id>, Invalid> {
             let length = from.u32("id length")? as usize;
             Id::Text(text(from, length, "id")?.into())
         }
+        3 => Id::Uuid(from.array("id")?),
         _ => return Err(Invalid::Value("id kind")),
     };
     id.check().map_err(|_| Invalid::Value("id"))?;
@@ -343,9 +360,13 @@ fn decode_outcome(from: &mut Decoder<'_>, expected: u8) -> Result<Outcome, Inval
             Ok(Outcome::Upserted { row, placed: segments::Placed::Shared(slot), ended })
         }
         (REMOVE, 0, Slot(0), Row(0), ended) => Ok(Outcome::Removed { ended }),
-        (CREATE_COLLECTION | SEGMENT | CUT | NOTE, 0, Slot(0), Row(0), None) => {
-            Ok(Outcome::Done(kind))
-        }
+        (
+            CREATE_COLLECTION | DROP_COLLECTION | CLEAR | SEGMENT | CUT | NOTE,
+            0,
+            Slot(0),
+            Row(0),
+            None,
+        ) => Ok(Outcome::Done(kind)),
         _ => Err(Invalid::Value("outcome")),
     }
 }

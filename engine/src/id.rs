@@ -1,7 +1,7 @@
-//! Names what a user stores: a number or a text.
+//! Names what a user stores: a number, a UUID or a text.
 //!
-//! Ids are ordered: numbers before texts, numbers as numbers, texts by their bytes. So is every listing, and so are
-//! hits at the same distance.
+//! Ids are ordered: numbers, then UUIDs, then texts; numbers as numbers, the others by their bytes. So is every listing,
+//! and so are hits at the same distance.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -19,11 +19,17 @@ pub const ID_BYTES_MAX: usize = 1_024;
 /// assert!(Id::from(9) < Id::from(10));
 /// assert!(Id::from(10) < Id::from("9"));
 /// assert_eq!(Id::from("chunk-1").to_string(), "chunk-1");
+///
+/// let uuid = Id::parse_uuid("67e55044-10b1-426f-9247-bb680e5fe0c8").unwrap();
+/// assert_eq!(uuid.to_string(), "67e55044-10b1-426f-9247-bb680e5fe0c8");
+/// assert!(uuid < Id::from("a"));
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Id {
     /// A number.
     Number(u64),
+    /// A UUID, the byte first that is written first: what `Uuid::into_bytes` of the package `uuid` gives.
+    Uuid([u8; 16]),
     /// A text of 1 to 1024 bytes.
     Text(Box<str>),
 }
@@ -37,6 +43,32 @@ impl Id {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The id that a UUID is, written with hyphens or without; `None` if the text is none. A text that looks like one is
+    /// otherwise a text: [`Id::from`] does not guess.
+    pub fn parse_uuid(text: &str) -> Option<Id> {
+        let hyphens = [8, 13, 18, 23];
+        let is_hyphenated = text.len() == 36;
+        let mut digits = Vec::with_capacity(32);
+        for (at, byte) in text.bytes().enumerate() {
+            if is_hyphenated && hyphens.contains(&at) {
+                if byte != b'-' {
+                    return None;
+                }
+            } else {
+                digits.push(char::from(byte).to_digit(16)? as u8);
+            }
+        }
+        let (pairs, []) = digits.as_chunks::<2>() else { return None };
+        let bytes: Vec<u8> = pairs.iter().map(|[high, low]| high << 4 | low).collect();
+        bytes.try_into().ok().map(Id::Uuid)
+    }
+}
+
+impl From<[u8; 16]> for Id {
+    fn from(uuid: [u8; 16]) -> Self {
+        Id::Uuid(uuid)
     }
 }
 
@@ -75,7 +107,7 @@ impl Id {
     /// As it stands in a sentence.
     pub(crate) fn plain(&self) -> Cow<'_, str> {
         match self {
-            Id::Number(number) => Cow::Owned(number.to_string()),
+            Id::Number(_) | Id::Uuid(_) => Cow::Owned(self.to_string()),
             Id::Text(text) => plain(text),
         }
     }
@@ -85,7 +117,53 @@ impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Id::Number(number) => fmt::Display::fmt(number, f),
+            Id::Uuid(bytes) => f.pad(&hyphenated(bytes)),
             Id::Text(text) => fmt::Display::fmt(text, f),
         }
+    }
+}
+
+/// A UUID as it is written.
+fn hyphenated(uuid: &[u8; 16]) -> String {
+    use fmt::Write as _;
+    let mut text = String::with_capacity(36);
+    for (at, byte) in uuid.iter().enumerate() {
+        if matches!(at, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        // Writing to a text cannot fail.
+        let _written = write!(text, "{byte:02x}").is_ok();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_uuid_is_what_it_was_written_as() {
+        let text = "67e55044-10b1-426f-9247-bb680e5fe0c8";
+        let id = Id::parse_uuid(text).unwrap();
+        assert_eq!((id.to_string().as_str(), &*id.plain()), (text, text));
+        assert_eq!(Id::parse_uuid(&text.replace('-', "").to_uppercase()), Some(id.clone()));
+        assert_eq!(format!("{id:>38}|"), format!("  {text}|"));
+        let wrong = [
+            "",
+            "67e55044-10b1-426f-9247-bb680e5fe0c",
+            "67e55044-10b1-426f-9247-bb680e5fe0c8a",
+            "67e55044-10b1-426f-9247-bb680e5fe0cg",
+            "67e5504410b1-426f-9247-bb680e5fe0c8-",
+            "67e550441-0b1-426f-9247-bb680e5fe0c8",
+            "67e55044-10b1-426f-9247-bb680e5fe0\u{e4}",
+        ];
+        wrong.iter().for_each(|text| assert_eq!(Id::parse_uuid(text), None, "{text}"));
+    }
+
+    #[test]
+    fn numbers_come_first_then_uuids_then_texts() {
+        let uuid = |first| Id::from([first, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9]);
+        let ordered = [Id::from(2), Id::from(10), uuid(1), uuid(200), Id::from("1"), Id::from("a")];
+        assert!(ordered.is_sorted());
     }
 }

@@ -126,6 +126,12 @@ fn line(names: &mut Names, op: &Op, outcome: &Outcome) -> String {
             let (dim, distance) = (config.dim(), plain(config.distance_name()));
             format!("create collection {}, {dim} numbers, {distance}", plain(name))
         }
+        Op::DropCollection { collection } => format!("{}: drop the collection", name(collection)),
+        Op::Clear { collection, next } => {
+            let cleared = name(collection);
+            names.push((*next, cleared.clone()));
+            format!("{cleared}: clear, collection {collection} becomes {next}")
+        }
         Op::Segment { collection, file } => {
             format!("{}: one more segment, file {}", name(collection), file.0)
         }

@@ -14,9 +14,11 @@
 
 mod background;
 mod batch;
+mod changes;
 mod checkpoint;
 mod collection;
 mod config;
+mod decide;
 mod distances;
 mod error;
 mod format;
@@ -24,8 +26,10 @@ mod id;
 mod image;
 mod inner;
 mod inspect;
+mod named;
 mod notes;
 mod options;
+mod record;
 mod recover;
 mod rows;
 mod search;
@@ -33,24 +37,29 @@ mod statistics;
 mod store;
 mod verify;
 mod view;
+mod wish;
 
 /// The examples of the README compile.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 pub struct Readme;
 
-pub use base::Sequence;
+pub use base::{Position, Sequence, Timeline};
 pub use batch::{Batch, Commit, Durability};
-pub use collection::{Collection, Record};
+pub use changes::{Change, Changed, Changes};
+pub use collection::Collection;
 pub use config::{CollectionConfig, IndexConfig};
 pub use error::{Error, NAME_BYTES_MAX, Result};
 pub use format::Invalid;
 pub use id::{ID_BYTES_MAX, Id};
-pub use indexes::{BadName as BadDistanceName, DISTANCE_NAME_BYTES_MAX, Distance, Metric};
+pub use indexes::{
+    BadName as BadDistanceName, DISTANCE_NAME_BYTES_MAX, Distance, Incomplete, Metric,
+};
 pub use inspect::{Inspection, inspect};
 pub use notes::{NOTE_BYTES_MAX, NOTE_NAME_BYTES_MAX, NOTES_BYTES_MAX};
 pub use options::StoreOptions;
-pub use search::{Hit, Hits, Search};
+pub use record::{Record, Scan};
+pub use search::{Hit, Hits, Search, SearchBatch};
 pub use segments::{Decimals, Dedup, VectorHash};
 pub use statistics::{CollectionStatistics, Statistics};
 pub use store::Store;

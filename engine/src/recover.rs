@@ -11,9 +11,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use base::{CollectionId, FileId, Row, Sequence, StoreId};
+use base::{CollectionId, FileId, Sequence, StoreId};
 use disk::{Disk, LockGuard};
-use indexes::Measure;
 use segments::{Element, Geometry, Owner, Pins, Placed, Recovery, SlotBase, SlotList};
 use snapshot::{Branch, Image, Manifests, Point};
 use wal::{Log, Replay};
@@ -21,9 +20,9 @@ use wal::{Log, Replay};
 use crate::distances::Distances;
 use crate::format::{Op, Outcome, decode_ops, decode_outcomes};
 use crate::image::{Catalogue, Entry, ImageRows, ImageSlots, read_catalogue};
-use crate::inner::{CollectionState, State};
+use crate::named::{About, CollectionState, State, no_rows, rows_behind};
 use crate::notes::Notes;
-use crate::rows::{RowBase, RowList, Rows};
+use crate::rows::{RowBase, Rows};
 use crate::{CollectionConfig, Error, Id, Result};
 
 /// A store that was found, with its log open.
@@ -40,11 +39,19 @@ pub(crate) struct Recovered {
 
 /// A collection that is being rebuilt.
 struct Rebuilt {
-    name: String,
-    config: CollectionConfig,
-    measure: Measure,
+    about: Arc<About>,
     set: Recovery,
     rows: Rows,
+    files: Vec<FileId>,
+}
+
+/// All that is being rebuilt.
+struct All<'r> {
+    with: With<'r>,
+    collections: BTreeMap<CollectionId, Rebuilt>,
+    /// Files of what was cleared or dropped: the image from before has it.
+    retired: Vec<(Sequence, Vec<FileId>)>,
+    next: CollectionId,
 }
 
 /// What all collections are rebuilt with.
@@ -65,13 +72,14 @@ pub(crate) fn recover(
     let store = manifests.store();
     let with = With { disk, store, distances };
     let image = Image::open(&**disk, store, &point.image)?;
-    let mut collections = BTreeMap::new();
-    let Catalogue { entries, notes: noted } = read_catalogue(&image)?;
+    let Catalogue { entries, next, notes: noted } = read_catalogue(&image)?;
     let mut notes = Notes::default();
     noted.into_iter().for_each(|note| notes.set(Sequence::FIRST, note, None));
+    let (mut collections, retired) = (BTreeMap::new(), Vec::new());
     for entry in entries {
         collections.insert(entry.id, Rebuilt::of_image(&with, &image, entry)?);
     }
+    let mut all = All { with, collections, retired, next };
     let mut replay = Replay::begin(Arc::clone(disk), options, &point.log, None)?;
     let mut replayed = false;
     while let Some(batch) = replay.next()? {
@@ -84,7 +92,7 @@ pub(crate) fn recover(
                 // Whatever is found is visible.
                 notes.set(batch.sequence, note.clone(), Some(batch.sequence));
             }
-            apply(&with, &mut collections, (op, outcome), batch.sequence)?;
+            all.apply((op, outcome), batch.sequence)?;
         }
     }
     // Marks are no reason for a checkpoint: a store that is only read is closed as it was opened.
@@ -101,12 +109,12 @@ pub(crate) fn recover(
     add_branches(&mut timelines, &[log.branch()]);
     drop(recovering);
     let pins = Pins::new(log.last());
-    let finish = |(id, rebuilt): (CollectionId, Rebuilt)| {
-        let Rebuilt { name, config, measure, set, rows } = rebuilt;
+    let All { collections, retired, next, .. } = all;
+    let found = collections.into_iter().map(|(id, Rebuilt { about, set, rows, .. })| {
         let set = set.finish(Arc::clone(&pins)).holding(Arc::clone(lock) as _);
-        (id, CollectionState::new(id, (name, config, measure), set, rows))
-    };
-    let state = State { collections: collections.into_iter().map(finish).collect() };
+        CollectionState::found(id, about, set, rows)
+    });
+    let state = State::new(found, retired, next);
     Ok(Recovered { log, pins, state, notes, timelines, logged, cut })
 }
 
@@ -134,27 +142,26 @@ impl Rebuilt {
         let slots: Arc<dyn SlotBase> = Arc::new(ImageSlots::open(image, id, (alive, references))?);
         let rows: Arc<dyn RowBase> = Arc::new(ImageRows::open(image, id)?);
         let rows = Rows::new(rows, next_row, highest);
-        Self::begin(with, id, (name, config), (&files, slots), rows)
+        let about = with.about(name, config)?;
+        Self::begin(with, (id, about), (files, slots), rows)
     }
 
-    fn new(with: &With<'_>, id: CollectionId, named: (String, CollectionConfig)) -> Result<Self> {
+    fn new(with: &With<'_>, id: CollectionId, about: Arc<About>, rows: Rows) -> Result<Self> {
         let slots: Arc<dyn SlotBase> = Arc::new(SlotList::default());
-        let rows = Rows::new(Arc::new(RowList::default()), Row(1), None);
-        Self::begin(with, id, named, (&[], slots), rows)
+        Self::begin(with, (id, about), (Vec::new(), slots), rows)
     }
 
     fn begin(
         with: &With<'_>,
-        id: CollectionId,
-        (name, config): (String, CollectionConfig),
-        (files, slots): (&[FileId], Arc<dyn SlotBase>),
+        (id, about): (CollectionId, Arc<About>),
+        (files, slots): (Vec<FileId>, Arc<dyn SlotBase>),
         rows: Rows,
     ) -> Result<Self> {
-        let With { disk, store, distances } = with;
-        let measure = distances.measure(disk.root(), &name, &config)?;
-        let owner = owner(*store, id, &config)?;
-        let set = Recovery::begin(Arc::clone(disk), owner, files, config.dedup_rule(), slots)?;
-        Ok(Rebuilt { name, config, measure, set, rows })
+        let With { disk, store, .. } = with;
+        let config = &about.config;
+        let owner = owner(*store, id, config)?;
+        let set = Recovery::begin(Arc::clone(disk), owner, &files, config.dedup_rule(), slots)?;
+        Ok(Rebuilt { about, set, rows, files })
     }
 
     /// Repeats what was decided about an id.
@@ -180,41 +187,77 @@ impl Rebuilt {
     }
 }
 
-fn apply(
-    with: &With<'_>,
-    collections: &mut BTreeMap<CollectionId, Rebuilt>,
-    (op, outcome): (&Op, &Outcome),
-    at: Sequence,
-) -> Result<()> {
-    let unknown = crate::Invalid::Value("collection");
-    let bad = || Error::BadBatch { sequence: at, what: unknown };
-    match op {
-        Op::CreateCollection { collection, name, config } => {
-            if collections.contains_key(collection) {
-                return Err(bad());
-            }
-            let new = Rebuilt::new(with, *collection, (name.clone(), config.clone()))?;
-            collections.insert(*collection, new);
-            Ok(())
-        }
-        Op::Segment { collection, file } => {
-            Ok(collections.get_mut(collection).ok_or_else(bad)?.set.grew(*file)?)
-        }
-        Op::Upsert { collection, id, vector } => {
-            let rebuilt = collections.get_mut(collection).ok_or_else(bad)?;
-            rebuilt.apply(at, (id, Some(vector)), outcome)
-        }
-        Op::Remove { collection, id } => {
-            collections.get_mut(collection).ok_or_else(bad)?.apply(at, (id, None), outcome)
-        }
-        Op::Cut | Op::Note(_) => Ok(()),
+impl With<'_> {
+    fn about(&self, name: String, config: CollectionConfig) -> Result<Arc<About>> {
+        let measure = self.distances.measure(self.disk.root(), &name, &config)?;
+        Ok(Arc::new(About { name, config, measure }))
     }
+}
+
+impl All<'_> {
+    /// Repeats what was decided.
+    fn apply(&mut self, (op, outcome): (&Op, &Outcome), at: Sequence) -> Result<()> {
+        match op {
+            Op::CreateCollection { collection, name, config } => {
+                let about = self.with.about(name.clone(), config.clone())?;
+                self.begin(*collection, about, no_rows(), at)
+            }
+            Op::Clear { collection, next } => {
+                let ended = self.end(*collection, at)?;
+                self.begin(*next, ended.about, rows_behind(&ended.rows), at)
+            }
+            Op::DropCollection { collection } => self.end(*collection, at).map(drop),
+            Op::Segment { collection, file } => {
+                let rebuilt = self.at(*collection, at)?;
+                rebuilt.files.push(*file);
+                Ok(rebuilt.set.grew(*file)?)
+            }
+            Op::Upsert { collection, id, vector } => {
+                self.at(*collection, at)?.apply(at, (id, Some(vector)), outcome)
+            }
+            Op::Remove { collection, id } => {
+                self.at(*collection, at)?.apply(at, (id, None), outcome)
+            }
+            Op::Cut | Op::Note(_) => Ok(()),
+        }
+    }
+
+    fn at(&mut self, id: CollectionId, at: Sequence) -> Result<&mut Rebuilt> {
+        self.collections.get_mut(&id).ok_or_else(|| unknown(at))
+    }
+
+    fn begin(
+        &mut self,
+        id: CollectionId,
+        about: Arc<About>,
+        rows: Rows,
+        at: Sequence,
+    ) -> Result<()> {
+        let is_named = self.collections.values().any(|it| it.about.name == about.name);
+        if self.collections.contains_key(&id) || is_named {
+            return Err(unknown(at));
+        }
+        self.next = self.next.max(CollectionId(id.0.saturating_add(1)));
+        self.collections.insert(id, Rebuilt::new(&self.with, id, about, rows)?);
+        Ok(())
+    }
+
+    fn end(&mut self, id: CollectionId, at: Sequence) -> Result<Rebuilt> {
+        let mut ended = self.collections.remove(&id).ok_or_else(|| unknown(at))?;
+        self.retired.push((at, std::mem::take(&mut ended.files)));
+        Ok(ended)
+    }
+}
+
+/// A batch of the log is for a collection that cannot be.
+fn unknown(at: Sequence) -> Error {
+    Error::BadBatch { sequence: at, what: crate::Invalid::Value("collection") }
 }
 
 /// The number of the next file of vectors: above all that there are.
 pub(crate) fn next_file(disk: &dyn Disk, state: &State) -> Result<AtomicU64> {
     let listed = segments::list(disk)?.into_iter().map(|name| name.file());
-    let known = state.collections.values().flat_map(|collection| collection.set.files());
+    let known = state.going_on().flat_map(|collection| collection.set.files());
     let highest = listed.chain(known).max().unwrap_or(FileId(0));
     Ok(AtomicU64::new(highest.0.saturating_add(1)))
 }

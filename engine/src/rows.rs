@@ -13,6 +13,7 @@
 
 mod base;
 mod delta;
+mod ordered;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use parking_lot::RwLock;
 
 pub(crate) use base::{BaseRow, RowBase, RowList};
 use delta::Delta;
+pub(crate) use ordered::Ordered;
 
 use crate::format::{EndedRow, Outcome};
 use crate::{Id, Result};
@@ -31,6 +33,8 @@ use crate::{Id, Result};
 pub(crate) struct Current {
     pub(crate) row: Row,
     pub(crate) slot: Slot,
+    /// The batch that gave it that.
+    pub(crate) born: Sequence,
 }
 
 /// The rows of a collection.
@@ -159,6 +163,17 @@ impl RowsView {
         find(&self.layers, &*self.base, id, |at| Some(at) <= self.at)
     }
 
+    /// How many ids have anything.
+    pub(crate) fn count(&self) -> u64 {
+        let of_layer = |delta: &Arc<RwLock<Delta>>| {
+            let delta = delta.read();
+            (delta.born_by(self.at).count() as u64, delta.ended_by(self.at).count() as u64)
+        };
+        let changes = self.layers.iter().map(of_layer);
+        // Each row is born once, and ended once at most.
+        changes.fold(self.base.rows(), |count, (born, ended)| (count + born).saturating_sub(ended))
+    }
+
     /// Goes through all rows, those of the image first, each in the order of their numbers.
     pub(crate) fn for_each(&self, mut see: impl FnMut(Seen) -> Result<()>) -> Result<()> {
         let mut died: HashSet<Row> = HashSet::new();
@@ -206,15 +221,28 @@ fn find(
     id: &Id,
     counts: impl Fn(Sequence) -> bool,
 ) -> Result<Option<Current>> {
-    for delta in layers.iter().rev() {
-        if let Some(found) = delta.read().newest(id, &counts) {
-            return Ok(found);
-        }
+    if let Some((_, found)) = newest(layers, id, counts) {
+        return Ok(found);
     }
     match base.find(id)? {
         None => Ok(None),
-        Some(at) => base.row_at(at).map(|BaseRow { row, slot, .. }| Some(Current { row, slot })),
+        Some(at) => {
+            let BaseRow { row, slot, born } = base.row_at(at)?;
+            Ok(Some(Current { row, slot, born }))
+        }
     }
+}
+
+/// What became of an id since the image by the newest of its changes that counts, and the layer that has that.
+fn newest(
+    layers: &[Arc<RwLock<Delta>>],
+    id: &Id,
+    counts: impl Fn(Sequence) -> bool,
+) -> Option<(usize, Option<Current>)> {
+    let of_layer = |(number, delta): (usize, &Arc<RwLock<Delta>>)| {
+        delta.read().newest(id, &counts).map(|found| (number, found))
+    };
+    layers.iter().enumerate().rev().find_map(of_layer)
 }
 
 #[cfg(test)]

@@ -5,93 +5,139 @@
 //!  2. What is no number is never near: a distance of the caller's own may say so.
 //!  3. A vector that is not what was written is an error, and never a hit.
 
+mod hits;
+
 use std::collections::BinaryHeap;
-use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
 
 use crate::rows::Seen;
 use crate::view::CollectionView;
 use crate::{Error, Id, Result};
 
-/// How many hits there are if nobody says otherwise.
-const K: usize = 10;
+pub use hits::{Hit, Hits};
 
-/// A search that is being put together.
-#[must_use = "a search does nothing before it is run"]
-pub struct Search<'q> {
-    view: CollectionView,
-    query: &'q [f32],
+/// What is wanted of an answer.
+#[derive(Clone, Copy, Debug)]
+struct Wanted {
     k: usize,
     within: Option<f32>,
 }
 
-/// A vector that was found.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Hit {
-    /// Its id.
-    pub id: Id,
-    /// How far it is from the query.
-    pub distance: f32,
-}
+/// If nobody says otherwise.
+const WANTED: Wanted = Wanted { k: 10, within: None };
 
-/// What a search found, the nearest first; equally near ones in the order of their ids.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Hits {
-    hits: Vec<Hit>,
-}
-
-impl Hits {
-    /// Whether these are all that were asked for, or all there are: an exact search always says yes.
-    pub fn complete(&self) -> bool {
-        true
-    }
-}
-
-impl Deref for Hits {
-    type Target = [Hit];
-
-    fn deref(&self) -> &[Hit] {
-        &self.hits
-    }
-}
-
-impl IntoIterator for Hits {
-    type Item = Hit;
-    type IntoIter = std::vec::IntoIter<Hit>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.hits.into_iter()
-    }
+/// A search that is being put together.
+#[must_use = "a search does nothing before it is run"]
+pub struct Search<'q> {
+    /// Or why there is none.
+    view: Result<CollectionView>,
+    query: &'q [f32],
+    wanted: Wanted,
 }
 
 impl<'q> Search<'q> {
-    pub(crate) fn new(view: CollectionView, query: &'q [f32]) -> Self {
-        Search { view, query, k: K, within: None }
+    pub(crate) fn new(view: Result<CollectionView>, query: &'q [f32]) -> Self {
+        Search { view, query, wanted: WANTED }
     }
 
     /// How many hits at most: 10.
-    pub fn k(self, k: usize) -> Self {
-        Search { k, ..self }
+    pub fn k(mut self, k: usize) -> Self {
+        self.wanted.k = k;
+        self
     }
 
     /// Only what is not farther than this.
-    pub fn within(self, distance: f32) -> Self {
-        Search { within: Some(distance), ..self }
+    pub fn within(mut self, distance: f32) -> Self {
+        self.wanted.within = Some(distance);
+        self
     }
 
     /// Searches.
     ///
     /// # Errors
-    /// If the query cannot be a vector of the collection; if a vector is damaged.
+    /// If the query cannot be a vector of the collection; [`Error::NothingAskedFor`] if `k` is 0; if a vector is damaged.
     pub fn run(self) -> Result<Hits> {
-        let Search { view, query, k, within } = &self;
-        let expected = view.collection.config.dim() as usize;
+        self.wanted.find(&Arc::new(self.view?), self.query)
+    }
+}
+
+/// Many searches at one moment that are being put together.
+#[must_use = "a search does nothing before it is run"]
+pub struct SearchBatch<'q> {
+    /// Or why there is none.
+    view: Result<CollectionView>,
+    queries: Vec<&'q [f32]>,
+    wanted: Wanted,
+}
+
+impl<'q> SearchBatch<'q> {
+    pub(crate) fn new(view: Result<CollectionView>, queries: Vec<&'q [f32]>) -> Self {
+        SearchBatch { view, queries, wanted: WANTED }
+    }
+
+    /// How many hits at most for each query: 10.
+    pub fn k(mut self, k: usize) -> Self {
+        self.wanted.k = k;
+        self
+    }
+
+    /// Only what is not farther than this.
+    pub fn within(mut self, distance: f32) -> Self {
+        self.wanted.within = Some(distance);
+        self
+    }
+
+    /// Searches on all cores: an answer for each query, in their order.
+    ///
+    /// # Errors
+    /// As [`Search::run`], for the first query for which there is one.
+    pub fn run(self) -> Result<Vec<Hits>> {
+        let SearchBatch { view, queries, wanted } = self;
+        let view = Arc::new(view?);
+        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+        let threads = cores.min(queries.len());
+        if threads <= 1 {
+            return queries.iter().map(|query| wanted.find(&view, query)).collect();
+        }
+        let (next, all) = (AtomicUsize::new(0), Mutex::new(Vec::with_capacity(queries.len())));
+        let work = || {
+            while let at = next.fetch_add(1, Ordering::Relaxed)
+                && let Some(query) = queries.get(at)
+            {
+                let found = wanted.find(&view, query);
+                all.lock().push((at, found));
+            }
+        };
+        std::thread::scope(|scope| {
+            // This thread is one of them.
+            (1..threads).for_each(|_| drop(scope.spawn(work)));
+            work();
+        });
+        let mut all = all.into_inner();
+        all.sort_unstable_by_key(|(at, _)| *at);
+        all.into_iter().map(|(_, found)| found).collect()
+    }
+}
+
+impl Wanted {
+    /// Looks at all there is.
+    fn find(self, view: &Arc<CollectionView>, query: &[f32]) -> Result<Hits> {
+        let Wanted { k, within } = self;
+        let about = &view.collection.about;
+        let expected = about.config.dim() as usize;
         if query.len() != expected {
             let error = segments::Error::Dimension { found: query.len(), expected };
             return Err(error.into());
         }
         segments::check_finite(query).map_err(segments::Error::from)?;
-        let measure = &view.collection.measure;
-        let mut nearest = Nearest { k: *k, heap: BinaryHeap::new() };
+        if k == 0 {
+            return Err(Error::NothingAskedFor);
+        }
+        let measure = &about.measure;
+        let mut nearest = Nearest { k, heap: BinaryHeap::new() };
         // Rows of the same vector often follow each other.
         let mut last = None;
         view.rows.for_each(|seen| {
@@ -100,7 +146,7 @@ impl<'q> Search<'q> {
                 _ => match view.vectors.vector(seen.slot) {
                     // One's own distance may be the negative zero, which is as far as the other.
                     Ok(vector) => measure.distance(query, &vector) + 0.0,
-                    Err(source) => return Err(self.unreadable(&seen, source)),
+                    Err(source) => return Err(unreadable(view, &seen, source)),
                 },
             };
             last = Some((seen.slot, distance));
@@ -108,17 +154,18 @@ impl<'q> Search<'q> {
             if distance.is_nan() || is_far || !nearest.wants(distance) {
                 return Ok(());
             }
-            nearest.extend(view.rows.id_of(&seen)?.map(|id| Near { distance, id }));
+            nearest.extend(view.rows.id_of(&seen)?.map(|id| Near { distance, id, seen }));
             Ok(())
         })?;
-        Ok(Hits { hits: nearest.into_hits() })
+        let hit = |Near { distance, id, seen }| Hit::new(id, distance, Arc::clone(view), seen);
+        Ok(Hits::new(nearest.heap.into_sorted_vec().into_iter().map(hit).collect()))
     }
+}
 
-    fn unreadable(&self, seen: &Seen, source: segments::Error) -> Error {
-        match self.view.rows.id_of(seen) {
-            Ok(Some(id)) => Error::Unreadable { id, source },
-            _ => Error::Vectors(source),
-        }
+fn unreadable(view: &CollectionView, seen: &Seen, source: segments::Error) -> Error {
+    match view.rows.id_of(seen) {
+        Ok(Some(id)) => Error::Unreadable { id, source },
+        _ => Error::Vectors(source),
     }
 }
 
@@ -128,10 +175,16 @@ struct Nearest {
     heap: BinaryHeap<Near>,
 }
 
-#[derive(PartialEq)]
 struct Near {
     distance: f32,
     id: Id,
+    seen: Seen,
+}
+
+impl PartialEq for Near {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
 }
 
 impl Eq for Near {}
@@ -160,10 +213,5 @@ impl Nearest {
         if self.heap.len() > self.k {
             self.heap.pop();
         }
-    }
-
-    fn into_hits(self) -> Vec<Hit> {
-        let sorted = self.heap.into_sorted_vec();
-        sorted.into_iter().map(|Near { distance, id }| Hit { id, distance }).collect()
     }
 }

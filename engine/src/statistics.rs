@@ -23,12 +23,12 @@ pub struct Statistics {
     pub bytes_written: u64,
     /// Syncs of files and directories since the store was opened.
     pub syncs: u64,
-    /// The collections with their names, in the order in which they were made.
+    /// The collections with their names, in the order of these.
     pub collections: Vec<(String, CollectionStatistics)>,
 }
 
 /// What a collection holds, by what was decided.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 #[non_exhaustive]
 pub struct CollectionStatistics {
     /// How many ids have a vector.
@@ -58,13 +58,14 @@ pub(crate) fn of(store: &Store) -> Statistics {
 }
 
 impl Collection {
-    /// What it holds.
+    /// What it holds: nothing, once it is dropped.
     pub fn statistics(&self) -> CollectionStatistics {
-        let counts = self.state.set.counts();
-        let geometry = self.state.set.owner().geometry;
-        let segments = 0..u32::try_from(self.state.set.files().len()).unwrap_or(u32::MAX);
+        let Ok(state) = self.named.now() else { return CollectionStatistics::default() };
+        let counts = state.set.counts();
+        let geometry = state.set.owner().geometry;
+        let segments = 0..u32::try_from(state.set.files().len()).unwrap_or(u32::MAX);
         CollectionStatistics {
-            vectors: self.len(),
+            vectors: state.rows.read().alive(),
             unique_vectors: counts.alive,
             total_references: counts.references,
             vector_file_bytes: segments.map(|segment| geometry.file_bytes(segment)).sum(),

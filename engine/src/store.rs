@@ -5,25 +5,27 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use base::{CollectionId, FileId, Row, Sequence, StoreId, Timeline};
+use base::{FileId, Position, Sequence, StoreId, Timeline};
 use disk::{Disk, LockGuard, LockKind};
 use parking_lot::{Mutex, RwLock};
-use segments::{Pins, VectorSet};
+use segments::Pins;
 use snapshot::{Branch, ImageWriter, Manifest, Manifests, Point};
 use wal::{Beginning, Committer, Level, Log};
 
 use crate::background::Background;
 use crate::checkpoint::{Checkpoints, unkept};
 use crate::distances::Distances;
+use crate::error::check_name;
 use crate::image::{self, Catalogue};
-use crate::inner::{Applier, CollectionState, Inner, State, Wish};
+use crate::inner::{Applier, Inner};
+use crate::named::{About, CollectionState, FIRST, Named, State, no_rows};
 use crate::notes::Notes;
 use crate::options::{Missing, Threads};
 use crate::recover::{self, Recovered};
-use crate::rows::{RowList, Rows};
 use crate::statistics::{self, Statistics};
+use crate::wish::Wish;
 use crate::{
-    Batch, Collection, CollectionConfig, Error, NAME_BYTES_MAX, Result, StoreOptions, TornEnd, View,
+    Batch, Changes, Collection, CollectionConfig, Error, Result, StoreOptions, TornEnd, View,
 };
 
 /// A store: one directory, open for one process.
@@ -160,7 +162,7 @@ fn create(
     let beginning = Beginning::of_a_new_store(timeline);
     let log = Log::create(Arc::clone(disk), &options.log_options(store), &beginning)?;
     let into = ImageWriter::create(Arc::clone(disk), store, manifests.next_file()?)?;
-    let image = image::write(into, &Catalogue::default(), &[])?;
+    let image = image::write(into, &Catalogue::of_nothing(), &[])?;
     let timelines = vec![Branch { timeline, first: Sequence::FIRST, parent: None }];
     let place = log.place();
     let point = Point { name: None, sequence: None, timeline, image, log: place, log_end: None };
@@ -170,7 +172,8 @@ fn create(
         timelines: timelines.clone(),
         indexes: Vec::new(),
     })?;
-    let (pins, state, notes) = (Pins::new(None), State::default(), Notes::default());
+    let state = State::new(std::iter::empty(), Vec::new(), FIRST);
+    let (pins, notes) = (Pins::new(None), Notes::default());
     let recovered = Recovered { log, pins, state, notes, timelines, logged: 0, cut: None };
     Ok((manifests, recovered, image.bytes))
 }
@@ -241,31 +244,46 @@ impl Store {
     /// [`Error::DistanceMissing`] if the store was not opened with the distance; if the disk fails.
     pub fn create_collection(&self, name: &str, config: CollectionConfig) -> Result<Collection> {
         let inner = &self.inner;
-        if name.is_empty() || name.len() > NAME_BYTES_MAX {
-            return Err(Error::BadName { bytes: name.len() });
-        }
+        check_name(name)?;
         config.check()?;
         let measure = inner.distances.measure(inner.disk.root(), name, &config)?;
+        let about = Arc::new(About { name: name.to_owned(), config, measure });
         let _one_at_a_time = inner.ddl.lock();
-        let id = {
-            let state = inner.state.read();
-            if state.named(name).is_some() {
-                return Err(Error::CollectionExists { name: name.to_owned() });
-            }
-            let last = state.collections.keys().next_back().map_or(0, |last| last.0);
-            CollectionId(last + 1)
-        };
-        let owner = recover::owner(inner.store, id, &config)?;
-        let pins = Arc::clone(&inner.pins);
-        let set = VectorSet::create(Arc::clone(&inner.disk), owner, config.dedup_rule(), pins)
-            .holding(Arc::clone(&inner.lock) as _);
-        let rows = Rows::new(Arc::new(RowList::default()), Row(1), None);
-        let wish = Wish::CreateCollection(id, name.to_owned(), config.clone());
-        inner.queue(&[wish], Level::Sync, None, |_| ())?.commit.wait()?;
+        if inner.state.read().named(name).is_some() {
+            return Err(Error::CollectionExists { name: name.to_owned() });
+        }
+        let id = inner.next_collection();
+        let wish = Wish::CreateCollection(id, name.to_owned(), about.config.clone());
+        let mut set = Some(inner.empty_set(id, &about.config)?);
+        let mut named = None;
+        let decided = inner.queue_alone(wish, Level::Sync, None, |at| {
+            named = set.take().map(|set| {
+                let made = CollectionState::made((id, id), Arc::clone(&about), set, no_rows(), at);
+                inner.state.write().begin(made)
+            });
+        })?;
+        decided.commit.wait()?;
         inner.check()?;
-        let state = CollectionState::new(id, (name.to_owned(), config, measure), set, rows);
-        inner.state.write().collections.insert(id, Arc::clone(&state));
-        Ok(Collection { inner: Arc::clone(inner), state })
+        let named = named.ok_or(Error::Closed)?;
+        Ok(Collection { inner: Arc::clone(inner), named })
+    }
+
+    /// Ends a collection with all it holds: for good, and durably when this returns. Views from before go on seeing it.
+    /// Its files are removed once no checkpoint that is kept needs them.
+    ///
+    /// # Errors
+    /// [`Error::NoCollection`]; if the disk fails.
+    pub fn drop_collection(&self, name: &str) -> Result<()> {
+        let inner = &self.inner;
+        let _one_at_a_time = inner.ddl.lock();
+        let now = inner.named(name)?.now()?;
+        let decided = inner.queue_alone(Wish::Drop(Arc::clone(&now)), Level::Sync, None, |at| {
+            let mut state = inner.state.write();
+            state.end(&now, at);
+            state.forget_name(name);
+        })?;
+        decided.commit.wait()?;
+        inner.check()
     }
 
     /// The collection of this name.
@@ -273,19 +291,17 @@ impl Store {
     /// # Errors
     /// [`Error::NoCollection`].
     pub fn collection(&self, name: &str) -> Result<Collection> {
-        let state = self.inner.state.read().named(name).cloned();
-        let state = state.ok_or_else(|| Error::NoCollection { name: name.to_owned() })?;
-        Ok(Collection { inner: Arc::clone(&self.inner), state })
+        Ok(Collection { inner: Arc::clone(&self.inner), named: self.inner.named(name)? })
     }
 
-    /// All collections, in the order in which they were made.
+    /// All collections, in the order of their names.
     pub fn collections(&self) -> Vec<Collection> {
         let state = self.inner.state.read();
-        let handle = |state: &Arc<CollectionState>| Collection {
+        let handle = |named: &Arc<Named>| Collection {
             inner: Arc::clone(&self.inner),
-            state: Arc::clone(state),
+            named: Arc::clone(named),
         };
-        state.collections.values().map(handle).collect()
+        state.all().map(handle).collect()
     }
 
     /// An empty batch: what is put into it happens as a whole or not at all, in all collections at once.
@@ -303,6 +319,39 @@ impl Store {
     /// A consistent view of the whole store, for as long as it lives.
     pub fn view(&self) -> View {
         View::new(&self.inner)
+    }
+
+    /// Where the history stands: the last batch that is visible and survives the power.
+    pub fn position(&self) -> Option<Position> {
+        self.inner.position()
+    }
+
+    /// What was committed behind a position, or all that the log still has, in order. It ends where there is nothing more
+    /// for now; gone through again, it goes on with what came since. The log has what came since the checkpoint before the
+    /// last; what is older is told by [`Collection::scan`].
+    ///
+    /// ```
+    /// # use arrwdb::{Changed, CollectionConfig, Metric, Store};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = Store::open(dir.path().join("data"))?;
+    /// # let docs = store.create_collection("docs", CollectionConfig::new(1, Metric::L2))?;
+    /// docs.upsert("one", &[1.0])?;
+    /// let here = store.position();
+    /// docs.upsert("two", &[2.0])?;
+    /// docs.remove("one")?;
+    /// let mut changes = store.changes(here)?;
+    /// assert!(matches!(changes.next().unwrap()?.what, Changed::Upserted { id, .. } if id == "two".into()));
+    /// assert!(matches!(changes.next().unwrap()?.what, Changed::Removed { id } if id == "one".into()));
+    /// assert!(changes.next().is_none());
+    /// docs.clear()?;
+    /// assert!(matches!(changes.next().unwrap()?.what, Changed::Cleared));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Abandoned`], [`Error::NotRetained`]: then everything has to be read once more.
+    pub fn changes(&self, after: Option<Position>) -> Result<Changes> {
+        Changes::begin(&self.inner, after)
     }
 
     /// Makes everything durable that was committed before.

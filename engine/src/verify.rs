@@ -180,14 +180,13 @@ impl Store {
         // What is visible was written; what is behind it may be on its way.
         let until = inner.pins.visible();
         log::check(&inner.disk, manifests, &inner.log_options, Some(until), &mut report)?;
-        let live = self.collections();
-        vectors::check_live(&live, &mut report)?;
+        let live: Vec<_> = inner.state.read().all().cloned().collect();
+        vectors::check_live(inner, &live, &mut report)?;
         // Whatever is alive now was so before, or is younger than the check.
         let is_checked = |collection, slot| {
-            let live = live.iter().find(|live| live.state.id == collection);
-            live.is_some_and(
-                |live| matches!(live.state.set.known(slot), Ok(Some(it)) if it.is_alive()),
-            )
+            let live = live.iter().filter_map(|named| named.now().ok());
+            let live = live.into_iter().find(|state| state.id == collection);
+            live.is_some_and(|state| matches!(state.set.known(slot), Ok(Some(it)) if it.is_alive()))
         };
         vectors::check(&inner.disk, inner.store, &images, &is_checked, &mut report)?;
         Ok(report.finish(None))

@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use base::{CollectionId, Sequence};
 use disk::LockGuard;
+use segments::Pin;
 
-use crate::inner::{CollectionState, Inner};
+use crate::inner::Inner;
+use crate::named::{CollectionState, Named};
 use crate::rows::RowsView;
-use crate::{Collection, Error, Id, Record, Result, Search};
+use crate::{Collection, Error, Id, Record, Result, Scan, Search, SearchBatch};
 
 /// A consistent view of all collections at one number.
 #[derive(Clone)]
@@ -25,12 +27,9 @@ impl View {
         // Held so that no layers are replaced between the pin and their listing.
         let state = inner.state.read();
         let pin = inner.pins.pin();
-        let of = |collection: &Arc<CollectionState>| CollectionView {
-            rows: collection.rows.read().view(pin.view()),
-            vectors: collection.set.view(pin.clone()),
-            collection: Arc::clone(collection),
-        };
-        let collections = state.collections.iter().map(|(id, it)| (*id, of(it))).collect();
+        let of =
+            |state: &Arc<CollectionState>| (state.line, CollectionView::at(state, pin.clone()));
+        let collections = state.at(pin.view()).map(of).collect();
         View { number: pin.view(), collections, _lock: Arc::clone(&inner.lock) }
     }
 
@@ -42,7 +41,7 @@ impl View {
     /// What an id had.
     ///
     /// # Errors
-    /// If its vector is damaged; [`Error::NoCollection`] if the collection is younger than the view.
+    /// If its vector is damaged; [`Error::NoCollection`] if the view does not see the collection.
     pub fn get(&self, collection: &Collection, id: impl Into<Id>) -> Result<Option<Record>> {
         self.of(collection)?.get(id.into())
     }
@@ -50,28 +49,64 @@ impl View {
     /// The vectors that were nearest to this one.
     ///
     /// # Errors
-    /// [`Error::NoCollection`] if the collection is younger than the view.
+    /// [`Error::NoCollection`] if the view does not see the collection.
     pub fn search<'q>(&self, collection: &Collection, query: &'q [f32]) -> Result<Search<'q>> {
-        Ok(Search::new(self.of(collection)?.clone(), query))
+        Ok(Search::new(Ok(self.of(collection)?.clone()), query))
     }
 
-    /// All ids that there were, in no particular order.
+    /// The vectors that were nearest to each of these, found on all cores.
     ///
     /// # Errors
-    /// If the image is damaged; [`Error::NoCollection`] if the collection is younger than the view.
-    pub fn ids(&self, collection: &Collection) -> Result<Vec<Id>> {
-        let rows = &self.of(collection)?.rows;
-        let mut ids = Vec::new();
-        rows.for_each(|seen| {
-            ids.extend(rows.id_of(&seen)?);
-            Ok(())
-        })?;
-        Ok(ids)
+    /// [`Error::NoCollection`] if the view does not see the collection.
+    pub fn search_batch<'q, Q: AsRef<[f32]>>(
+        &self,
+        collection: &Collection,
+        queries: &'q [Q],
+    ) -> Result<SearchBatch<'q>> {
+        let queries = queries.iter().map(AsRef::as_ref).collect();
+        Ok(SearchBatch::new(Ok(self.of(collection)?.clone()), queries))
+    }
+
+    /// What each of these ids had, in the order in which they are asked for.
+    ///
+    /// # Errors
+    /// As [`get`](View::get), with the first that is damaged.
+    pub fn get_many<I: Into<Id>>(
+        &self,
+        collection: &Collection,
+        ids: impl IntoIterator<Item = I>,
+    ) -> Result<Vec<Option<Record>>> {
+        let view = self.of(collection)?;
+        ids.into_iter().map(|id| view.get(id.into())).collect()
+    }
+
+    /// Whether an id had anything.
+    ///
+    /// # Errors
+    /// If the image is damaged; [`Error::NoCollection`] if the view does not see the collection.
+    pub fn contains(&self, collection: &Collection, id: impl Into<Id>) -> Result<bool> {
+        self.of(collection)?.contains(&id.into())
+    }
+
+    /// How many ids there were.
+    ///
+    /// # Errors
+    /// [`Error::NoCollection`] if the view does not see the collection.
+    pub fn count(&self, collection: &Collection) -> Result<u64> {
+        Ok(self.of(collection)?.rows.count())
+    }
+
+    /// All there was, in the order of ids; behind one of them, if one is given.
+    ///
+    /// # Errors
+    /// If the image is damaged; [`Error::NoCollection`] if the view does not see the collection.
+    pub fn scan(&self, collection: &Collection, after: Option<&Id>) -> Result<Scan> {
+        Scan::begin(self.of(collection)?.clone(), after)
     }
 
     fn of(&self, collection: &Collection) -> Result<&CollectionView> {
         let missing = || Error::NoCollection { name: collection.name().to_owned() };
-        self.collections.get(&collection.state.id).ok_or_else(missing)
+        self.collections.get(&collection.named.line).ok_or_else(missing)
     }
 }
 
@@ -91,21 +126,24 @@ pub(crate) struct CollectionView {
 
 impl CollectionView {
     /// What is visible now.
-    pub(crate) fn of(inner: &Arc<Inner>, collection: &Arc<CollectionState>) -> Self {
+    pub(crate) fn of(inner: &Arc<Inner>, named: &Named) -> Result<Self> {
         let _no_layers_are_replaced = inner.state.read();
         let pin = inner.pins.pin();
-        CollectionView {
-            rows: collection.rows.read().view(pin.view()),
-            vectors: collection.set.view(pin),
-            collection: Arc::clone(collection),
-        }
+        let state = named.at(pin.view())?;
+        Ok(Self::at(&state, pin))
     }
 
-    pub(crate) fn get(&self, id: Id) -> Result<Option<Record>> {
-        let Some(current) = self.rows.get(&id)? else { return Ok(None) };
-        match self.vectors.pinned(current.slot) {
-            Ok(vector) => Ok(Some(Record { id, vector })),
-            Err(source) => Err(Error::Unreadable { id, source }),
+    /// The same of what stands, or stood, under its name.
+    pub(crate) fn of_state(inner: &Arc<Inner>, state: &Arc<CollectionState>) -> Self {
+        let _no_layers_are_replaced = inner.state.read();
+        Self::at(state, inner.pins.pin())
+    }
+
+    fn at(state: &Arc<CollectionState>, pin: Pin) -> Self {
+        CollectionView {
+            rows: state.rows.read().view(pin.view()),
+            vectors: state.set.view(pin),
+            collection: Arc::clone(state),
         }
     }
 }

@@ -147,6 +147,11 @@ impl Replay {
         Ok(Some(Batch { sequence, table, body }))
     }
 
+    /// Behind the last batch that was handed out: where another replay of the same log goes on.
+    pub fn place(&self) -> LogPlace {
+        self.end
+    }
+
     /// How many bytes of records have been read, and how many there are to read at least.
     pub fn progress(&self) -> (u64, u64) {
         (self.bytes_read, self.bytes_read.saturating_add(self.reader.bytes_ahead()))

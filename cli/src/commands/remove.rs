@@ -46,8 +46,11 @@ impl Remove {
                 Err(Error::Unreadable { .. }) => true,
                 Err(error) => return Err(error.into()),
             };
-            batch.remove(&collection, id);
-            told.push((id, was_there && seen.insert(id)));
+            let is_first = seen.insert(id);
+            if is_first {
+                batch.remove(&collection, id);
+            }
+            told.push((id, was_there && is_first));
         }
         batch.commit(Durability::Sync)?.wait()?;
         drop(view);

@@ -216,7 +216,7 @@ fn write_ids(out: &mut Int64File, query: u64, hits: &Hits, k: u32) -> Result<()>
     for hit in hits.iter() {
         let number = match &hit.id {
             Id::Number(number) => i64::try_from(*number).ok(),
-            Id::Text(_) => None,
+            Id::Uuid(_) | Id::Text(_) => None,
         };
         let number = number.ok_or_else(|| {
             let id = Spelled(&hit.id);

@@ -5,6 +5,7 @@
 //!  2. Batches are acknowledged in order, each told as soon as it is, and none that is not.
 //!  3. After a failure no further batch is begun, and those on their way are told still.
 
+use std::collections::HashSet;
 use std::io::Write;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
@@ -81,11 +82,18 @@ impl Pipeline<'_> {
     }
 
     fn feed(self, source: &mut Source, mut record: Record, sender: SyncSender<Sent>) -> Result<()> {
-        let mut vector = Vec::new();
+        let (mut vector, mut ahead) = (Vec::new(), None);
         loop {
             let (mut batch, first) = (self.store.batch(), record.done);
+            let mut ids = HashSet::new();
             while batch.len() < self.batch {
-                let Some(id) = source.next(&mut vector)? else { break };
+                let next = ahead.take().map_or_else(|| source.next(&mut vector), |id| Ok(Some(id)));
+                let Some(id) = next? else { break };
+                // An id is in a batch once; of rows with the same id the last counts.
+                if !ids.insert(id.clone()) {
+                    ahead = Some(id);
+                    break;
+                }
                 batch.upsert(self.collection, id, &vector);
                 record.done += 1;
             }

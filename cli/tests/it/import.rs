@@ -93,6 +93,18 @@ fn ids_come_from_numbers_and_from_lines() {
 }
 
 #[test]
+fn of_rows_with_the_same_id_the_last_counts() {
+    let sandbox = Sandbox::with_docs(1);
+    let rows: Vec<Vec<f32>> = (0..7).map(|row| vec![row as f32]).collect();
+    sandbox.vectors("rows.npy", &rows);
+    sandbox.write("ids", "1\n2\n1\n3\n3\n3\n2\n");
+    sandbox.run(&["import", "store", "docs", "rows.npy", "--ids", "ids"]).done();
+    let found = sandbox.run(&["get", "store", "docs", "1", "2", "3", "--json"]).json_lines();
+    let vectors: Vec<_> = found.iter().map(|line| line["vector"][0].as_f64().unwrap()).collect();
+    assert_eq!((vectors, sandbox.count()), (vec![2.0, 6.0, 5.0], 3));
+}
+
+#[test]
 fn ids_that_do_not_fit_their_rows_are_refused_whole() {
     let negative = [7_i64, -1, 9].map(i64::to_le_bytes).concat();
     let wrong: Vec<(Vec<u8>, &[&str])> = vec![

@@ -92,3 +92,16 @@ fn a_checkpoint_says_up_to_which_batch_it_is() {
     assert!(said.starts_with("checkpoint of all up to batch "), "{said}");
     assert_eq!(sandbox.count(), 4);
 }
+
+#[test]
+fn a_collection_is_cleared_and_dropped() {
+    let sandbox = four();
+    let said = sandbox.run(&["clear", "store", "docs"]).done();
+    assert_eq!((said.as_str(), sandbox.count()), ("cleared \"docs\": 4 ids\n", 0));
+    assert_eq!(sandbox.run(&["clear", "store", "docs", "--json"]).json(), json!({ "removed": 0 }));
+    let dropped = sandbox.run(&["drop", "store", "docs", "--json"]).json();
+    assert_eq!(dropped, json!({ "dropped": "docs" }));
+    sandbox.run(&["drop", "store", "docs"]).refused(&["docs"]);
+    let stats = sandbox.run(&["stats", "store", "--json"]).json();
+    assert_eq!(stats["collections"], json!([]));
+}

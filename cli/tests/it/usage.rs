@@ -2,8 +2,19 @@
 
 use super::sandbox::Sandbox;
 
-const COMMANDS: [&str; 9] =
-    ["create", "import", "search", "bench", "get", "remove", "list", "stats", "checkpoint"];
+const COMMANDS: [&str; 11] = [
+    "create",
+    "import",
+    "search",
+    "bench",
+    "get",
+    "remove",
+    "clear",
+    "drop",
+    "list",
+    "stats",
+    "checkpoint",
+];
 
 #[test]
 fn help_is_shown_when_asked_for_and_when_nothing_is() {
@@ -84,7 +95,9 @@ fn words_that_cannot_be_right_are_wrong_usage_and_make_nothing() {
 
 #[test]
 fn commands_other_than_create_need_a_store_and_make_none() {
-    let commands: [&[&str]; 8] = [
+    let commands: [&[&str]; 10] = [
+        &["clear", "store", "docs"],
+        &["drop", "store", "docs"],
         &["import", "store", "docs", "f.npy"],
         &["search", "store", "docs", "--vector", "[1]"],
         &["bench", "store", "docs", "--queries", "q", "--truth", "t"],

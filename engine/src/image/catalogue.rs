@@ -7,6 +7,7 @@ use snapshot::Image;
 use super::CATALOGUE;
 use crate::error::NAME_BYTES_MAX;
 use crate::format::{decode_config, encode_config};
+use crate::named::FIRST;
 use crate::notes::Note;
 use crate::{CollectionConfig, Error, Result};
 
@@ -26,18 +27,25 @@ pub(crate) struct Entry {
 }
 
 /// All collections of an image, in the order of their ids, and all notes, in the order of their names.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Catalogue {
     pub(crate) entries: Vec<Entry>,
+    /// The number of the next collection: above that of every one there was.
+    pub(crate) next: CollectionId,
     pub(crate) notes: Vec<Note>,
 }
 
 impl Catalogue {
+    /// That of a store in which nothing was made yet.
+    pub(crate) fn of_nothing() -> Self {
+        Catalogue { entries: Vec::new(), next: FIRST, notes: Vec::new() }
+    }
+
     /// Its bytes.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         let count = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
-        Encoder::new(&mut bytes).u16(0).u16(0).u32(count);
+        Encoder::new(&mut bytes).u16(0).u16(0).u32(self.next.0).u32(count);
         for Entry { id, name, config, next_row, highest, alive, references, files } in &self.entries
         {
             let mut into = Encoder::new(&mut bytes);
@@ -69,12 +77,13 @@ impl Catalogue {
             if from.u32("version").map_err(short)? != 0 {
                 return Err("it was written by a newer arrwDB, or its reserved bytes are not zero");
             }
+            let next = CollectionId(from.u32("next").map_err(short)?);
             let count = from.u32("count").map_err(short)?;
             // Not reserved ahead: the count may be anything.
             let mut entries: Vec<Entry> = Vec::new();
             for _ in 0..count {
                 let entry = decode_entry(&mut from)?;
-                if entries.last().is_some_and(|last| last.id >= entry.id) {
+                if entries.last().is_some_and(|last| last.id >= entry.id) || entry.id >= next {
                     return Err("collections are not in order");
                 }
                 entries.push(entry);
@@ -87,7 +96,7 @@ impl Catalogue {
                 }
                 notes.push(note);
             }
-            Ok(Catalogue { entries, notes })
+            Ok(Catalogue { entries, next, notes })
         };
         let catalogue = read()?;
         if from.rest().is_empty() { Ok(catalogue) } else { Err("bytes are left over") }
@@ -187,13 +196,14 @@ mod tests {
                 entry(7, "\u{e4}", CollectionConfig::with_distance(3, "chord"), &[]),
                 entry(8, "more", CollectionConfig::new(2, Metric::L2), &[5]),
             ],
+            next: CollectionId(9),
             notes: vec![note("a", b"12345"), note("import docs", b"x")],
         }
     }
 
     #[test]
     fn a_catalogue_comes_back_as_it_was() {
-        for catalogue in [Catalogue::default(), example()] {
+        for catalogue in [Catalogue::of_nothing(), example()] {
             assert_eq!(Catalogue::decode(&catalogue.encode()), Ok(catalogue));
         }
     }

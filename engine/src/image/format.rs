@@ -21,7 +21,11 @@ pub(super) const NUMBER_BYTES: usize = 4;
 pub(super) enum IdPlace {
     Number(u64),
     Text { offset: u64, length: u32 },
+    Uuid { offset: u64 },
 }
+
+/// What stands for the length of a text where the id is a UUID.
+const UUID: u32 = u32::MAX;
 
 pub(super) fn encode_row(row: &BaseRow, id: IdPlace) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(ROW_BYTES);
@@ -30,6 +34,7 @@ pub(super) fn encode_row(row: &BaseRow, id: IdPlace) -> Vec<u8> {
     match id {
         IdPlace::Number(number) => drop(into.u32(0).u64(number)),
         IdPlace::Text { offset, length } => drop(into.u32(length).u64(offset)),
+        IdPlace::Uuid { offset } => drop(into.u32(UUID).u64(offset)),
     }
     bytes
 }
@@ -46,6 +51,7 @@ pub(super) fn decode_row(bytes: &[u8; ROW_BYTES]) -> Option<(BaseRow, IdPlace)> 
     let born = Sequence::new(born)?;
     let id = match length {
         0 => IdPlace::Number(id),
+        UUID => IdPlace::Uuid { offset: id },
         length => IdPlace::Text { offset: id, length },
     };
     (row > 0).then_some((BaseRow { row: Row(row), slot: Slot(slot), born }, id))

@@ -10,6 +10,9 @@ use super::{Table, name};
 use crate::rows::{BaseRow, RowBase};
 use crate::{ID_BYTES_MAX, Id, Result};
 
+/// Bytes of an id that is a UUID.
+const UUID_BYTES: u32 = 16;
+
 /// A collection's rows in an image.
 #[derive(Debug)]
 pub(crate) struct ImageRows {
@@ -37,14 +40,18 @@ impl ImageRows {
     /// How an id stands to that of a row.
     fn compare(&self, at: u64, id: &Id) -> Result<Ordering> {
         let (_, place) = self.get(at)?;
+        let text_is = |offset: u64, length: u32, other: &[u8]| {
+            let end = offset.saturating_add(u64::from(length));
+            Ok((*self.text.bytes(offset..end)?).cmp(other))
+        };
         match (place, id) {
             (IdPlace::Number(number), Id::Number(other)) => Ok(number.cmp(other)),
-            (IdPlace::Number(_), Id::Text(_)) => Ok(Ordering::Less),
-            (IdPlace::Text { .. }, Id::Number(_)) => Ok(Ordering::Greater),
+            (IdPlace::Uuid { offset }, Id::Uuid(other)) => text_is(offset, UUID_BYTES, other),
             (IdPlace::Text { offset, length }, Id::Text(other)) => {
-                let end = offset.saturating_add(u64::from(length));
-                Ok((*self.text.bytes(offset..end)?).cmp(other.as_bytes()))
+                text_is(offset, length, other.as_bytes())
             }
+            (IdPlace::Number(_), _) | (_, Id::Text(_)) => Ok(Ordering::Less),
+            (IdPlace::Text { .. }, _) | (_, Id::Number(_)) => Ok(Ordering::Greater),
         }
     }
 }
@@ -61,6 +68,11 @@ impl RowBase for ImageRows {
     fn id_at(&self, at: u64) -> Result<Id> {
         let (offset, length) = match self.get(at)? {
             (_, IdPlace::Number(number)) => return Ok(Id::Number(number)),
+            (_, IdPlace::Uuid { offset }) => {
+                let bytes = self.text.bytes(offset..offset.saturating_add(UUID_BYTES.into()))?;
+                let uuid = bytes.first_chunk().copied();
+                return uuid.map(Id::Uuid).ok_or_else(|| self.rows.bad("a UUID is too short"));
+            }
             (_, IdPlace::Text { offset, length }) => (offset, length),
         };
         if length as usize > ID_BYTES_MAX {
@@ -71,20 +83,30 @@ impl RowBase for ImageRows {
         Ok(Id::from(text))
     }
 
-    fn find(&self, id: &Id) -> Result<Option<u64>> {
+    fn in_order(&self, nth: u64) -> Result<u64> {
+        let at = u64::from(u32::from_le_bytes(self.order.get(nth)?));
+        if at >= self.rows.len() {
+            return Err(self.order.bad("it names a row that there is not"));
+        }
+        Ok(at)
+    }
+
+    fn up_to(&self, id: &Id) -> Result<u64> {
         let (mut first, mut end) = (0, self.order.len());
         while first < end {
             let middle = first + (end - first) / 2;
-            let at = u64::from(u32::from_le_bytes(self.order.get(middle)?));
-            if at >= self.rows.len() {
-                return Err(self.order.bad("it names a row that there is not"));
-            }
-            match self.compare(at, id)? {
-                Ordering::Equal => return Ok(Some(at)),
-                Ordering::Less => first = middle + 1,
+            match self.compare(self.in_order(middle)?, id)? {
+                Ordering::Less | Ordering::Equal => first = middle + 1,
                 Ordering::Greater => end = middle,
             }
         }
-        Ok(None)
+        Ok(first)
+    }
+
+    fn find(&self, id: &Id) -> Result<Option<u64>> {
+        // Not by the id of what is found: a text would be copied.
+        let Some(nth) = self.up_to(id)?.checked_sub(1) else { return Ok(None) };
+        let at = self.in_order(nth)?;
+        Ok((self.compare(at, id)? == Ordering::Equal).then_some(at))
     }
 }

@@ -16,14 +16,14 @@ fn sequence(number: u64) -> Sequence {
     Sequence::new(number).unwrap()
 }
 
-/// Rows of both kinds of ids, some of them ended.
+/// Rows of all kinds of ids, some of them ended.
 fn rows() -> Rows {
     let mut rows = Rows::new(Arc::new(RowList::default()), Row(1), None);
     for number in 0..600_u64 {
-        let id = if number.is_multiple_of(2) {
-            Id::from(number * 7 % 601)
-        } else {
-            Id::from(format!("id {number}"))
+        let id = match number % 3 {
+            0 => Id::from(number * 7 % 601),
+            1 => Id::from((u128::from(number) << 100 | u128::from(number)).to_be_bytes()),
+            _ => Id::from(format!("id {number}")),
         };
         let placed = Placed::Own(Slot(number as u32 / 2));
         let outcome = Outcome::Upserted { row: rows.next(), placed, ended: None };
@@ -72,7 +72,8 @@ fn an_image_answers_as_what_it_was_made_of() {
         references: list.references(),
         files: vec![FileId(3)],
     };
-    let catalogue = Catalogue { entries: vec![entry], notes: Vec::new() };
+    let next = CollectionId(8);
+    let catalogue = Catalogue { entries: vec![entry], next, notes: Vec::new() };
     let into = ImageWriter::create(Arc::clone(&disk), store, FileId(1)).unwrap();
     let written = Collection { id: collection, rows: &view, slots: &cut };
     let reference = write(into, &catalogue, &[written]).unwrap();
@@ -93,10 +94,18 @@ fn an_image_answers_as_what_it_was_made_of() {
     })
     .unwrap();
     assert_eq!((found.rows(), count), (480, 480));
-    for id in [Id::from(100_000), Id::from("id 0"), Id::from("a"), Id::from("zz"), Id::from("id 5")]
-    {
+    let others = [Id::from(100_000), Id::from([7; 16]), Id::from("id 0"), Id::from("id 5")];
+    for id in others.into_iter().chain([Id::from("a"), Id::from("zz")]) {
         assert_eq!(found.find(&id).unwrap(), None, "{id}");
     }
+    let in_order = |nth| found.id_at(found.in_order(nth).unwrap()).unwrap();
+    let ids: Vec<Id> = (0..480).map(in_order).collect();
+    assert!(ids.is_sorted_by(|one, next| one < next));
+    for (id, nth) in ids.iter().zip(1..) {
+        assert_eq!(found.up_to(id).unwrap(), nth);
+    }
+    assert_eq!(found.up_to(&Id::from(0)).unwrap(), 0, "it was removed");
+    assert_eq!(found.up_to(&Id::from("zz")).unwrap(), 480);
     let found = ImageSlots::open(&image, collection, (list.alive(), list.references())).unwrap();
     assert_eq!((found.slots(), found.keys()), (300, list.keys()));
     assert_eq!((found.free(), found.resting()), (60, 60));

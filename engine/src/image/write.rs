@@ -44,13 +44,13 @@ fn write_rows(into: &mut ImageWriter, collection: &Collection<'_>) -> Result<()>
         };
         let place = match &id {
             Id::Number(number) => IdPlace::Number(*number),
+            Id::Uuid(_) => IdPlace::Uuid { offset },
             Id::Text(text) => {
                 let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
-                let place = IdPlace::Text { offset, length };
-                offset += u64::from(length);
-                place
+                IdPlace::Text { offset, length }
             }
         };
+        offset += text_of(&id).len() as u64;
         let row = BaseRow { row: seen.row, slot: seen.slot, born };
         ids.push(id);
         Ok(into.write(&encode_row(&row, place))?)
@@ -63,11 +63,18 @@ fn write_rows(into: &mut ImageWriter, collection: &Collection<'_>) -> Result<()>
     }
     into.section(&section("text"))?;
     for id in &ids {
-        if let Id::Text(text) = id {
-            into.write(text.as_bytes())?;
-        }
+        into.write(text_of(id))?;
     }
     Ok(())
+}
+
+/// What stands of an id outside its row.
+fn text_of(id: &Id) -> &[u8] {
+    match id {
+        Id::Number(_) => &[],
+        Id::Uuid(bytes) => bytes,
+        Id::Text(text) => text.as_bytes(),
+    }
 }
 
 fn write_slots(into: &mut ImageWriter, collection: &Collection<'_>) -> Result<()> {

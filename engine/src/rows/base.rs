@@ -26,8 +26,18 @@ pub(crate) trait RowBase: Send + Sync + fmt::Debug {
     /// Its id.
     fn id_at(&self, at: u64) -> Result<Id>;
 
+    /// The place of the row whose id comes at this place in the order of ids.
+    fn in_order(&self, nth: u64) -> Result<u64>;
+
+    /// How many ids come up to this one in that order, itself included.
+    fn up_to(&self, id: &Id) -> Result<u64>;
+
     /// The place of an id's row.
-    fn find(&self, id: &Id) -> Result<Option<u64>>;
+    fn find(&self, id: &Id) -> Result<Option<u64>> {
+        let Some(nth) = self.up_to(id)?.checked_sub(1) else { return Ok(None) };
+        let at = self.in_order(nth)?;
+        Ok((self.id_at(at)? == *id).then_some(at))
+    }
 }
 
 /// Such a description in memory.
@@ -70,9 +80,13 @@ impl RowBase for RowList {
         Ok(self.get(at).map_or(Id::Number(u64::MAX), |(_, id)| id.clone()))
     }
 
-    fn find(&self, id: &Id) -> Result<Option<u64>> {
+    fn in_order(&self, nth: u64) -> Result<u64> {
+        let place = usize::try_from(nth).ok().and_then(|nth| self.order.get(nth));
+        Ok(place.map_or(u64::MAX, |at| *at as u64))
+    }
+
+    fn up_to(&self, id: &Id) -> Result<u64> {
         let id_of = |at: &usize| self.rows.get(*at).map(|(_, id)| id);
-        let found = self.order.binary_search_by(|at| id_of(at).cmp(&Some(id)));
-        Ok(found.ok().and_then(|place| self.order.get(place)).map(|at| *at as u64))
+        Ok(self.order.partition_point(|at| id_of(at) <= Some(id)) as u64)
     }
 }

@@ -1,6 +1,7 @@
 //! Holds what happened to rows since some moment, each thing with the number of its batch.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 
 use base::{Row, Sequence, Slot};
 
@@ -15,7 +16,7 @@ pub(super) struct Delta {
     rows: Vec<NewRow>,
     ended: HashMap<Row, Sequence>,
     /// What became of an id, the newest last.
-    ids: HashMap<Id, Vec<Change>>,
+    ids: BTreeMap<Id, Vec<Change>>,
 }
 
 #[derive(Debug)]
@@ -43,7 +44,7 @@ impl Delta {
             self.first = row.0;
         }
         self.rows.push(NewRow { id: id.clone(), slot, born });
-        let change = Change { at: born, has: Some(Current { row, slot }) };
+        let change = Change { at: born, has: Some(Current { row, slot, born }) };
         self.ids.entry(id.clone()).or_default().push(change);
     }
 
@@ -65,6 +66,13 @@ impl Delta {
     ) -> Option<Option<Current>> {
         let changes = self.ids.get(id)?;
         changes.iter().rev().find(|change| counts(change.at)).map(|change| change.has)
+    }
+
+    /// The first id behind this one, or of all, that anything happened to.
+    pub(super) fn id_behind(&self, id: Option<&Id>) -> Option<Id> {
+        let from = id.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut behind = self.ids.range((from, Bound::Unbounded));
+        behind.next().map(|(id, _)| id.clone())
     }
 
     /// The rows that were ended up to this batch.

@@ -43,12 +43,28 @@ fn seen(view: &RowsView) -> Map {
     view.for_each(|seen| {
         let id = view.id_of(&seen)?.unwrap();
         let Seen { row, slot, .. } = seen;
-        assert!(view.born_at(&seen)? <= view.at());
-        assert_eq!(map.insert(id, Current { row, slot }), None, "an id has two rows");
+        let born = view.born_at(&seen)?.unwrap();
+        assert!(Some(born) <= view.at());
+        assert_eq!(map.insert(id, Current { row, slot, born }), None, "an id has two rows");
         Ok(())
     })
     .unwrap();
+    assert_eq!(view.count(), map.len() as u64);
+    let in_order = |after: Option<Id>| {
+        let mut ordered = Ordered::begin(view.clone(), after.as_ref()).unwrap();
+        let next = move || ordered.next().unwrap();
+        let found = std::iter::from_fn(next).map(|(id, seen)| {
+            assert_eq!(view.id_of(&seen).unwrap().as_ref(), Some(&id));
+            let born = view.born_at(&seen).unwrap().unwrap();
+            (id, Current { row: seen.row, slot: seen.slot, born })
+        });
+        found.collect::<Vec<_>>()
+    };
+    let all: Vec<_> = map.iter().map(|(id, current)| (id.clone(), *current)).collect();
+    assert_eq!(in_order(None), all, "each once, the lowest first");
     for number in 0..12 {
+        let behind = all.partition_point(|(it, _)| *it <= id(number));
+        assert_eq!(in_order(Some(id(number))), all[behind..]);
         assert_eq!(view.get(&id(number)).unwrap(), map.get(&id(number)).copied(), "id {number}");
     }
     map
@@ -74,7 +90,8 @@ fn decide(rows: &Rows, op: &Op, at: u64) -> Option<(Id, Outcome)> {
         _ => return None,
     };
     let current = rows.current(&id).unwrap();
-    let ended = current.map(|Current { row, slot }| EndedRow { row, slot, slot_ended: Ended::Yes });
+    let ended =
+        current.map(|Current { row, slot, .. }| EndedRow { row, slot, slot_ended: Ended::Yes });
     let placed = Placed::Own(Slot(at as u32));
     let outcome = match is_upsert {
         true => Outcome::Upserted { row: rows.next(), placed, ended },
@@ -98,7 +115,7 @@ proptest! {
                 rows.apply(at, &id, &outcome);
                 match outcome {
                     Outcome::Upserted { row, placed, .. } => {
-                        map.insert(id.clone(), Current { row, slot: placed.slot() });
+                        map.insert(id.clone(), Current { row, slot: placed.slot(), born: at });
                     }
                     _ => drop(map.remove(&id)),
                 }

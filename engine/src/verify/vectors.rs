@@ -10,10 +10,12 @@ use segments::{Known, Pins, Recovery, SlotBase, VectorSet};
 use super::images::Found;
 use super::{Problem, Report};
 use crate::image::{Entry, ImageRows, ImageSlots};
+use crate::inner::Inner;
+use crate::named::Named;
 use crate::recover::owner;
 use crate::rows::RowBase;
 use crate::view::CollectionView;
-use crate::{Collection, Id, Result};
+use crate::{Id, Result};
 
 /// How many slots are looked at between two reports.
 const AT_A_TIME: u32 = 4_096;
@@ -21,20 +23,25 @@ const AT_A_TIME: u32 = 4_096;
 const NAMED: usize = 8;
 
 /// Checks the vectors that are alive in these collections.
-pub(super) fn check_live(collections: &[Collection], report: &mut Report<'_>) -> Result<()> {
-    for collection in collections {
-        let state = &collection.state;
+pub(super) fn check_live(
+    inner: &Arc<Inner>,
+    collections: &[Arc<Named>],
+    report: &mut Report<'_>,
+) -> Result<()> {
+    for named in collections {
+        let Ok(state) = named.now() else { continue };
+        let name = &named.about.name;
         let damaged = scrub(&state.set, state.set.counts().alive, report)?;
         if damaged.is_empty() {
             continue;
         }
-        let rows = CollectionView::of(&collection.inner, state).rows;
+        let rows = CollectionView::of_state(inner, &state).rows;
         let mut ids = Ids::of(&damaged);
         let listed = rows.for_each(|seen| ids.note(seen.slot, || rows.id_of(&seen)));
         if let Err(error) = listed {
-            report.note_error(error, &state.name)?;
+            report.note_error(error, name)?;
         }
-        tell(&state.name, damaged, &ids, report)?;
+        tell(name, damaged, &ids, report)?;
     }
     Ok(())
 }

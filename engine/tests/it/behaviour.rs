@@ -78,10 +78,39 @@ fn hits_are_exact_and_equal_distances_are_in_the_order_of_ids() {
     assert!(hits.complete());
     let near = docs.search(&[5.0, 0.0]).k(100).within(0.5).run().unwrap();
     assert_eq!(near.len(), 5);
-    assert_eq!(docs.search(&[5.0, 0.0]).k(0).run().unwrap().len(), 0);
+    assert!(matches!(docs.search(&[5.0, 0.0]).k(0).run(), Err(Error::NothingAskedFor)));
     assert_eq!(docs.search(&[5.0, 0.0]).k(1_000).run().unwrap().len(), 52);
     assert!(matches!(docs.search(&[1.0]).run(), Err(Error::Vectors(_))));
     assert!(matches!(docs.search(&[f32::NAN, 0.0]).run(), Err(Error::Vectors(_))));
+}
+
+#[test]
+fn many_queries_have_the_answers_that_each_has() {
+    let store = on(&SimDisk::new(1));
+    let docs = store.create_collection("docs", CollectionConfig::new(2, Metric::L2)).unwrap();
+    let mut batch = store.batch();
+    for number in 0..300_u64 {
+        batch.upsert(&docs, number, &[(number % 17) as f32, (number % 23) as f32]);
+    }
+    batch.commit(Durability::Sync).unwrap().wait().unwrap();
+    let queries: Vec<[f32; 2]> = (0..50).map(|at| [at as f32 / 3.0, 7.5]).collect();
+    let each = |query: &[f32; 2]| docs.search(query).k(7).within(9.0).run().unwrap();
+    let found = docs.search_batch(&queries).k(7).within(9.0).run().unwrap();
+    assert_eq!(found, queries.iter().map(each).collect::<Vec<_>>());
+    let view = store.view();
+    docs.clear().unwrap();
+    assert_eq!(view.search_batch(&docs, &queries).unwrap().k(7).within(9.0).run().unwrap(), found);
+    assert!(docs.search_batch(&queries).run().unwrap().iter().all(|hits| hits.is_empty()));
+    let wrong = [vec![1.0, 2.0], vec![1.0]];
+    assert!(matches!(docs.search_batch(&wrong).run(), Err(Error::Vectors(_))));
+    assert!(docs.search_batch::<[f32; 2]>(&[]).run().unwrap().is_empty());
+    let hit = &found[0][0];
+    assert_eq!(hit.record().unwrap().vector()[0] as u64, u64_of(&hit.id) % 17, "as it was found");
+    assert_eq!(hit.similarity(), 1.0 / (1.0 + hit.distance));
+}
+
+fn u64_of(id: &Id) -> u64 {
+    if let Id::Number(number) = id { *number } else { panic!("{id}") }
 }
 
 #[test]
@@ -123,20 +152,6 @@ fn a_batch_happens_in_all_collections_at_once_or_not_at_all() {
 }
 
 #[test]
-fn ids_inside_a_batch_see_what_came_before_them() {
-    let store = on(&SimDisk::new(1));
-    let docs = store.create_collection("docs", CollectionConfig::new(1, Metric::L2)).unwrap();
-    let mut batch = store.batch();
-    batch.upsert(&docs, 1, &[1.0]).upsert(&docs, 1, &[2.0]).upsert(&docs, 2, &[2.0]);
-    batch.remove(&docs, 1).upsert(&docs, 3, &[1.0]).remove(&docs, 3).upsert(&docs, 3, &[3.0]);
-    batch.commit(Durability::Sync).unwrap().wait().unwrap();
-    assert_eq!(docs.len(), 2);
-    assert!(docs.get(1).unwrap().is_none());
-    assert_eq!(docs.get(2).unwrap().unwrap().vector(), [2.0]);
-    assert_eq!(docs.get(3).unwrap().unwrap().vector(), [3.0]);
-}
-
-#[test]
 fn a_view_sees_its_number_whatever_happens_meanwhile() {
     let store = on(&SimDisk::new(1));
     let docs = store.create_collection("docs", CollectionConfig::new(1, Metric::L2)).unwrap();
@@ -155,9 +170,9 @@ fn a_view_sees_its_number_whatever_happens_meanwhile() {
     assert_eq!(view.get(&docs, 1).unwrap().unwrap().vector(), [1.0]);
     assert_eq!(view.get(&docs, 2).unwrap().unwrap().vector(), [2.0]);
     assert!(view.get(&docs, 3).unwrap().is_none());
-    let mut seen = view.ids(&docs).unwrap();
-    seen.sort();
-    assert_eq!(seen, [Id::from(1), Id::from(2)]);
+    let seen: Result<Vec<_>, _> = view.scan(&docs, None).unwrap().ids().collect();
+    assert_eq!(seen.unwrap(), [Id::from(1), Id::from(2)]);
+    assert_eq!((view.count(&docs).unwrap(), docs.len()), (2, 192));
     assert_eq!(ids(&view.search(&docs, &[2.1]).unwrap().run().unwrap()), ["2", "1"]);
     let young = store.create_collection("young", CollectionConfig::new(1, Metric::L2)).unwrap();
     assert!(matches!(view.get(&young, 1), Err(Error::NoCollection { .. })));

@@ -4,6 +4,8 @@
 //!  1. No two numbers of batches leave the same content behind.
 //!  2. A vector that is no duplicate is that of one batch and one id, and can be told by its bytes.
 
+use std::collections::HashSet;
+
 use arrwdb::{Collection, CollectionConfig, Durability, Id, Metric, Store, StoreOptions};
 
 use crate::chance::Chance;
@@ -77,6 +79,11 @@ impl Size {
             let number = if is_duplicate { chance.below(POOL) } else { fresh };
             acts.push(known(&mut chance, Some(number as u32)));
         }
+        // No id is in a batch twice: what comes last counts.
+        let mut ids = HashSet::new();
+        acts.reverse();
+        acts.retain(|act| ids.insert((act.collection, act.id.clone())));
+        acts.reverse();
         acts
     }
 

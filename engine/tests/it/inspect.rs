@@ -11,9 +11,10 @@ fn store(dir: &Path) -> PathBuf {
     let store = Store::open(&path).unwrap();
     let docs = store.create_collection("docs", CollectionConfig::new(3, Metric::Cosine)).unwrap();
     docs.upsert("a", &[1.0, 0.0, 0.0]).unwrap();
+    docs.upsert(8, &[1.0, 0.0, 0.0]).unwrap();
     let mut batch = store.batch();
     batch.upsert(&docs, 7, &[1.0, 0.0, 0.0]).upsert(&docs, "a", &[0.0, 1.0, 0.0]);
-    batch.remove(&docs, "nobody").remove(&docs, 7).note("how far", b"12345").note("gone", b"");
+    batch.remove(&docs, "nobody").remove(&docs, 8).note("how far", b"12345").note("gone", b"");
     batch.commit(Durability::Sync).unwrap().wait().unwrap();
     store.close().unwrap();
     path
@@ -78,16 +79,17 @@ fn the_log_is_told_batch_by_batch() {
         "create collection docs, 3 numbers, cosine",
         "docs: one more segment, file 1",
         "docs: upsert a, 3 numbers: row 1, own slot 0",
-        "docs: upsert 7, 3 numbers: row 2, shared slot 0\n\
-         docs: upsert a, 3 numbers: row 3, own slot 1; ends row 1 of slot 0\n\
+        "docs: upsert 8, 3 numbers: row 2, shared slot 0",
+        "docs: upsert 7, 3 numbers: row 3, shared slot 0\n\
+         docs: upsert a, 3 numbers: row 4, own slot 1; ends row 1 of slot 0\n\
          docs: remove nobody: it was not there\n\
-         docs: remove 7; ends row 2 of slot 0, its last\n\
+         docs: remove 8; ends row 2 of slot 0\n\
          note \"how far\", 5 bytes\n\
          forget note \"gone\"",
         "a checkpoint begins behind this",
     ];
     assert_eq!(all, expected);
-    assert!(batches.iter().map(|it| it.0).eq(1..=5));
+    assert!(batches.iter().map(|it| it.0).eq(1..=6));
     let none = Store::options().read_log(dir.path(), |_, _| ()).unwrap_err();
     assert!(matches!(none, Error::NoStore { .. }), "{none}");
 }

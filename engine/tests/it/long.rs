@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrwdb::{
-    Collection, CollectionConfig, CollectionStatistics, Durability, Hit, Id, Metric, Sequence,
-    Store, View,
+    Collection, CollectionConfig, CollectionStatistics, Durability, Id, Metric, Sequence, Store,
+    View,
 };
 use disk::{Disk, SimDisk};
 
@@ -112,8 +112,8 @@ impl Run {
     fn batch(&mut self, chance: &mut Chance) {
         let mut content = self.content().clone();
         let mut batch = self.store.batch();
-        for _ in 0..=chance.below(3) {
-            let id = Id::from(chance.below(14));
+        let ids: BTreeSet<u64> = (0..=chance.below(3)).map(|_| chance.below(14)).collect();
+        for id in ids.into_iter().map(Id::from) {
             if chance.below(3) == 0 {
                 batch.remove(&self.docs, &id);
                 content.remove(&id);
@@ -176,11 +176,11 @@ impl Run {
     }
 
     /// Everything a store says of itself: what was replayed says the same as what was there before.
-    fn answers(&self) -> (CollectionStatistics, Vec<Vec<Hit>>) {
+    fn answers(&self) -> (CollectionStatistics, Vec<Vec<(Id, f32)>>) {
         let near = |number| {
             let query = vector(number);
             let hits = self.docs.search(&query).k(7).run().unwrap();
-            hits.iter().cloned().collect()
+            hits.iter().map(|hit| (hit.id.clone(), hit.distance)).collect()
         };
         (self.docs.statistics(), [0, 9, 30].map(near).to_vec())
     }
@@ -199,7 +199,8 @@ impl Run {
 
     fn look(&self, view: &View) -> Content {
         let mut content = Content::new();
-        for id in view.ids(&self.docs).unwrap() {
+        for id in view.scan(&self.docs, None).unwrap().ids() {
+            let id = id.unwrap();
             let record = view.get(&self.docs, &id).unwrap().unwrap();
             let number = record.vector()[0] as u32 / 7;
             assert_eq!(record.vector(), vector(number), "{id} has a vector that nobody wrote");

@@ -4,7 +4,9 @@
 
 mod behaviour;
 mod chance;
+mod changes;
 mod child;
+mod collections;
 mod corpus;
 mod corruption;
 mod crash;
@@ -15,6 +17,7 @@ mod history;
 mod inspect;
 mod killed;
 mod long;
+mod model;
 #[cfg(target_os = "linux")]
 mod mounted;
 mod notes;
@@ -26,3 +29,4 @@ mod shutdown;
 mod space;
 mod store;
 mod verify;
+mod writes;

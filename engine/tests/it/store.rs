@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use arrwdb::{
-    Collection, CollectionConfig, Distance, Durability, Id, Metric, Sequence, Store, StoreOptions,
+    Collection, CollectionConfig, Distance, Durability, Error, Id, Metric, Sequence, Store,
+    StoreOptions,
 };
 use disk::sim::{Image, Progress, Recording, SimOptions};
 use disk::{Disk, SimDisk};
@@ -21,13 +22,15 @@ pub(crate) enum Op {
     DeleteLast,
     Batch,
     BatchWithDuplicate,
+    Clear,
+    Remake,
     Checkpoint,
     Rotate,
     Close,
     Reopen,
 }
 
-pub(crate) const OPS: [Op; 11] = [
+pub(crate) const OPS: [Op; 13] = [
     Op::PutNew,
     Op::PutDuplicate,
     Op::Overwrite,
@@ -35,6 +38,8 @@ pub(crate) const OPS: [Op; 11] = [
     Op::DeleteLast,
     Op::Batch,
     Op::BatchWithDuplicate,
+    Op::Clear,
+    Op::Remake,
     Op::Checkpoint,
     Op::Rotate,
     Op::Close,
@@ -190,6 +195,8 @@ impl Run {
                 docs.insert(Id::from(number), fresh);
                 docs.insert(Id::from(format!("twin {number}")), fresh);
             }
+            Op::Clear => docs.clear(),
+            Op::Remake => more.clear(),
             Op::Checkpoint | Op::Rotate | Op::Close | Op::Reopen => {}
         }
         content
@@ -215,13 +222,13 @@ impl Run {
         let mut batch = store.batch();
         match op {
             Op::PutNew => {
-                docs.upsert(number, &vector(fresh))?;
+                put(&docs, Id::from(number), &vector(fresh))?;
             }
             Op::PutDuplicate => {
                 docs.upsert(format!("duplicate {number}").as_str(), &vector(1))?;
             }
             Op::Overwrite => {
-                docs.upsert("base", &vector(fresh))?;
+                put(&docs, Id::from("base"), &vector(fresh))?;
             }
             Op::Delete | Op::DeleteLast => {
                 let mut ids = self.content[0].keys();
@@ -248,6 +255,13 @@ impl Run {
                 );
                 batch.commit(Durability::Sync)?.wait()?;
             }
+            Op::Clear => {
+                docs.clear()?;
+            }
+            Op::Remake => {
+                store.drop_collection("more")?;
+                store.create_collection("more", more.config().clone())?;
+            }
             Op::Checkpoint => {
                 store.checkpoint()?;
             }
@@ -267,6 +281,14 @@ impl Run {
         let sequence = store.sequence();
         self.store = Some(store);
         Ok(sequence)
+    }
+}
+
+/// Writes on the condition that the id has what it has.
+fn put(docs: &Collection, id: Id, vector: &[f32]) -> arrwdb::Result<()> {
+    match docs.get(&id)? {
+        Some(record) => docs.upsert_if(id, vector, record.version()).map(drop),
+        None => docs.insert(id, vector).map(drop),
     }
 }
 
@@ -327,7 +349,11 @@ pub(crate) fn recover(
 pub(crate) fn look(store: &Store) -> Result<Content, String> {
     let mut content = Content::default();
     for (content, name) in content.iter_mut().zip(["docs", "more"]) {
-        let collection = store.collection(name).map_err(|error| error.to_string())?;
+        let collection = match store.collection(name) {
+            // It was dropped, and was to be made again.
+            Err(Error::NoCollection { .. }) => continue,
+            collection => collection.map_err(|error| error.to_string())?,
+        };
         *content = look_at(store, &collection).map_err(|error| error.to_string())?;
         let statistics = collection.statistics();
         let unique: HashSet<_> = content.values().collect();
@@ -343,9 +369,13 @@ pub(crate) fn look(store: &Store) -> Result<Content, String> {
 fn look_at(store: &Store, collection: &Collection) -> arrwdb::Result<BTreeMap<Id, u32>> {
     let view = store.view();
     let mut content = BTreeMap::new();
-    for id in view.ids(collection)? {
+    for listed in view.scan(collection, None)? {
+        let listed = listed?;
+        let id = listed.id().clone();
+        assert!(content.last_key_value().is_none_or(|(last, _)| *last < id), "not in order");
         let record =
             view.get(collection, &id)?.unwrap_or_else(|| panic!("{id} is listed, and not there"));
+        assert_eq!((listed.version(), listed.vector()), (record.version(), record.vector()));
         let number = record.vector()[0] as u32;
         assert_eq!(record.vector(), vector(number), "{id} has a vector that nobody wrote");
         content.insert(id, number);

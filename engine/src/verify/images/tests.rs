@@ -65,7 +65,8 @@ fn found(
     let (view, cut) = (table.cut(Some(at(9))), list.cut());
     let collection = Collection { id: entry.id, rows: &view, slots: &cut };
     let into = ImageWriter::create(Arc::clone(&disk), STORE, FileId(1)).unwrap();
-    let catalogue = Catalogue { entries: vec![entry], notes: Vec::new() };
+    let next = base::CollectionId(9);
+    let catalogue = Catalogue { entries: vec![entry], next, notes: Vec::new() };
     let reference = image::write(into, &catalogue, &[collection]).unwrap();
     let image = Image::open(&*disk, STORE, &reference).unwrap();
     let mut tell = |_, _| ();
