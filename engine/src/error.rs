@@ -253,6 +253,51 @@ impl fmt::Display for Error {
             Error::BadDimension { dim } => {
                 write!(f, "a vector has 1 to {} numbers, not {dim}", base::Dim::MAX)
             }
+            Error::BadDistanceName { .. }
+            | Error::DistanceTwice { .. }
+            | Error::DistanceMissing { .. } => self.fmt_of_distance(f),
+            Error::BadId { bytes } => {
+                write!(f, "a text as an id has 1 to {} bytes, not {bytes}", crate::ID_BYTES_MAX)
+            }
+            Error::TwiceInBatch { .. }
+            | Error::IdExists { .. }
+            | Error::OtherVersion { .. }
+            | Error::Abandoned { .. }
+            | Error::NotRetained { .. } => self.fmt_of_history(f),
+            Error::NothingAskedFor => write!(f, "a search finds at least one vector: k is 0"),
+            Error::BadNote { name, value } => write!(
+                f,
+                "a note has a name of 1 to {} bytes and at most {} bytes, not {name} and {value}",
+                crate::NOTE_NAME_BYTES_MAX,
+                crate::NOTE_BYTES_MAX
+            ),
+            Error::TooManyNotes { bytes } => write!(
+                f,
+                "all notes of a store take at most {} bytes, not {bytes}; take some away",
+                crate::NOTES_BYTES_MAX
+            ),
+            Error::Foreign { name } => write!(f, "collection {name:?} is one of another store"),
+            Error::BadBatch { sequence, what } => {
+                write!(
+                    f,
+                    "batch {sequence} of the log cannot be read: {what}; restore from a backup"
+                )
+            }
+            Error::BadImage { section, what } => {
+                write!(f, "section {section} of the image: {what}; restore from a backup")
+            }
+            Error::Exhausted { row } => write!(f, "row {row} was the last that there can be"),
+            Error::Full { name } => write!(f, "collection {name:?} has no room left"),
+            Error::Closed => write!(f, "the store was closed"),
+            Error::Unreadable { id, source } => write!(f, "the vector of {}: {source}", id.plain()),
+        }
+    }
+}
+
+impl Error {
+    /// What is wrong with a distance of the caller's own.
+    fn fmt_of_distance(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Error::BadDistanceName { name, why } => {
                 write!(f, "no distance can have the name {name:?}: {why}")
             }
@@ -265,9 +310,13 @@ impl fmt::Display for Error {
                  not given; open the store by a program that has it (StoreOptions::distance)",
                 path.display()
             ),
-            Error::BadId { bytes } => {
-                write!(f, "a text as an id has 1 to {} bytes, not {bytes}", crate::ID_BYTES_MAX)
-            }
+            other => write!(f, "{other:?}"),
+        }
+    }
+
+    /// What is wrong with an id's place in the history, or with one's own.
+    fn fmt_of_history(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Error::TwiceInBatch { collection, id } => write!(
                 f,
                 "id {} of collection {collection:?} is in the batch twice; put it into two batches",
@@ -297,32 +346,7 @@ impl fmt::Display for Error {
                  more",
                 oldest.map_or(0, Sequence::get)
             ),
-            Error::NothingAskedFor => write!(f, "a search finds at least one vector: k is 0"),
-            Error::BadNote { name, value } => write!(
-                f,
-                "a note has a name of 1 to {} bytes and at most {} bytes, not {name} and {value}",
-                crate::NOTE_NAME_BYTES_MAX,
-                crate::NOTE_BYTES_MAX
-            ),
-            Error::TooManyNotes { bytes } => write!(
-                f,
-                "all notes of a store take at most {} bytes, not {bytes}; take some away",
-                crate::NOTES_BYTES_MAX
-            ),
-            Error::Foreign { name } => write!(f, "collection {name:?} is one of another store"),
-            Error::BadBatch { sequence, what } => {
-                write!(
-                    f,
-                    "batch {sequence} of the log cannot be read: {what}; restore from a backup"
-                )
-            }
-            Error::BadImage { section, what } => {
-                write!(f, "section {section} of the image: {what}; restore from a backup")
-            }
-            Error::Exhausted { row } => write!(f, "row {row} was the last that there can be"),
-            Error::Full { name } => write!(f, "collection {name:?} has no room left"),
-            Error::Closed => write!(f, "the store was closed"),
-            Error::Unreadable { id, source } => write!(f, "the vector of {}: {source}", id.plain()),
+            other => write!(f, "{other:?}"),
         }
     }
 }

@@ -140,10 +140,11 @@ impl Inner {
     pub(crate) fn commit(&self, wishes: &[Wish], level: Level) -> Result<Decided> {
         loop {
             match self.queue(wishes, level, None, |_| ()) {
-                Err(Refused::Full(collection)) => match self.grow(&collection, level) {
-                    Err(Refused::Because(error)) => return Err(error),
-                    Ok(()) | Err(_) => {}
-                },
+                Err(Refused::Full(collection)) => {
+                    if let Err(Refused::Because(error)) = self.grow(&collection, level) {
+                        return Err(error);
+                    }
+                }
                 Err(Refused::Stale) => {}
                 Err(Refused::Because(error)) => return Err(error),
                 Ok(decided) => return Ok(decided),

@@ -22,7 +22,24 @@ fn rows() -> Rows {
     for number in 0..600_u64 {
         let id = match number % 3 {
             0 => Id::from(number * 7 % 601),
-            1 => Id::from((u128::from(number) << 100 | u128::from(number)).to_be_bytes()),
+            1 => Id::from([
+                number as u8,
+                (number >> 8) as u8,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                9,
+            ]),
             _ => Id::from(format!("id {number}")),
         };
         let placed = Placed::Own(Slot(number as u32 / 2));
@@ -51,6 +68,22 @@ fn slots() -> SlotList {
         }
     };
     SlotList::new((0..300).map(known))
+}
+
+/// The ids of 480 rows in their order, how many come up to each, and some that are not there.
+fn check_order(found: &ImageRows) {
+    let in_order = |nth| found.id_at(found.in_order(nth).unwrap()).unwrap();
+    let ids: Vec<Id> = (0..480).map(in_order).collect();
+    assert!(ids.is_sorted_by(|one, next| one < next));
+    for (id, nth) in ids.iter().zip(1..) {
+        assert_eq!(found.up_to(id).unwrap(), nth);
+    }
+    let others = [Id::from(100_000), Id::from([7; 16]), Id::from("id 0"), Id::from("id 5")];
+    for id in others.into_iter().chain([Id::from("a"), Id::from("zz")]) {
+        assert_eq!(found.find(&id).unwrap(), None, "{id}");
+    }
+    assert_eq!(found.up_to(&Id::from(0)).unwrap(), 0, "it was removed");
+    assert_eq!(found.up_to(&Id::from("zz")).unwrap(), 480);
 }
 
 #[test]
@@ -94,18 +127,7 @@ fn an_image_answers_as_what_it_was_made_of() {
     })
     .unwrap();
     assert_eq!((found.rows(), count), (480, 480));
-    let others = [Id::from(100_000), Id::from([7; 16]), Id::from("id 0"), Id::from("id 5")];
-    for id in others.into_iter().chain([Id::from("a"), Id::from("zz")]) {
-        assert_eq!(found.find(&id).unwrap(), None, "{id}");
-    }
-    let in_order = |nth| found.id_at(found.in_order(nth).unwrap()).unwrap();
-    let ids: Vec<Id> = (0..480).map(in_order).collect();
-    assert!(ids.is_sorted_by(|one, next| one < next));
-    for (id, nth) in ids.iter().zip(1..) {
-        assert_eq!(found.up_to(id).unwrap(), nth);
-    }
-    assert_eq!(found.up_to(&Id::from(0)).unwrap(), 0, "it was removed");
-    assert_eq!(found.up_to(&Id::from("zz")).unwrap(), 480);
+    check_order(&found);
     let found = ImageSlots::open(&image, collection, (list.alive(), list.references())).unwrap();
     assert_eq!((found.slots(), found.keys()), (300, list.keys()));
     assert_eq!((found.free(), found.resting()), (60, 60));

@@ -1,4 +1,4 @@
-//! What a search found.
+//! What a search found: ids with their distances, and what they had then.
 
 use std::fmt;
 use std::ops::Deref;

@@ -77,10 +77,8 @@ fn live(store: &Store, docs: &Collection, round: u64) {
     }
     let more = store.create_collection("more", CollectionConfig::new(1, Metric::Dot)).unwrap();
     more.insert(1, &[1.0]).unwrap();
-    if round % 2 == 0 {
-        store.drop_collection("more").unwrap();
-    } else {
-        store.drop_collection("more").unwrap();
+    store.drop_collection("more").unwrap();
+    if !round.is_multiple_of(2) {
         let again = store.create_collection("more", CollectionConfig::new(1, Metric::L2)).unwrap();
         again.insert(2, &[2.0]).unwrap();
         store.drop_collection("more").unwrap();

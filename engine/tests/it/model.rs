@@ -82,12 +82,38 @@ fn all_of(view: &View, collections: &[Collection; 2]) -> Content {
     content
 }
 
+/// Commits a batch of several ids; what it did.
+fn batch(
+    store: &Store,
+    collections: &[Collection; 2],
+    chance: &mut Chance,
+) -> (Sequence, Vec<Act>) {
+    let level = if chance.below(4) == 0 { Durability::Os } else { Durability::Sync };
+    let (mut batch, mut acts) = (store.batch(), BTreeMap::new());
+    for _ in 0..=chance.below(5) {
+        let (at, id) = (chance.below(2) as usize, id(chance));
+        let act = match chance.below(3) {
+            0 => Act::Remove(at, id.clone()),
+            _ => Act::Put(at, id.clone(), chance.below(VECTORS)),
+        };
+        acts.insert((at, id), act);
+    }
+    for act in acts.values() {
+        match act {
+            Act::Put(at, id, number) => batch.upsert(&collections[*at], id, &vector(*number)),
+            Act::Remove(at, id) => batch.remove(&collections[*at], id),
+            Act::Clear(_) => unreachable!("no batch clears"),
+        };
+    }
+    let sequence = batch.commit(level).unwrap().wait().unwrap();
+    (sequence, acts.into_values().collect())
+}
+
 /// One operation of one thread.
 fn step(store: &Store, collections: &[Collection; 2], notes: &Notes, chance: &mut Chance) {
     let at = chance.below(2) as usize;
     let docs = &collections[at];
     let (id, number) = (id(chance), chance.below(VECTORS));
-    let level = if chance.below(4) == 0 { Durability::Os } else { Durability::Sync };
     let did = |sequence: Sequence, acts: Vec<Act>| {
         assert!(notes.batches.lock().unwrap().insert(sequence, acts).is_none());
     };
@@ -120,26 +146,8 @@ fn step(store: &Store, collections: &[Collection; 2], notes: &Notes, chance: &mu
             }
         }
         10..14 => {
-            let (mut batch, mut acts) = (store.batch(), BTreeMap::new());
-            for _ in 0..=chance.below(5) {
-                let (at, id) = (chance.below(2) as usize, self::id(chance));
-                let act = match chance.below(3) {
-                    0 => Act::Remove(at, id.clone()),
-                    _ => Act::Put(at, id.clone(), chance.below(VECTORS)),
-                };
-                acts.insert((at, id), act);
-            }
-            for act in acts.values() {
-                match act {
-                    Act::Put(at, id, number) => {
-                        batch.upsert(&collections[*at], id, &vector(*number))
-                    }
-                    Act::Remove(at, id) => batch.remove(&collections[*at], id),
-                    Act::Clear(_) => unreachable!("no batch clears"),
-                };
-            }
-            let sequence = batch.commit(level).unwrap().wait().unwrap();
-            did(sequence, acts.into_values().collect());
+            let (sequence, acts) = batch(store, collections, chance);
+            did(sequence, acts);
         }
         14 => {
             let sequence = docs.clear().unwrap();
