@@ -53,11 +53,11 @@ fn inspect_on(disk: &dyn Disk, path: &Path) -> Result<Inspection> {
     let is_sound = match (&magic, extension) {
         (b"arrwMAN\n", _) => snapshot::describe_manifest(&*file, &mut text)?,
         (b"arrwIMG\n", _) => snapshot::describe_image(&*file, &mut text)?,
-        (b"arrwSEG\n", _) => segments::describe(&*file, &mut text)?,
+        (b"arrwSEG\n" | b"arrwPAY\n", _) => segments::describe(&*file, &mut text)?,
         (b"arrwLOG\n", _) => wal::describe(&file, &mut text)?,
         (_, Some("man")) => snapshot::describe_manifest(&*file, &mut text)?,
         (_, Some("img")) => snapshot::describe_image(&*file, &mut text)?,
-        (_, Some("seg")) => segments::describe(&*file, &mut text)?,
+        (_, Some("seg" | "pay")) => segments::describe(&*file, &mut text)?,
         (_, Some("wal")) => wal::describe(&file, &mut text)?,
         _ => return Err(not_ours()),
     };

@@ -1,4 +1,4 @@
-//! Makes the directory of the vectors, and says what is in it.
+//! Makes the directory of the vectors and payloads, and says what is in it.
 //!
 //! Never: decides what is still needed. Only who knows all collections does.
 
@@ -66,13 +66,15 @@ mod tests {
         make_directory(&disk).unwrap();
         make_directory(&disk).unwrap();
         let (old, new) = (Name::Segment(FileId(3)), Name::New(FileId(4)));
-        for path in [old.path(), new.path(), "vectors/notes.txt".into()] {
+        let payloads = Name::Payloads(FileId(2));
+        for path in [old.path(), payloads.path(), new.path(), "vectors/notes.txt".into()] {
             disk.create(&path).unwrap().1.sync(&disk).unwrap();
         }
         let directory = Name::Segment(FileId(5));
         disk.create_dir(&directory.path()).unwrap().sync(&disk).unwrap();
-        assert_eq!(list(&disk).unwrap(), [old, new]);
+        assert_eq!(list(&disk).unwrap(), [old, payloads, new]);
         remove(&disk, new).unwrap().sync(&disk).unwrap();
+        remove(&disk, payloads).unwrap().sync(&disk).unwrap();
         assert_eq!(list(&disk).unwrap(), [old]);
         remove(&disk, new).unwrap_err();
     }

@@ -1,4 +1,4 @@
-//! Says why vectors could not be read or written, where, and what can be done about it.
+//! Says why vectors and payloads could not be read or written, where, and what can be done about it.
 //!
 //! One variant for each thing a caller would do differently; what the disk said is in `source()`.
 
@@ -6,31 +6,32 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use base::Slot;
+use base::{FileId, Slot};
 
+use crate::heap::{LONGEST, PayloadPlace};
 use crate::NotFinite;
 use crate::format::Invalid;
 
 /// What every operation of this crate returns.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Everything that can go wrong with the vector file.
+/// Everything that can go wrong with the vector file and the payload heap.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// The disk refused or failed.
     Disk(disk::Error),
-    /// A file is not what it was taken for: its header is damaged, or that of another segment. Others
+    /// A file is not what it was taken for: its header is damaged, or that of another file. Others
     /// are as they were.
     Damaged {
-        /// The segment's file.
+        /// The file.
         path: PathBuf,
         /// What is wrong with it.
         what: Invalid,
     },
     /// A file is shorter than it was made. Nothing of it was read.
     CutShort {
-        /// The segment's file.
+        /// The file.
         path: PathBuf,
         /// How many bytes it has to have.
         wanted: u64,
@@ -39,12 +40,12 @@ pub enum Error {
     },
     /// A file is not there that something refers to.
     Missing {
-        /// The segment's file.
+        /// The file.
         path: PathBuf,
     },
     /// A part of a file cannot be read, so that what stands there is not known.
     Unreadable {
-        /// The segment's file.
+        /// The file.
         path: PathBuf,
         /// Where reading failed, or began to.
         offset: u64,
@@ -59,14 +60,14 @@ pub enum Error {
     /// A write to this file, a sync of it or of its name failed, now or earlier, and nothing is written to
     /// it since. How much of the first one was done is not known.
     Stopped {
-        /// The segment's file.
+        /// The file.
         path: PathBuf,
         /// The failure that came first.
         first: Arc<disk::Error>,
     },
     /// The vector in a slot is not what was written there: its sum does not fit. Others are as they were.
     Rotten {
-        /// The segment's file.
+        /// The file.
         path: PathBuf,
         /// Where the vector begins.
         offset: u64,
@@ -118,6 +119,48 @@ pub enum Error {
         /// What its owner says.
         source: Arc<dyn std::error::Error + Send + Sync>,
     },
+    /// A payload is longer than any may be.
+    PayloadTooLong {
+        /// How many bytes it has.
+        bytes: usize,
+    },
+    /// The files of payloads are full; another one is needed.
+    HeapFull {
+        /// How many bytes it has to have, at least.
+        wanted: u64,
+    },
+    /// All addresses that there can be, 2^62, were given out.
+    NoAddressesLeft,
+    /// There is no payload where one should be: nothing was written there, and no file of the heap has the place.
+    NoPayload {
+        /// The place.
+        place: PayloadPlace,
+    },
+    /// The payload in a place is not what was written there. Others are as they were.
+    BadPayload {
+        /// The file.
+        path: PathBuf,
+        /// Where its record begins.
+        offset: u64,
+        /// The place.
+        place: PayloadPlace,
+        /// What is wrong with it.
+        what: Invalid,
+    },
+    /// What the log says of a place contradicts what is known of the heap.
+    BadPlace {
+        /// The place.
+        place: PayloadPlace,
+        /// What was found.
+        what: &'static str,
+    },
+    /// What the log says of a file of payloads contradicts what is known of the heap.
+    BadFile {
+        /// The file's number.
+        file: FileId,
+        /// What was found.
+        what: &'static str,
+    },
 }
 
 impl From<NotFinite> for Error {
@@ -151,7 +194,7 @@ impl fmt::Display for Error {
         match self {
             Error::Disk(error) => write!(f, "{error}"),
             Error::Damaged { path, what } => {
-                write!(f, "{} is not the segment it should be: {what}; {RESTORE}", path.display())
+                write!(f, "{} is not the file it should be: {what}; {RESTORE}", path.display())
             }
             Error::CutShort { path, wanted, found } => write!(
                 f,
@@ -159,7 +202,7 @@ impl fmt::Display for Error {
                 path.display()
             ),
             Error::Missing { path } => {
-                write!(f, "{} is missing, and vectors are to be in it; {RESTORE}", path.display())
+                write!(f, "{} is missing, and something is to be in it; {RESTORE}", path.display())
             }
             Error::Unreadable { path, offset, .. } => {
                 let path = path.display();
@@ -167,7 +210,7 @@ impl fmt::Display for Error {
             }
             Error::Exists { path } => write!(
                 f,
-                "{} exists already; give a new segment a number above all there are",
+                "{} exists already; give a new file a number above all there are",
                 path.display()
             ),
             Error::Stopped { path, first } => write!(
@@ -199,6 +242,37 @@ impl fmt::Display for Error {
                 write!(f, "slot {slot} of the collection was {what}; {RESTORE}")
             }
             Error::Description { source } => write!(f, "the slots cannot be read: {source}"),
+            error => error.fmt_of_heap(f),
+        }
+    }
+}
+
+impl Error {
+    /// What is said of payloads.
+    fn fmt_of_heap(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::PayloadTooLong { bytes } => {
+                write!(f, "the payload has {bytes} bytes, and none may have more than {LONGEST}")
+            }
+            Error::HeapFull { wanted } => write!(
+                f,
+                "no file of payloads has {wanted} bytes left for one more; add a file"
+            ),
+            Error::NoAddressesLeft => write!(f, "all 2^62 addresses of payloads are taken"),
+            Error::NoPayload { place } => write!(f, "there is no payload of {place}"),
+            Error::BadPayload { path, offset, place, what } => write!(
+                f,
+                "{}: the payload of {place}, at offset {offset}, is not what was written there: \
+                 {what}; {RESTORE}",
+                path.display()
+            ),
+            Error::BadPlace { place, what } => {
+                write!(f, "the payload of {place} was {what}; {RESTORE}")
+            }
+            Error::BadFile { file, what } => {
+                write!(f, "file {file} of payloads was {what}; {RESTORE}")
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -207,7 +281,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Error::Disk(error) => error.source(),
-            Error::Damaged { what, .. } => Some(what),
+            Error::Damaged { what, .. } | Error::BadPayload { what, .. } => Some(what),
             Error::Unreadable { source, .. } => Some(source),
             Error::Stopped { first, .. } => first.source(),
             Error::Description { source } => source.source(),

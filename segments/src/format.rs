@@ -8,25 +8,17 @@
 //!
 //! Never: reads or writes files; looks at a vector.
 
-use base::checksum::Crc32;
-use base::codec::{Decoder, Encoder};
+pub(crate) mod block;
+
+use base::codec::Decoder;
 use base::{CollectionId, Dim, FileId, StoreId};
 
-use crate::geometry::{Element, Geometry, HEADER_BYTES};
+use crate::geometry::{Element, Geometry};
 
 /// The format that this code writes, and the newest that it reads.
 pub const VERSION: u16 = 0;
 
-/// Length of the block that holds the header: a sector. It stands twice, first and last.
-const BLOCK_BYTES: usize = 512;
-/// Where the second of the two begins.
-const SECOND_AT: usize = HEADER_BYTES - BLOCK_BYTES;
-const _: () = assert!(SECOND_AT >= BLOCK_BYTES, "two blocks in two sectors");
-
 const MAGIC: [u8; 8] = *b"arrwSEG\n";
-/// Where the sum stands: it covers everything else.
-const SUM_AT: usize = 12;
-const SUM_END: usize = 16;
 
 /// What a segment says of itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -67,7 +59,7 @@ pub enum HeaderState {
 pub enum Invalid {
     /// There are not enough of them.
     Short,
-    /// They do not begin as a segment does.
+    /// They do not begin as a file of its kind does.
     Magic,
     /// The sum does not fit.
     Sum,
@@ -86,7 +78,7 @@ impl std::fmt::Display for Invalid {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Invalid::Short => write!(f, "too few bytes"),
-            Invalid::Magic => write!(f, "not a segment"),
+            Invalid::Magic => write!(f, "it does not begin as one does"),
             Invalid::Sum => write!(f, "the checksum of the header does not fit"),
             Invalid::Value(field) => write!(f, "{field} has an impossible value"),
             Invalid::Foreign(field) => write!(f, "of another place: {field} does not fit"),
@@ -121,20 +113,11 @@ impl SegmentHeader {
     pub fn encode(&self) -> Vec<u8> {
         assert_eq!(self.check(), Ok(()), "a header that could not be read again: {self:?}");
         let SegmentHeader { store, file, collection, segment, geometry } = self;
-        let mut bytes = Vec::with_capacity(HEADER_BYTES);
-        let mut into = Encoder::new(&mut bytes);
-        into.bytes(&MAGIC).u16(VERSION).zeros(2).u32(0);
-        into.bytes(&store.0).u64(file.0).u32(collection.0).u32(*segment);
-        into.u32(geometry.dim().get()).u8(code_of(geometry.element())).zeros(3);
-        into.u32(stride_of(geometry)).u32(geometry.slots_of(*segment)).align(BLOCK_BYTES);
-        let sum = sum_of(&bytes).to_le_bytes();
-        if let Some(place) = bytes.get_mut(SUM_AT..SUM_END) {
-            place.copy_from_slice(&sum);
-        }
-        let block = bytes.clone();
-        bytes.resize(SECOND_AT, 0);
-        bytes.extend_from_slice(&block);
-        bytes
+        block::encode(MAGIC, |into| {
+            into.bytes(&store.0).u64(file.0).u32(collection.0).u32(*segment);
+            into.u32(geometry.dim().get()).u8(code_of(geometry.element())).zeros(3);
+            into.u32(stride_of(geometry)).u32(geometry.slots_of(*segment));
+        })
     }
 
     /// Reads the header from the first bytes of a file: from either block, if only one is valid.
@@ -142,32 +125,11 @@ impl SegmentHeader {
     /// # Errors
     /// What is wrong with the first block, if both are wrong.
     pub fn decode(bytes: &[u8]) -> Result<Found, Invalid> {
-        let bytes = bytes.get(..HEADER_BYTES).ok_or(Invalid::Short)?;
-        let (first, rest) = bytes.split_at(BLOCK_BYTES);
-        let (between, second) = rest.split_at(SECOND_AT - BLOCK_BYTES);
-        let header = match (Self::decode_block(first), Self::decode_block(second)) {
-            (Ok(header), _) | (Err(_), Ok(header)) => header,
-            (Err(invalid), Err(_)) => return Err(invalid),
-        };
-        let is_whole = first == second && between.iter().all(|byte| *byte == 0);
-        let state = if is_whole { HeaderState::Whole } else { HeaderState::Damaged };
+        let (header, state) = block::decode(bytes, MAGIC, Self::decode_fields)?;
         Ok(Found { header, state })
     }
 
-    fn decode_block(bytes: &[u8]) -> Result<SegmentHeader, Invalid> {
-        let mut from = Decoder::new(bytes);
-        if from.array("magic")? != MAGIC {
-            return Err(Invalid::Magic);
-        }
-        let version = from.u16("version")?;
-        let reserved = from.u16("reserved")?;
-        let sum = from.u32("sum")?;
-        if sum != sum_of(bytes) {
-            return Err(Invalid::Sum);
-        }
-        if version > VERSION {
-            return Err(Invalid::Newer { found: version });
-        }
+    fn decode_fields(from: &mut Decoder<'_>) -> Result<SegmentHeader, Invalid> {
         let store = StoreId(from.array("store")?);
         let file = FileId(from.u64("file")?);
         let collection = CollectionId(from.u32("collection")?);
@@ -180,9 +142,7 @@ impl SegmentHeader {
         let padding: [u8; 3] = from.array("reserved")?;
         let stride = from.u32("stride")?;
         let slots = from.u32("slots")?;
-        let is_reserved_zero =
-            reserved == 0 && padding == [0; 3] && from.rest().iter().all(|byte| *byte == 0);
-        if !is_reserved_zero {
+        if padding != [0; 3] {
             return Err(Invalid::Value("reserved"));
         }
         let geometry = Geometry::new(dim, element);
@@ -239,15 +199,6 @@ impl SegmentHeader {
 /// The stride as it is written: at most that of the longest vectors, and so far below the limit.
 fn stride_of(geometry: &Geometry) -> u32 {
     u32::try_from(geometry.stride()).unwrap_or(u32::MAX)
-}
-
-/// The sum of a header's block, less the sum itself.
-fn sum_of(block: &[u8]) -> u32 {
-    let before = block.get(..SUM_AT).unwrap_or_default();
-    let behind = block.get(SUM_END..BLOCK_BYTES).unwrap_or_default();
-    let mut sum = Crc32::new();
-    sum.update(before).update(behind);
-    sum.sum()
 }
 
 #[cfg(test)]

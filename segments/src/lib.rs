@@ -1,10 +1,11 @@
-//! The vector file: vectors of one dimension in slots, slots in segments that are mapped once.
+//! Holds the vectors of collections, of one dimension each, in slots, slots in segments that are mapped once; and their
+//! payloads, in a heap of files that are only appended to.
 //!
 //! Owns: the files under `vectors/` of a store, and who may write or read which slot of them. [`VectorSet`] is
 //! all of it for one collection, [`Recovery`] rebuilds one after a crash, [`VectorStore`] is one in memory,
 //! for use alone. Below them: [`Geometry`] says where a slot lies, [`mod@format`] what a segment begins with;
 //! [`Segment`] makes, opens, writes and syncs one; [`SlotTable`] knows what refers to a slot, [`Pins`] who
-//! reads, [`View`] lends vectors in place. The payload heap is to come.
+//! reads, [`View`] lends vectors in place. Beside them: [`PayloadHeap`], with [`HeapRecovery`] and [`Move`].
 //!
 //! Promises
 //!  1. A segment that has its name is whole, whatever happened to the process and the power.
@@ -37,8 +38,10 @@ mod states;
 mod store;
 mod sums;
 mod view;
+mod whole;
 
 pub mod format;
+pub mod heap;
 
 pub use batch::{Batch, Prepared, Writes};
 pub use dedup::DedupTable;
@@ -49,6 +52,10 @@ pub use file::Owner;
 pub use format::SegmentHeader;
 pub use fresh::{Fresh, Written};
 pub use geometry::{Element, Geometry, HEADER_BYTES};
+pub use heap::{
+    Emptied, HeapBatch, HeapCut, HeapFile, HeapList, HeapOwner, HeapRecovery, HeapScrub, HeapView, Move, Moved,
+    PayloadHeap, PayloadPlace, PinnedPayload,
+};
 pub use hash::{Decimals, Dedup, NotFinite, VectorHash, check_finite};
 pub use names::Name;
 pub use recovery::Recovery;

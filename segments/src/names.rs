@@ -1,7 +1,7 @@
 //! Names the files of vectors, and reads what names mean.
 //!
-//! `vectors/<file id>.seg` is a segment; `vectors/<file id>.new` is one in the making, which counts for
-//! nothing.
+//! `vectors/<file id>.seg` is a segment, `vectors/<file id>.pay` a file of payloads; `vectors/<file id>.new` is either in
+//! the making, which counts for nothing.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,9 @@ use base::FileId;
 pub enum Name {
     /// A segment.
     Segment(FileId),
-    /// A segment in the making, that nobody makes any more if it is found.
+    /// A file of payloads.
+    Payloads(FileId),
+    /// Either in the making, that nobody makes any more if it is found.
     New(FileId),
 }
 
@@ -21,7 +23,7 @@ impl Name {
     /// The number in the name.
     pub const fn file(self) -> FileId {
         match self {
-            Name::Segment(file) | Name::New(file) => file,
+            Name::Segment(file) | Name::Payloads(file) | Name::New(file) => file,
         }
     }
 
@@ -29,6 +31,7 @@ impl Name {
     pub fn path(self) -> PathBuf {
         match self {
             Name::Segment(file) => directory().join(format!("{file}.seg")),
+            Name::Payloads(file) => directory().join(format!("{file}.pay")),
             Name::New(file) => directory().join(format!("{file}.new")),
         }
     }
@@ -43,6 +46,7 @@ impl Name {
         }
         match ending {
             "seg" => Some(Name::Segment(file)),
+            "pay" => Some(Name::Payloads(file)),
             "new" => Some(Name::New(file)),
             _ => None,
         }
@@ -61,7 +65,7 @@ mod tests {
     #[test]
     fn names_and_numbers_agree() {
         for file in [FileId(1), FileId(7), FileId(u64::MAX)] {
-            for name in [Name::Segment(file), Name::New(file)] {
+            for name in [Name::Segment(file), Name::Payloads(file), Name::New(file)] {
                 assert_eq!(Name::parse(name.path().file_name().unwrap()), Some(name));
                 assert_eq!(name.file(), file);
             }

@@ -16,15 +16,15 @@
 //! what the sum of a vector is.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
 
-use disk::{Access, Disk, File, MemoryFile, Region, Window};
+use disk::{Access, Disk, Region, Window};
 
+use crate::Result;
 use crate::format::{Found, HeaderState, SegmentHeader};
-use crate::geometry::{Geometry, HEADER_BYTES};
+use crate::geometry::Geometry;
 use crate::names::Name;
-use crate::{Error, Result};
+use crate::whole::WholeFile;
 
 /// How much is written at a time where vectors need padding between them.
 const PADDED_BYTES: usize = 256 * 1024;
@@ -34,14 +34,7 @@ const PADDED_BYTES: usize = 256 * 1024;
 pub struct Segment {
     header: SegmentHeader,
     header_state: HeaderState,
-    file: Arc<dyn File>,
-    window: Window,
-    /// The first write or sync that failed.
-    failed: OnceLock<Arc<disk::Error>>,
-    /// Held by who syncs: who comes second has to wait for the first, and to hear of its failure.
-    syncing: Mutex<()>,
-    /// Whether a write returned that no sync was begun behind.
-    is_dirty: AtomicBool,
+    whole: WholeFile,
 }
 
 impl Segment {
@@ -49,59 +42,17 @@ impl Segment {
     /// directory has to be there ([`make_directory`](crate::make_directory)).
     ///
     /// # Errors
-    /// [`Error::Exists`] if there is a file of that number; [`Error::Disk`] if the disk refuses, because
-    /// it is full, say; [`Error::Stopped`] if the sync of the directory failed: then no later sync of it
-    /// can be believed, whoever asks for it. What was begun is taken away again, as far as the disk lets
-    /// one.
+    /// [`Error::Exists`](crate::Error::Exists) if there is a file of that number;
+    /// [`Error::Disk`](crate::Error::Disk) if the disk refuses, because it is full, say;
+    /// [`Error::Stopped`](crate::Error::Stopped) if the sync of the directory failed: then no later sync of it can be
+    /// believed, whoever asks for it. What was begun is taken away again, as far as the disk lets one.
     ///
     /// # Panics
     /// If the header is one that could not be read again: file 0, or a segment without slots.
     pub fn create(disk: &dyn Disk, header: &SegmentHeader) -> Result<Arc<Segment>> {
         let bytes = header.encode();
-        let (new, named) = (Name::New(header.file), Name::Segment(header.file));
-        let exists = |name: Name| Error::Exists { path: disk.root().join(name.path()) };
-        // A rename would replace it.
-        match disk.open(&named.path(), Access::Read) {
-            Ok(_) => return Err(exists(named)),
-            Err(disk::Error::Missing { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
-        let (file, pending) = match disk.create(&new.path()) {
-            Ok(made) => made,
-            Err(disk::Error::Exists { .. }) => return Err(exists(new)),
-            Err(error) => return Err(error.into()),
-        };
-        let made = || -> Result<(Arc<dyn File>, Arc<dyn Region>)> {
-            let size = header.geometry.file_bytes(header.segment);
-            file.reserve(size)?;
-            file.write_at(0, &bytes)?;
-            // First the bytes and the length: the name says that they are there.
-            file.sync_all()?;
-            let region = file.map(size)?;
-            let renamed = disk.rename(&new.path(), &named.path())?;
-            // A name that was lost here may come to be answered "done" for later, and others with it.
-            let in_doubt = |error| Error::Stopped {
-                path: disk.root().join(named.path()),
-                first: Arc::new(error),
-            };
-            pending.and(renamed).sync(disk).map_err(in_doubt)?;
-            // Opened again so that messages have its name.
-            Ok((disk.open(&named.path(), Access::ReadWrite)?, region))
-        };
-        match made() {
-            Ok((file, region)) => {
-                Ok(Arc::new(Self::of_parts(*header, HeaderState::Whole, file, region)))
-            }
-            Err(error) => {
-                for name in [new, named] {
-                    // Nothing refers to it yet, so if it stays, it is taken away when someone looks.
-                    if let Ok(removed) = disk.remove(&name.path()) {
-                        removed.forgo("it counts for nothing should it come back");
-                    }
-                }
-                Err(error)
-            }
-        }
+        let whole = WholeFile::create(disk, Name::Segment(header.file), size_of(header), &bytes)?;
+        Ok(Arc::new(Segment { header: *header, header_state: HeaderState::Whole, whole }))
     }
 
     /// Makes a segment in memory, of which nothing survives.
@@ -112,51 +63,25 @@ impl Segment {
     /// # Panics
     /// As [`Segment::create`].
     pub fn in_memory(header: &SegmentHeader) -> Result<Arc<Segment>> {
-        let size = header.geometry.file_bytes(header.segment);
-        let file = MemoryFile::new(Name::Segment(header.file).path(), size)?;
-        file.write_at(0, &header.encode())?;
-        let region = file.map(size)?;
-        Ok(Arc::new(Self::of_parts(*header, HeaderState::Whole, Arc::new(file), region)))
+        let bytes = header.encode();
+        let whole = WholeFile::in_memory(Name::Segment(header.file), size_of(header), &bytes)?;
+        Ok(Arc::new(Segment { header: *header, header_state: HeaderState::Whole, whole }))
     }
 
     /// Opens a segment that is there. Changes nothing, and reads the header alone.
     ///
     /// # Errors
-    /// [`Error::Missing`]; [`Error::Damaged`] if its header is not the expected one;
-    /// [`Error::CutShort`]; [`Error::Unreadable`].
+    /// [`Error::Missing`](crate::Error::Missing); [`Error::Damaged`](crate::Error::Damaged) if its header is not the
+    /// expected one; [`Error::CutShort`](crate::Error::CutShort); [`Error::Unreadable`](crate::Error::Unreadable).
     pub fn open(disk: &dyn Disk, expected: &SegmentHeader, access: Access) -> Result<Arc<Segment>> {
-        let name = Name::Segment(expected.file).path();
-        let file = match disk.open(&name, access) {
-            Err(disk::Error::Missing { path }) => return Err(Error::Missing { path }),
-            file => file?,
+        let place = (Name::Segment(expected.file), size_of(expected));
+        let check = |bytes: &[u8]| {
+            let found = SegmentHeader::decode(bytes)?;
+            found.header.check_place(expected)?;
+            Ok(found)
         };
-        let path = || file.path().to_path_buf();
-        let found = file.size()?;
-        let cut_short = |wanted| Error::CutShort { path: path(), wanted, found };
-        if found < HEADER_BYTES as u64 {
-            return Err(cut_short(expected.geometry.file_bytes(expected.segment)));
-        }
-        let Found { header, state } = read_header(&*file)?;
-        let damaged = |what| Error::Damaged { path: path(), what };
-        header.check_place(expected).map_err(damaged)?;
-        let size = header.geometry.file_bytes(header.segment);
-        // Touching a map behind the end of its file would be a fatal signal.
-        if found < size {
-            return Err(cut_short(size));
-        }
-        let region = file.map(size)?;
-        Ok(Arc::new(Self::of_parts(header, state, file, region)))
-    }
-
-    fn of_parts(
-        header: SegmentHeader,
-        header_state: HeaderState,
-        file: Arc<dyn File>,
-        region: Arc<dyn Region>,
-    ) -> Self {
-        let (failed, syncing) = (OnceLock::new(), Mutex::new(()));
-        let (window, is_dirty) = (Window::new(region), AtomicBool::new(false));
-        Segment { header, header_state, file, window, failed, syncing, is_dirty }
+        let (Found { header, state }, whole) = WholeFile::open(disk, place, access, check)?;
+        Ok(Arc::new(Segment { header, header_state: state, whole }))
     }
 
     /// What the segment says of itself.
@@ -181,18 +106,18 @@ impl Segment {
 
     /// The file's whole path, for messages.
     pub fn path(&self) -> PathBuf {
-        self.file.path().to_path_buf()
+        self.whole.path()
     }
 
     /// All of the file, for reading: [`Geometry::vector_range`] says where a vector is.
     pub fn region(&self) -> &Arc<dyn Region> {
-        self.window.region()
+        self.whole.window().region()
     }
 
     /// The same, for lending.
     #[inline]
     pub(crate) fn window(&self) -> &Window {
-        &self.window
+        self.whole.window()
     }
 
     /// Writes the vector of one slot.
@@ -201,14 +126,14 @@ impl Segment {
     /// returns: nothing.
     ///
     /// # Errors
-    /// [`Error::Stopped`] if this or an earlier write or sync failed.
+    /// [`Error::Stopped`](crate::Error::Stopped) if this or an earlier write or sync failed.
     ///
     /// # Panics
     /// If there is no such slot, or the vector has another length.
     pub fn write(&self, index: u32, vector: &[u8]) -> Result<()> {
         self.check_slots(index, 1);
         self.check_length(vector.len());
-        self.put(self.geometry().offset_of(index), vector)
+        self.whole.write(self.geometry().offset_of(index), vector)
     }
 
     /// Writes vectors that lie one behind the other to consecutive slots: in one write if they need no
@@ -225,7 +150,7 @@ impl Segment {
         assert!(vectors.len().is_multiple_of(vector_bytes), "the last vector is not whole");
         self.check_slots(first, vectors.len() / vector_bytes);
         if geometry.is_dense() {
-            return self.put(geometry.offset_of(first), vectors);
+            return self.whole.write(geometry.offset_of(first), vectors);
         }
         let at_a_time = PADDED_BYTES.div_ceil(stride);
         let mut padded = Vec::with_capacity(at_a_time.min(vectors.len() / vector_bytes) * stride);
@@ -236,7 +161,7 @@ impl Segment {
                 padded.resize(padded.len().next_multiple_of(stride), 0);
                 padded.extend_from_slice(vector);
             }
-            self.put(offset, &padded)?;
+            self.whole.write(offset, &padded)?;
             offset += padded.len().next_multiple_of(stride) as u64;
         }
         Ok(())
@@ -245,60 +170,36 @@ impl Segment {
     /// Makes every write durable that returned before; does nothing where there was none since the last sync.
     ///
     /// # Errors
-    /// [`Error::Stopped`] if this or an earlier write or sync failed: then nothing is known of any
-    /// write since the last sync that worked.
+    /// [`Error::Stopped`](crate::Error::Stopped) if this or an earlier write or sync failed: then nothing is known of
+    /// any write since the last sync that worked.
     pub fn sync(&self) -> Result<()> {
-        let _one_at_a_time = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
-        self.unless_stopped(|file| match self.is_dirty.swap(false, Ordering::AcqRel) {
-            true => file.sync_data(),
-            false => Ok(()),
-        })
+        self.whole.sync()
     }
 
     /// Reads the vector of one slot by position: for recovery and verification, where a bad sector has to
     /// be an error and not a signal.
     ///
     /// # Errors
-    /// [`Error::Unreadable`].
+    /// [`Error::Unreadable`](crate::Error::Unreadable).
     ///
     /// # Panics
     /// If there is no such slot, or the buffer has another length than a vector.
     pub fn read(&self, index: u32, buffer: &mut [u8]) -> Result<()> {
         self.check_slots(index, 1);
         self.check_length(buffer.len());
-        read_at(&*self.file, self.geometry().offset_of(index), buffer)
+        self.whole.read(self.geometry().offset_of(index), buffer)
     }
 
     /// As [`read`](Segment::read), slots that lie one behind the other, with what is between their vectors.
     ///
     /// # Errors
-    /// [`Error::Unreadable`].
+    /// [`Error::Unreadable`](crate::Error::Unreadable).
     ///
     /// # Panics
     /// If there are no such slots.
     pub fn read_run(&self, first: u32, buffer: &mut [u8]) -> Result<()> {
         self.check_slots(first, buffer.len().div_ceil(self.geometry().stride()));
-        read_at(&*self.file, self.geometry().offset_of(first), buffer)
-    }
-
-    fn put(&self, offset: u64, bytes: &[u8]) -> Result<()> {
-        self.unless_stopped(|file| file.write_at(offset, bytes))?;
-        // Behind the write: a sync that is under way may have been too early for it.
-        self.is_dirty.store(true, Ordering::Release);
-        Ok(())
-    }
-
-    /// Changes the file, unless that failed before; and remembers it if it fails now.
-    fn unless_stopped(&self, change: impl FnOnce(&dyn File) -> disk::Result<()>) -> Result<()> {
-        let first = match self.failed.get() {
-            Some(first) => first,
-            None => match change(&*self.file) {
-                Ok(()) => return Ok(()),
-                // Whoever comes second finds the first one's failure there, and that is the one to keep.
-                Err(error) => self.failed.get_or_init(|| Arc::new(error)),
-            },
-        };
-        Err(Error::Stopped { path: self.path(), first: Arc::clone(first) })
+        self.whole.read(self.geometry().offset_of(first), buffer)
     }
 
     fn check_slots(&self, first: u32, count: usize) {
@@ -313,20 +214,9 @@ impl Segment {
     }
 }
 
-fn read_header(file: &dyn File) -> Result<Found> {
-    let mut bytes = vec![0; HEADER_BYTES];
-    read_at(file, 0, &mut bytes)?;
-    SegmentHeader::decode(&bytes)
-        .map_err(|what| Error::Damaged { path: file.path().to_path_buf(), what })
-}
-
-fn read_at(file: &dyn File, offset: u64, buffer: &mut [u8]) -> Result<()> {
-    file.read_at(offset, buffer).map_err(|error| match error {
-        disk::Error::Io { .. } => {
-            Error::Unreadable { path: file.path().to_path_buf(), offset, source: error }
-        }
-        error => Error::Disk(error),
-    })
+/// How long the file is.
+fn size_of(header: &SegmentHeader) -> u64 {
+    header.geometry.file_bytes(header.segment)
 }
 
 #[cfg(test)]

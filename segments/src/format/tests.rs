@@ -3,7 +3,10 @@
 
 use proptest::prelude::*;
 
+use base::checksum::Crc32;
+
 use super::*;
+use crate::HEADER_BYTES;
 
 fn geometry(dim: u32) -> Geometry {
     Geometry::new(Dim::new(dim).unwrap(), Element::F32)

@@ -8,7 +8,7 @@ use disk::{PendingDirSync, SimDisk};
 
 use super::*;
 use crate::geometry::Element;
-use crate::{format::Invalid, make_directory};
+use crate::{Error, HEADER_BYTES, format::Invalid, make_directory};
 
 fn header(file: u64, dim: u32) -> SegmentHeader {
     SegmentHeader {

@@ -11,6 +11,8 @@ mod described;
 mod header;
 #[path = "../../../fuzz/src/segments/model.rs"]
 mod model;
+#[path = "../../../fuzz/src/segments/payloads.rs"]
+mod payloads;
 #[path = "../../../fuzz/corpus.rs"]
 mod replay;
 #[path = "../../../fuzz/src/segments/table.rs"]
@@ -22,6 +24,11 @@ fn the_corpus_of_headers() {
 }
 
 #[test]
+fn the_corpus_of_payloads() {
+    replay("payloads", payloads::run);
+}
+
+#[test]
 fn the_corpus_of_slots() {
     replay("slot_table", table::run);
 }
@@ -29,5 +36,5 @@ fn the_corpus_of_slots() {
 /// A target of nothing finds nothing.
 #[test]
 fn no_bytes_are_an_input_too() {
-    [header::run, table::run].iter().for_each(|target| target(&[]));
+    [header::run, payloads::run, table::run].iter().for_each(|target| target(&[]));
 }

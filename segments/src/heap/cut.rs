@@ -1,0 +1,37 @@
+//! Sets apart what was decided up to some moment, for a checkpoint to write down.
+
+use base::FileId;
+
+use super::list::HeapList;
+use super::PayloadHeap;
+use crate::primitives::lock;
+
+/// A heap as it was when it was cut.
+#[derive(Debug)]
+pub struct HeapCut {
+    pub(super) number: u64,
+    list: HeapList,
+    sparse: Vec<FileId>,
+}
+
+impl PayloadHeap {
+    /// Cuts off what was decided up to now, to describe it while others go on: under the lock under which batches are
+    /// decided.
+    pub fn cut(&self) -> HeapCut {
+        let (number, list, sparse) = lock(&self.ledger).cut();
+        HeapCut { number, list, sparse }
+    }
+}
+
+impl HeapCut {
+    /// What the catalogue of an image holds that was made from this cut, without a compaction.
+    pub fn list(&self) -> &HeapList {
+        &self.list
+    }
+
+    /// Files that nothing will be appended to any more, and of which less than half of what was is alive: those are worth
+    /// to be emptied, the cheapest first.
+    pub fn sparse(&self) -> &[FileId] {
+        &self.sparse
+    }
+}
