@@ -29,6 +29,7 @@ mod segments {
     pub(crate) mod described;
     pub(crate) mod header;
     pub(crate) mod model;
+    pub(crate) mod payloads;
     pub(crate) mod table;
 }
 
@@ -68,6 +69,11 @@ pub fn wal_directory(data: &[u8]) {
 /// The header of a segment.
 pub fn segment_header(data: &[u8]) {
     segments::header::run(data);
+}
+
+/// Files of payloads: a header, a record, or the list that a catalogue has of them.
+pub fn payloads(data: &[u8]) {
+    segments::payloads::run(data);
 }
 
 /// A table of slots on top of a description that tells the truth or does not.

@@ -13,6 +13,7 @@ const PLACES: &[(&str, &str)] = &[
     ("indexes/src/shared/line.rs", "says that cache lines may be zero, and shared"),
     ("indexes/src/shared/pieces.rs", "finds a row in a few instructions"),
     ("indexes/src/shared/rows.rs", "lends bytes that nobody writes to meanwhile, without a lock"),
+    ("segments/src/heap/lent.rs", "lends payloads, which are never written again"),
     ("segments/src/view.rs", "lends vectors that nobody writes to meanwhile"),
     ("snapshot/src/lent.rs", "lends bytes of images, which are never written again"),
 ];
