@@ -310,6 +310,3 @@ impl Run {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

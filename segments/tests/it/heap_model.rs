@@ -269,7 +269,7 @@ impl World {
     fn live(list: &HeapList, rows: &Rows) -> Vec<u64> {
         let lives = |it: &segments::HeapFile| {
             let in_it = rows.values().filter(|place| (it.base..it.end()).contains(&place.address));
-            in_it.map(|place| place.record_bytes()).sum()
+            in_it.map(|place| place.record_bytes()).sum::<u64>()
         };
         list.files().iter().map(lives).collect()
     }

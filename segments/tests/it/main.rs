@@ -11,6 +11,8 @@ mod faults;
 mod heap;
 mod heap_crash;
 mod heap_model;
+mod heap_moves;
+mod heap_rot;
 mod rot;
 mod store;
 mod syncs;
