@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use base::{FileId, Slot};
 
-use crate::heap::{LONGEST, PayloadPlace};
 use crate::NotFinite;
 use crate::format::Invalid;
+use crate::heap::{LONGEST, PayloadPlace};
 
 /// What every operation of this crate returns.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -254,10 +254,9 @@ impl Error {
             Error::PayloadTooLong { bytes } => {
                 write!(f, "the payload has {bytes} bytes, and none may have more than {LONGEST}")
             }
-            Error::HeapFull { wanted } => write!(
-                f,
-                "no file of payloads has {wanted} bytes left for one more; add a file"
-            ),
+            Error::HeapFull { wanted } => {
+                write!(f, "no file of payloads has {wanted} bytes left for one more; add a file")
+            }
             Error::NoAddressesLeft => write!(f, "all 2^62 addresses of payloads are taken"),
             Error::NoPayload { place } => write!(f, "there is no payload of {place}"),
             Error::BadPayload { path, offset, place, what } => write!(

@@ -41,7 +41,7 @@ pub mod format;
 
 use file::{Files, Opened, PayloadFile};
 use format::PayloadHeader;
-use ledger::Ledger;
+use ledger::{Health, Ledger};
 
 pub use batch::HeapBatch;
 pub use cut::HeapCut;
@@ -174,7 +174,7 @@ impl PayloadHeap {
             self.change_files(|files| {
                 files.push(made);
             });
-            lock(&self.ledger).add(it, false);
+            lock(&self.ledger).add(it, Health::Good);
         }
     }
 
@@ -238,7 +238,8 @@ impl PayloadHeap {
     /// The files that could not be opened, and why. What they hold is an error, and the rest is served.
     pub fn broken(&self) -> Vec<(FileId, Error)> {
         let files = self.files();
-        let broken = files.iter().filter_map(|it| Some((it.file, it.payloads.as_ref().err()?.clone())));
+        let broken =
+            files.iter().filter_map(|it| Some((it.file, it.payloads.as_ref().err()?.clone())));
         broken.collect()
     }
 

@@ -52,11 +52,11 @@ pub use file::Owner;
 pub use format::SegmentHeader;
 pub use fresh::{Fresh, Written};
 pub use geometry::{Element, Geometry, HEADER_BYTES};
-pub use heap::{
-    Emptied, HeapBatch, HeapCut, HeapFile, HeapList, HeapOwner, HeapRecovery, HeapScrub, HeapView, Move, Moved,
-    PayloadHeap, PayloadPlace, PinnedPayload,
-};
 pub use hash::{Decimals, Dedup, NotFinite, VectorHash, check_finite};
+pub use heap::{
+    Emptied, HeapBatch, HeapCut, HeapFile, HeapList, HeapOwner, HeapRecovery, HeapScrub, HeapView,
+    Move, Moved, PayloadHeap, PayloadPlace, PinnedPayload,
+};
 pub use names::Name;
 pub use recovery::Recovery;
 pub use scrub::Scrub;

@@ -2,8 +2,8 @@
 
 use base::FileId;
 
-use super::list::HeapList;
 use super::PayloadHeap;
+use super::list::HeapList;
 use crate::primitives::lock;
 
 /// A heap as it was when it was cut.

@@ -144,7 +144,11 @@ impl PayloadFile {
     }
 
     /// Reads a payload by position, and checks it: for a scrub, where a bad sector has to be an error and not a signal.
-    pub(super) fn read<'b>(&self, place: PayloadPlace, buffer: &'b mut Vec<u8>) -> Result<&'b [u8]> {
+    pub(super) fn read<'b>(
+        &self,
+        place: PayloadPlace,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<&'b [u8]> {
         let offset = self.locate(place)?;
         buffer.resize(usize::try_from(looked_at(place)).unwrap_or(usize::MAX), 0);
         self.whole.read(offset, buffer)?;

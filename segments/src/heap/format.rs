@@ -123,7 +123,11 @@ pub fn encode_record(
     into: &mut Vec<u8>,
 ) {
     let length = place.length;
-    assert_eq!(u32::try_from(payload.len()), Ok(length), "a payload of another length than {place}");
+    assert_eq!(
+        u32::try_from(payload.len()),
+        Ok(length),
+        "a payload of another length than {place}"
+    );
     let sum = sum_of(collection, place, payload);
     let alignment = usize::try_from(ALIGNMENT).unwrap_or(1);
     Encoder::new(into).u64(sum).u32(length).zeros(4).bytes(payload).align(alignment);

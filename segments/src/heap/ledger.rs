@@ -39,10 +39,17 @@ pub(super) struct Ledger {
 #[derive(Clone, Copy, Debug)]
 struct Book {
     it: HeapFile,
-    /// It could not be opened: nothing is written there.
-    is_broken: bool,
+    health: Health,
     /// A compaction may empty it.
     is_watched: bool,
+}
+
+/// Whether a file could be opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Health {
+    Good,
+    /// It could not: nothing is written there.
+    Broken,
 }
 
 #[derive(Debug)]
@@ -64,8 +71,8 @@ pub(super) enum Left {
 
 impl Ledger {
     /// The books of files as they were described.
-    pub(super) fn of(list: &HeapList, is_broken: impl Fn(FileId) -> bool) -> Self {
-        let book = |it: &HeapFile| Book { it: *it, is_broken: is_broken(it.file), is_watched: false };
+    pub(super) fn of(list: &HeapList, health: impl Fn(FileId) -> Health) -> Self {
+        let book = |it: &HeapFile| Book { it: *it, health: health(it.file), is_watched: false };
         let books = list.files.iter().map(book).collect();
         let HeapList { next, top, .. } = *list;
         Ledger { books, next, top, emptied: list.emptied.clone(), ..Ledger::default() }
@@ -116,12 +123,15 @@ impl Ledger {
     /// The file that has room for a record, and where.
     fn room(&self, bytes: u64) -> Option<(usize, u64)> {
         let first = self.books.partition_point(|book| book.it.end() < self.next);
-        self.books.iter().enumerate().skip(first).filter(|(_, book)| !book.is_broken).find_map(
-            |(at, book)| {
+        self.books
+            .iter()
+            .enumerate()
+            .skip(first)
+            .filter(|(_, book)| book.health == Health::Good)
+            .find_map(|(at, book)| {
                 let address = book.it.append_at(self.next)?;
                 (bytes <= book.it.end() - address).then_some((at, address))
-            },
-        )
+            })
     }
 
     fn bear(&mut self, at: usize, place: PayloadPlace, end: u64) {
@@ -186,7 +196,8 @@ impl Ledger {
         let mut sparse = Vec::new();
         for book in &mut self.books {
             // What cannot be read cannot be copied.
-            let is_sparse = !book.is_broken && book.it.live < book.it.used - book.it.live;
+            let is_sparse =
+                book.health == Health::Good && book.it.live < book.it.used - book.it.live;
             book.is_watched = list.is_sealed(&book.it) && (is_sparse || book.it.live == 0);
             if book.is_watched {
                 sparse.push(book.it);
@@ -218,7 +229,7 @@ impl Ledger {
                 }
             }
         }
-        filled.into_iter().for_each(|it| self.add(it, false));
+        filled.into_iter().for_each(|it| self.add(it, Health::Good));
         self.books.iter_mut().for_each(|book| book.is_watched = false);
         // They were counted in the old files; whether they were copied is known only now.
         for place in mem::take(&mut self.ended) {
@@ -251,14 +262,14 @@ impl Ledger {
     /// How many addresses the next file has that is appended to, if no record needs more.
     pub(super) fn next_capacity(&self) -> u64 {
         let appended = self.books.iter().filter(|book| book.it.append_at(self.next).is_some());
-        let last = appended.map(|book| book.it.capacity).last().unwrap_or(0);
+        let last = appended.map(|book| book.it.capacity).next_back().unwrap_or(0);
         last.saturating_mul(2).clamp(FIRST_BYTES, MOST_BYTES)
     }
 
     /// One more file.
-    pub(super) fn add(&mut self, it: HeapFile, is_broken: bool) {
+    pub(super) fn add(&mut self, it: HeapFile, health: Health) {
         let at = self.books.partition_point(|book| book.it.base < it.base);
-        self.books.insert(at, Book { it, is_broken, is_watched: false });
+        self.books.insert(at, Book { it, health, is_watched: false });
         self.top = self.top.max(it.end());
     }
 

@@ -112,7 +112,10 @@ impl HeapList {
             }
             end = file.end();
         }
-        if !(self.next | self.top).is_multiple_of(ALIGNMENT) || self.next > self.top || end > self.top {
+        if !(self.next | self.top).is_multiple_of(ALIGNMENT)
+            || self.next > self.top
+            || end > self.top
+        {
             return Err(Invalid::Value("top"));
         }
         let mut end = 0;

@@ -15,7 +15,8 @@ pub(crate) const ALIGNMENT: u64 = 16;
 
 /// What stands in front of each payload.
 pub(crate) const RECORD_HEADER_BYTES: usize = 16;
-const _: () = assert!(RECORD_HEADER_BYTES as u64 % ALIGNMENT == 0, "payloads are aligned");
+const _: () =
+    assert!((RECORD_HEADER_BYTES as u64).is_multiple_of(ALIGNMENT), "payloads are aligned");
 
 /// Where a payload lies: what refers to it holds this. Any value can be one that leads nowhere.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

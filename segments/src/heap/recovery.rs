@@ -7,7 +7,7 @@
 //!
 //! Never: decides anything; makes anything durable, which is the next checkpoint's affair.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use base::FileId;
@@ -16,7 +16,7 @@ use disk::{Access, Disk};
 use super::batch::length_of;
 use super::file::{Opened, PayloadFile, payloads_of};
 use super::format::check_range;
-use super::ledger::Ledger;
+use super::ledger::{Health, Ledger};
 use super::place::PayloadPlace;
 use super::{HeapFile, HeapList, HeapOwner, PayloadHeap};
 use crate::file::Place;
@@ -41,12 +41,15 @@ impl HeapRecovery {
         Self::begin_with((disk, Access::Read), owner, list)
     }
 
-    fn begin_with((disk, access): (Arc<dyn Disk>, Access), owner: HeapOwner, list: &HeapList) -> Self {
+    fn begin_with(
+        (disk, access): (Arc<dyn Disk>, Access),
+        owner: HeapOwner,
+        list: &HeapList,
+    ) -> Self {
         let opened = list.files().iter().map(|it| open(&*disk, owner, it, access));
         let files: Vec<_> = opened.collect();
-        let broken = files.iter().filter(|it| it.payloads.is_err()).map(|it| it.file);
-        let broken: HashSet<_> = broken.collect();
-        let ledger = Ledger::of(list, |file| broken.contains(&file));
+        let health: HashMap<_, _> = files.iter().map(|it| (it.file, health_of(it))).collect();
+        let ledger = Ledger::of(list, |file| health.get(&file).copied().unwrap_or(Health::Broken));
         let place = Place::Disk(Arc::clone(&disk));
         HeapRecovery { heap: PayloadHeap::of_parts(place, owner, files.into(), ledger), disk }
     }
@@ -66,7 +69,7 @@ impl HeapRecovery {
             return Err(bad("made where another one is"));
         }
         let opened = open(&*self.disk, self.heap.owner, &it, Access::ReadWrite);
-        ledger.add(it, opened.payloads.is_err());
+        ledger.add(it, health_of(&opened));
         self.heap.change_files(|files| files.push(opened));
         Ok(())
     }
@@ -103,4 +106,8 @@ impl HeapRecovery {
 fn open(disk: &dyn Disk, owner: HeapOwner, it: &HeapFile, access: Access) -> Arc<Opened> {
     let header = owner.header(it.file, it.base, it.capacity);
     Opened::new(&header, PayloadFile::open(disk, &header, access, it.used))
+}
+
+fn health_of(opened: &Opened) -> Health {
+    if opened.payloads.is_ok() { Health::Good } else { Health::Broken }
 }

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use base::{CollectionId, FileId, Sequence, StoreId};
 use disk::{Disk, SimDisk};
 use segments::heap::LONGEST;
-use segments::{
-    Error, HeapList, HeapOwner, HeapRecovery, Name, PayloadHeap, PayloadPlace,
-};
+use segments::{Error, HeapList, HeapOwner, HeapRecovery, Name, PayloadHeap, PayloadPlace};
 
 pub(crate) fn owner() -> HeapOwner {
     HeapOwner { store: StoreId([7; 16]), collection: CollectionId(1) }
@@ -94,8 +92,12 @@ fn files_double_and_a_record_that_does_not_fit_leaves_the_rest_unused() {
     heap.grow(FileId(3), 3 << 20).unwrap();
     heap.grow(FileId(4), 0).unwrap();
     let (first, second) = (65_536, 131_072);
-    let expected =
-        [(0, first), (first, second), (first + second, 3 << 20), (first + second + (3 << 20), 6 << 20)];
+    let expected = [
+        (0, first),
+        (first, second),
+        (first + second, 3 << 20),
+        (first + second + (3 << 20), 6 << 20),
+    ];
     assert_eq!(sizes(&heap), expected);
     let path = Name::Payloads(FileId(2)).path();
     assert_eq!(disk.contents().bytes(path).unwrap().len(), 4_096 + 131_072);
@@ -149,7 +151,8 @@ fn places_that_lead_nowhere_are_refused_and_change_nothing() {
     heap.grow(FileId(1), 0).unwrap();
     let good = put(&heap, 1, &[100])[0];
     let view = heap.view();
-    let bad = [(112, 1), (8, 10), (128, 0), (65_536, 0), (0, LONGEST + 1), (u64::MAX - 15, 5), (16, 100)];
+    let bad =
+        [(112, 1), (8, 10), (128, 0), (65_536, 0), (0, LONGEST + 1), (u64::MAX - 15, 5), (16, 100)];
     for (address, length) in bad {
         let place = PayloadPlace { address, length };
         let refused = view.get(place).unwrap_err();

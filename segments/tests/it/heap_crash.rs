@@ -231,7 +231,12 @@ fn every_sync_is_missed() {
         ["sync-all vectors/#.new", "sync-data vectors/#.pay", "sync-dir .", "sync-dir vectors"];
     assert_eq!(sites, expected);
     for elision in elisions {
-        assert!(elision.missed.iter().all(|missed| *missed), "{}: {:?}", elision.site, elision.missed);
+        assert!(
+            elision.missed.iter().all(|missed| *missed),
+            "{}: {:?}",
+            elision.site,
+            elision.missed
+        );
         assert!(elision.missed_together);
     }
 }

@@ -292,8 +292,7 @@ impl World {
         let heap = self.recovered(&disk, &self.before);
         assert_eq!(heap.broken().len(), 0, "{:?}", heap.broken());
         let place = |number: &u64| self.before.rows.get(number).or(self.born.get(number)).copied();
-        let rows: Rows =
-            self.rows.keys().map(|number| (*number, place(number).unwrap())).collect();
+        let rows: Rows = self.rows.keys().map(|number| (*number, place(number).unwrap())).collect();
         let (list, view) = (heap.list(), heap.view());
         for (number, place) in &rows {
             assert_eq!(*view.get(*place).unwrap(), *self.payload(*number), "payload {number}");

@@ -65,13 +65,18 @@ fn record(payload: &[u8]) -> Vec<u8> {
 #[test]
 fn the_worked_examples_of_the_format_document_hold() {
     let header = example().encode();
-    assert_eq!(example_bytes("Worked example of a payload file's header"), header[..64], "{}", dump(&header[..64]));
+    assert_eq!(
+        example_bytes("Worked example of a payload file's header"),
+        header[..64],
+        "{}",
+        dump(&header[..64])
+    );
     assert!(header[64..512].iter().all(|byte| *byte == 0));
     assert_eq!(PayloadHeader::decode(&header), Ok((example(), HeaderState::Whole)));
     assert_eq!(example().file_bytes(), 135_168);
 
     let record = record(b"a few bytes, ");
-    assert_eq!(example_bytes("Worked example of a record"), record, "{}", dump(&record));
+    assert_eq!(example_bytes("Worked example of a payload's record"), record, "{}", dump(&record));
     assert_eq!(decode_record(CollectionId(3), PLACE, &record), Ok(&b"a few bytes, "[..]));
 
     let mut list = Vec::new();
