@@ -209,14 +209,19 @@ fn payloads_are_found_after_any_crash() {
     let config = Config { density: Density::thin(), ..Config::default() };
     let with_prune: Vec<_> = STEPS.into_iter().chain([Step::Prune, Step::Put]).collect();
     crash(&with_prune, &config);
-    let few = [Step::Grow, Step::Grow, Step::Put, Step::Put, Step::End(0), Step::Checkpoint];
-    crash(&few, &Config::default());
 }
 
 #[test]
 fn a_crash_in_the_recovery_changes_nothing() {
     let config = Config { density: Density::thin(), depth: 2, ..Config::default() };
-    crash(&STEPS[..10], &config);
+    // The log is short at any time, so that a recovery has few points to be crashed at.
+    let put = [Step::Put, Step::Checkpoint];
+    let mut steps = vec![Step::Grow];
+    (0..3).for_each(|_| steps.extend(put));
+    steps.push(Step::Grow);
+    steps.extend(put);
+    steps.extend([Step::End(0), Step::End(2), Step::Checkpoint]);
+    crash(&steps, &config);
 }
 
 #[test]
@@ -231,12 +236,12 @@ fn every_sync_is_missed() {
         ["sync-all vectors/#.new", "sync-data vectors/#.pay", "sync-dir .", "sync-dir vectors"];
     assert_eq!(sites, expected);
     for elision in elisions {
-        assert!(
-            elision.missed.iter().all(|missed| *missed),
-            "{}: {:?}",
-            elision.site,
-            elision.missed
-        );
+        // Of a file that a compaction fills, the sync behind the copies makes up for the one before its name.
+        let expected = match elision.site.as_str() {
+            "sync-all vectors/#.new" => vec![true, true, false],
+            _ => vec![true; elision.missed.len()],
+        };
+        assert_eq!(elision.missed, expected, "{}", elision.site);
         assert!(elision.missed_together);
     }
 }
