@@ -29,6 +29,7 @@ mod inspect;
 mod named;
 mod notes;
 mod options;
+mod payload;
 mod record;
 mod recover;
 mod rows;
@@ -58,6 +59,9 @@ pub use indexes::{
 pub use inspect::{Inspection, inspect};
 pub use notes::{NOTE_BYTES_MAX, NOTE_NAME_BYTES_MAX, NOTES_BYTES_MAX};
 pub use options::StoreOptions;
+pub use payload::{
+    PAYLOAD_BYTES_MAX, PAYLOAD_DEPTH_MAX, PAYLOAD_KEY_BYTES_MAX, Payload, Value, Values,
+};
 pub use record::{Record, Scan};
 pub use search::{Hit, Hits, Search, SearchBatch};
 pub use segments::{Decimals, Dedup, VectorHash};

@@ -29,7 +29,7 @@ const JOBS: &[Job] = &[
     job("crossbeam", "wal", Kind::Code, "the commit queue", "src/commit"),
     job("loom", "wal", Kind::Code, "models of the commit queue", "src/commit"),
     job("loom", "segments", Kind::Code, "models of pins and reuse", "src/slots"),
-    job("rkyv", "segments", Kind::Code, "payload values", "src/payload").latest("src/payload"),
+    job("rkyv", "engine", Kind::Code, "payload values", "src/payload").latest("src/payload"),
     job("rkyv", "snapshot", Kind::Code, "manifest and catalogue bodies", "src/manifest"),
     job("crossbeam", "indexes", Kind::Code, "reclamation", "src/hnsw").latest("src/index"),
     job("parking_lot", "engine", Kind::Code, "locks", "src/store"),

@@ -53,6 +53,12 @@ const USES: &[Use] = &[
     ("rayon", "indexes", Kind::Code, "threads that share work by taking it from each other"),
     ("proptest", "indexes", Kind::Tests, "random vectors and numbers against plain sums"),
     ("parking_lot", "engine", Kind::Code, "locks that do not poison, and let many read"),
+    (
+        "rkyv",
+        "engine",
+        Kind::Code,
+        "payloads, read where they lie, checked before any of their links is followed",
+    ),
     ("proptest", "engine", Kind::Tests, "random batches against plain maps"),
     ("tempfile", "engine", Kind::Tests, "stores on the real disk that vanish after the test"),
     ("rustix", "engine", Kind::Tests, "the call that shuts a file system down, and its number"),
