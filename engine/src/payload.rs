@@ -93,9 +93,7 @@ impl Payload {
     }
 
     /// All keys and values, in the order of the keys, which is that of their bytes.
-    pub fn iter(
-        &self,
-    ) -> impl DoubleEndedIterator<Item = (&str, Value<'_>)> + ExactSizeIterator {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, Value<'_>)> + ExactSizeIterator {
         self.values().entries()
     }
 

@@ -13,6 +13,12 @@
 
 mod bytes;
 
+mod engine {
+    use crate::bytes;
+
+    pub(crate) mod payload;
+}
+
 mod indexes {
     use crate::bytes;
 
@@ -99,4 +105,9 @@ pub fn flat_image(data: &[u8]) {
 /// The image of a graph, damaged or made up, sums and all.
 pub fn hnsw_image(data: &[u8]) {
     indexes::hnsw::run(data);
+}
+
+/// A payload, damaged or made up.
+pub fn payload(data: &[u8]) {
+    engine::payload::run(data);
 }

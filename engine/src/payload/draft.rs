@@ -105,14 +105,9 @@ impl Draft {
     pub(super) fn of(value: Value<'_>) -> Draft {
         let kind = if matches!(value, Value::List(_)) { LIST } else { MAP };
         let mut draft = Draft::empty(kind);
-        if let Value::Text(str) = value
-            && str.len() > PAYLOAD_BYTES_MAX
-        {
-            return draft.refuse(Refused::new(TOO_LARGE));
-        }
-        if let Value::Bytes(bytes) = value
-            && bytes.len() > PAYLOAD_BYTES_MAX
-        {
+        // Before it is copied, and before its length has to fit a node.
+        let length = value.as_str().map(str::as_bytes).or(value.as_bytes()).map_or(0, <[u8]>::len);
+        if length > PAYLOAD_BYTES_MAX {
             return draft.refuse(Refused::new(TOO_LARGE));
         }
         match value.inside() {
@@ -213,7 +208,8 @@ impl Draft {
 
     /// How many bytes it takes if it becomes a payload.
     fn bytes(&self) -> usize {
-        format::encoded_bytes(self.inside.len() + self.tape.nodes().len(), self.tape.texts().len())
+        let nodes = 1 + self.inside.len() + self.tape.nodes().len();
+        format::encoded_bytes(nodes, self.tape.texts().len())
     }
 
     pub(super) fn value(&self) -> Value<'_> {

@@ -118,9 +118,9 @@ impl ArchivedNode {
     }
 }
 
-/// How many bytes a payload of so many values, itself not among them, and bytes of keys and texts takes.
-pub(super) fn encoded_bytes(values: usize, texts: usize) -> usize {
-    ENVELOPE_BYTES + ROOT_BYTES + (1 + values) * NODE_BYTES + texts
+/// How many bytes a payload of so many nodes, itself among them, and bytes of keys and texts takes.
+pub(super) fn encoded_bytes(nodes: usize, texts: usize) -> usize {
+    ENVELOPE_BYTES + nodes * NODE_BYTES + texts + ROOT_BYTES
 }
 
 /// The bytes of a map, which is within all limits.
@@ -138,7 +138,7 @@ pub(super) fn encode(map: Values<'_>) -> Vec<u8> {
 
 /// An envelope and the archive.
 fn frame(body: &Body) -> Vec<u8> {
-    let length = encoded_bytes(body.nodes.len().saturating_sub(1), body.texts.len());
+    let length = encoded_bytes(body.nodes.len(), body.texts.len());
     let mut bytes = Vec::with_capacity(length);
     let shown = u32::try_from(length).unwrap_or(u32::MAX);
     Encoder::new(&mut bytes).bytes(&MAGIC).u16(VERSION).u16(0).u32(shown);

@@ -102,6 +102,16 @@ where
     }
 }
 
+impl<T: Clone> From<&Vec<T>> for Payload
+where
+    Payload: From<T>,
+{
+    /// A list.
+    fn from(items: &Vec<T>) -> Self {
+        Payload(Held::Draft(Draft::list(items.iter().map(|item| Payload::from(item.clone())))))
+    }
+}
+
 impl<K: AsRef<str>, V: Into<Payload>> FromIterator<(K, V)> for Payload {
     /// A map. Its entries may come in any order, and are sorted once.
     fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {

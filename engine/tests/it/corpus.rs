@@ -1,4 +1,5 @@
-//! Runs the fuzz targets of images of indexes over the inputs that are kept for them: `indexes` itself knows of no files.
+//! Runs the fuzz targets of payloads, and of images of indexes, over the inputs that are kept for them: `indexes` itself
+//! knows of no files.
 
 use replay::replay;
 
@@ -14,6 +15,8 @@ mod forge;
 mod hnsw;
 #[path = "../../../fuzz/src/indexes/real.rs"]
 mod real;
+#[path = "../../../fuzz/src/engine/payload.rs"]
+mod payload;
 #[path = "../../../fuzz/corpus.rs"]
 mod replay;
 
@@ -27,8 +30,13 @@ fn the_corpus_of_images_of_graphs() {
     replay("hnsw_image", hnsw::run);
 }
 
+#[test]
+fn the_corpus_of_payloads() {
+    replay("payload", payload::run);
+}
+
 /// A target of nothing finds nothing.
 #[test]
 fn no_bytes_are_an_input_too() {
-    [flat::run, hnsw::run].iter().for_each(|target| target(&[]));
+    [flat::run, hnsw::run, payload::run].iter().for_each(|target| target(&[]));
 }

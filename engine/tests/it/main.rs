@@ -21,6 +21,7 @@ mod model;
 #[cfg(target_os = "linux")]
 mod mounted;
 mod notes;
+mod payload;
 #[cfg(target_os = "linux")]
 mod power;
 mod report;

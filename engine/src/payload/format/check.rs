@@ -5,8 +5,8 @@
 
 use super::{ArchivedNode, LIST, MAP};
 use crate::Invalid;
-use crate::payload::value::{Value, Values};
 use crate::payload::PAYLOAD_DEPTH_MAX;
+use crate::payload::value::{Value, Values};
 
 /// How far the lists have been accounted for: what comes next begins here, so that nothing is left out, and nothing
 /// is there twice or in a circle.
