@@ -123,7 +123,7 @@ impl Payload {
     }
 
     /// The payload that lies in these bytes, at any alignment. Nothing is copied: the owner is kept, and has to answer
-    /// with the same bytes each time.
+    /// with the same bytes each time. One that does not may make a reader panic or read something else, and no worse.
     #[doc(hidden)]
     pub fn from_bytes(owner: Arc<dyn AsRef<[u8]> + Send + Sync>) -> Result<Payload, Invalid> {
         format::decode((*owner).as_ref())?;
