@@ -39,7 +39,7 @@ pub const PAYLOAD_KEY_BYTES_MAX: usize = 255;
 /// in each other, and all of it takes at most 16 MiB. What breaks a rule is refused when it is to be stored; until
 /// then it holds nothing, and says so when it is printed.
 ///
-/// The macro [`payload!`](crate::payload) spells one out; [`with`](Payload::with) adds a key that is known only when
+/// The macro [`payload!`](crate::payload!) spells one out; [`with`](Payload::with) adds a key that is known only when
 /// the program runs, and a map of many is collected from an iterator.
 ///
 /// What can be *in* a payload can be made into one, too, since a list has no other type to be made of: a list of
