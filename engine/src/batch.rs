@@ -11,8 +11,8 @@ use wal::Level;
 
 use crate::inner::Inner;
 use crate::notes::Note;
-use crate::wish::{If, Wish};
-use crate::{Collection, Error, Id, Result};
+use crate::wish::{Bytes, If, Wish};
+use crate::{Collection, Error, Id, Payload, Result};
 
 /// When a batch is acknowledged.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -60,8 +60,8 @@ impl Batch {
         Batch { inner, wishes: Vec::new(), refused: None }
     }
 
-    /// Gives an id a vector, whatever it had before. What is wrong with it is told by
-    /// [`commit`](Batch::commit).
+    /// Gives an id a vector and no payload, whatever it had before; [`payload`](Batch::payload) behind it gives it one.
+    /// What is wrong with it is told by [`commit`](Batch::commit).
     pub fn upsert(
         &mut self,
         collection: &Collection,
@@ -124,7 +124,81 @@ impl Batch {
         match prepared {
             Ok(prepared) => {
                 let named = Arc::clone(&collection.named);
-                self.wishes.push(Wish::Upsert(named, id, prepared, condition));
+                self.wishes.push(Wish::Upsert(named, id, prepared, None, condition));
+            }
+            Err(error) => drop(self.refused.get_or_insert(error)),
+        }
+        self
+    }
+
+    /// Gives what was put in just before this a payload.
+    ///
+    /// ```
+    /// # use arrwdb::{CollectionConfig, Durability, Metric, Store, payload};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = Store::open(dir.path().join("data"))?;
+    /// # let docs = store.create_collection("docs", CollectionConfig::new(2, Metric::L2))?;
+    /// let mut batch = store.batch();
+    /// batch.upsert(&docs, "one", &[1.0, 2.0]).payload(payload! { "lang" => "en", "page" => 3 });
+    /// batch.insert(&docs, "two", &[3.0, 4.0]);
+    /// batch.commit(Durability::Sync)?.wait()?;
+    /// assert!(docs.get("one")?.unwrap().payload()?.is_some());
+    /// assert!(docs.get("two")?.unwrap().payload()?.is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// It is an error ([`Error::NotAPayload`]) where nothing was put in, or something that has no vector.
+    pub fn payload(&mut self, payload: Payload) -> &mut Self {
+        let last = self.wishes.last_mut();
+        let put = match last {
+            _ if self.refused.is_some() => return self,
+            Some(Wish::Upsert(_, id, _, has, _)) => encoded(id, &payload).map(|it| *has = Some(it)),
+            _ => Err(Error::NotAPayload {
+                id: None,
+                what: "there is no vector before it in the batch that it could be for".to_owned(),
+            }),
+        };
+        put.unwrap_or_else(|error| self.refused = Some(error));
+        self
+    }
+
+    /// Gives an id another payload, or none, in the place of the one that it has; its vector stays. An id that is not there
+    /// is an error ([`Error::NoId`]), and nothing of the batch happens then.
+    pub fn update_payload(
+        &mut self,
+        collection: &Collection,
+        id: impl Into<Id>,
+        payload: impl Into<Option<Payload>>,
+    ) -> &mut Self {
+        self.update((collection, id.into(), If::Present), payload.into())
+    }
+
+    /// As [`update_payload`](Batch::update_payload), if the id still has
+    /// [that version](crate::Record::version) when its turn comes; otherwise nothing of the batch happens, and
+    /// [`commit`](Batch::commit) says so: [`Error::OtherVersion`].
+    pub fn update_payload_if(
+        &mut self,
+        collection: &Collection,
+        id: impl Into<Id>,
+        payload: impl Into<Option<Payload>>,
+        version: Sequence,
+    ) -> &mut Self {
+        self.update((collection, id.into(), If::At(version)), payload.into())
+    }
+
+    fn update(
+        &mut self,
+        (collection, id, condition): (&Collection, Id, If),
+        payload: Option<Payload>,
+    ) -> &mut Self {
+        let prepared = self.admit(collection, &id).and_then(|()| {
+            let bytes: Bytes = payload.map(|payload| encoded(&id, &payload)).transpose()?;
+            Ok(bytes)
+        });
+        match prepared {
+            Ok(bytes) => {
+                let named = Arc::clone(&collection.named);
+                self.wishes.push(Wish::Update(named, id, bytes, condition));
             }
             Err(error) => drop(self.refused.get_or_insert(error)),
         }
@@ -217,6 +291,15 @@ impl Batch {
         }
         id.check()
     }
+}
+
+/// A payload as it is stored.
+fn encoded(id: &Id, payload: &Payload) -> Result<Arc<[u8]>> {
+    let bytes = payload.encoded().map_err(|refused| Error::NotAPayload {
+        id: Some(id.clone()),
+        what: refused.to_string(),
+    })?;
+    Ok(Arc::from(&*bytes))
 }
 
 impl fmt::Debug for Batch {

@@ -19,7 +19,7 @@ use crate::checkpoint::Checkpoints;
 use crate::format::{Op, Outcome, decode_ops, decode_outcomes};
 use crate::image::read_catalogue;
 use crate::inner::Inner;
-use crate::{CollectionConfig, Error, Id, Result};
+use crate::{CollectionConfig, Error, Id, Invalid, Payload, Result};
 
 /// So many batches are read at a time.
 const AT_A_TIME: usize = 256;
@@ -46,12 +46,21 @@ pub enum Changed {
     Cleared,
     /// It was dropped.
     Dropped,
-    /// An id was given this vector, whatever it had before.
+    /// An id was given this vector and this payload, whatever it had before.
     Upserted {
         /// The id.
         id: Id,
         /// Its vector.
         vector: Arc<[f32]>,
+        /// Its payload, if it was given one.
+        payload: Option<Payload>,
+    },
+    /// An id was given another payload; its vector stayed.
+    Updated {
+        /// The id.
+        id: Id,
+        /// Its payload, if it was given one.
+        payload: Option<Payload>,
     },
     /// An id was taken away that was there.
     Removed {
@@ -120,7 +129,7 @@ impl Changes {
             let outcomes = decode_outcomes(batch.table, &ops).map_err(bad)?;
             let is_wanted = Some(sequence) > self.after;
             for (op, outcome) in ops.into_iter().zip(&outcomes) {
-                let change = self.change(op, outcome, sequence);
+                let change = self.change(op, outcome, sequence).map_err(bad)?;
                 self.read.extend(change.filter(|_| is_wanted));
             }
             batches += usize::from(is_wanted);
@@ -130,7 +139,12 @@ impl Changes {
     }
 
     /// What an operation changed that anybody can see.
-    fn change(&mut self, op: Op, outcome: &Outcome, sequence: Sequence) -> Option<Change> {
+    fn change(
+        &mut self,
+        op: Op,
+        outcome: &Outcome,
+        sequence: Sequence,
+    ) -> std::result::Result<Option<Change>, Invalid> {
         let (collection, what) = match op {
             Op::CreateCollection { collection, name, config } => {
                 self.names.insert(collection, name.into());
@@ -142,15 +156,22 @@ impl Changes {
                 (collection, Changed::Cleared)
             }
             Op::DropCollection { collection } => (collection, Changed::Dropped),
-            Op::Upsert { collection, id, vector } => (collection, Changed::Upserted { id, vector }),
+            Op::Upsert { collection, id, vector, payload } => {
+                let payload = payload.map(read_payload).transpose()?;
+                (collection, Changed::Upserted { id, vector, payload })
+            }
+            Op::Update { collection, id, payload } => {
+                let payload = payload.map(read_payload).transpose()?;
+                (collection, Changed::Updated { id, payload })
+            }
             Op::Remove { collection, id } => match outcome {
                 Outcome::Removed { ended: Some(_) } => (collection, Changed::Removed { id }),
-                _ => return None,
+                _ => return Ok(None),
             },
-            Op::Segment { .. } | Op::Cut | Op::Note(_) => return None,
+            Op::Segment { .. } | Op::Payloads { .. } | Op::Cut | Op::Note(_) => return Ok(None),
         };
         let position = self.position_of(sequence);
-        Some(Change { position, collection: self.name(collection), what })
+        Ok(Some(Change { position, collection: self.name(collection), what }))
     }
 
     fn name(&self, collection: CollectionId) -> Arc<str> {
@@ -205,6 +226,11 @@ impl Inner {
         let timeline = timeline_of(&self.checkpoints.lock().timelines, sequence)?;
         Some(Position { timeline, sequence })
     }
+}
+
+/// A payload that the log holds.
+fn read_payload(bytes: Arc<[u8]>) -> std::result::Result<Payload, Invalid> {
+    Payload::from_bytes(Arc::new(bytes))
 }
 
 /// Where the log that is retained begins.

@@ -13,11 +13,11 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
 use base::{FileId, LogPlace, Sequence};
-use segments::RestingUntil;
+use segments::{Move, Moved, RestingUntil};
 use snapshot::{Branch, ImageRef, ImageWriter, Manifest, Manifests, Point};
 use wal::Level;
 
-use crate::image::{self, Catalogue, Entry, ImageRows, ImageSlots};
+use crate::image::{self, Catalogue, ImageRows, ImageSlots};
 use crate::inner::{CutOff, Cuts, Inner, RECLAIMED_AT_A_TIME};
 use crate::named::CollectionState;
 use crate::wish::Wish;
@@ -44,13 +44,14 @@ impl Inner {
         let (at, place, cuts) = self.cut()?;
         for cut in &cuts.collections {
             self.noting(cut.collection.set.sync().map_err(Error::from))?;
+            self.noting(cut.collection.heap.sync().map_err(Error::from))?;
         }
-        let image = self.write_image(&checkpoints.manifests, &cuts)?;
+        let (image, moved) = self.write_image(&checkpoints.manifests, &cuts)?;
         let next = self.next_manifest(&checkpoints, (at, place), image)?;
         let published = checkpoints.manifests.publish(next).map_err(Error::from);
         self.noting_unless_refused(published)?;
         self.image_bytes.store(image.bytes, Ordering::Relaxed);
-        self.rebase(&image, &cuts.collections)?;
+        self.rebase((at, &image), &cuts.collections, moved)?;
         self.logged.store(0, Ordering::Relaxed);
         self.prune(&mut checkpoints)?;
         Ok(at)
@@ -93,6 +94,7 @@ impl Inner {
                 next_row,
                 highest,
                 files: collection.set.files(),
+                heap: collection.heap.cut(),
             }
         };
         let collections = state.going_on().map(cut).collect();
@@ -100,33 +102,48 @@ impl Inner {
         Cuts { collections, next: state.next, notes }
     }
 
-    fn write_image(&self, manifests: &Manifests, cuts: &Cuts) -> Result<ImageRef> {
-        let entry = |cut: &CutOff| {
-            let (alive, references) = cut.slots.totals();
-            Entry {
-                id: cut.collection.id,
-                name: cut.collection.about.name.clone(),
-                config: cut.collection.about.config.clone(),
-                next_row: cut.next_row,
-                highest: cut.highest,
-                alive,
-                references,
-                files: cut.files.clone(),
+    /// Writes an image, and empties files of payloads of which little is alive.
+    fn write_image(
+        &self,
+        manifests: &Manifests,
+        cuts: &Cuts,
+    ) -> Result<(ImageRef, Vec<Option<Moved>>)> {
+        let file = manifests.next_file()?;
+        let written = || -> Result<_> {
+            let mut into = ImageWriter::create(Arc::clone(&self.disk), self.store, file)?;
+            let (mut entries, mut moved) = (Vec::new(), Vec::new());
+            for cut in &cuts.collections {
+                let CutOff { rows, slots, .. } = cut;
+                let mut moving = self.begin_move(cut)?;
+                let collection = image::Collection { id: cut.collection.id, rows, slots };
+                image::write_collection(&mut into, &collection, |place| match &mut moving {
+                    Some(moving) => Ok(moving.put(place)?),
+                    None => Ok(place),
+                })?;
+                let done = moving.map(Move::finish).transpose()?;
+                entries.push(cut.entry(done.as_ref()));
+                moved.push(done);
             }
+            let catalogue = Catalogue { entries, next: cuts.next, notes: cuts.notes.clone() };
+            Ok((image::finish(into, &catalogue)?, moved))
         };
-        let entries = cuts.collections.iter().map(entry).collect();
-        let catalogue = Catalogue { entries, next: cuts.next, notes: cuts.notes.clone() };
-        let collections: Vec<_> = cuts
-            .collections
-            .iter()
-            .map(|cut| image::Collection {
-                id: cut.collection.id,
-                rows: &cut.rows,
-                slots: &cut.slots,
-            })
-            .collect();
-        let into = ImageWriter::create(Arc::clone(&self.disk), self.store, manifests.next_file()?)?;
-        self.noting_unless_refused(image::write(into, &catalogue, &collections))
+        self.noting_unless_refused(written())
+    }
+
+    /// Begins to empty files of payloads, if there are any that are worth it, and room.
+    fn begin_move<'c>(&self, cut: &'c CutOff) -> Result<Option<Move<'c>>> {
+        let (heap, sparse) = (&cut.collection.heap, cut.heap.sparse());
+        if sparse.is_empty() {
+            return Ok(None);
+        }
+        let into = FileId(self.next_file.fetch_add(1, Ordering::Relaxed));
+        match heap.begin_move(&cut.heap, sparse, into) {
+            // What ended meanwhile does not keep the new file.
+            Ok(moving) => Ok(Some(moving).filter(|_| !cut.collection.has_ended())),
+            // It takes up space for a while: a disk that is full is no reason to make no checkpoint.
+            Err(error) if error.is_clean_refusal() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn next_manifest(
@@ -144,19 +161,28 @@ impl Inner {
     }
 
     /// Lets everybody read from the new image what was cut off.
-    fn rebase(&self, image: &ImageRef, cuts: &[CutOff]) -> Result<()> {
+    fn rebase(
+        &self,
+        (at, image): (Sequence, &ImageRef),
+        cuts: &[CutOff],
+        moved: Vec<Option<Moved>>,
+    ) -> Result<()> {
         let image = snapshot::Image::open(&*self.disk, self.store, image)?;
         let mut bases = Vec::new();
-        for cut in cuts {
+        for (cut, moved) in cuts.iter().zip(moved) {
             let id = cut.collection.id;
             let slots = Arc::new(ImageSlots::open(&image, id, cut.slots.totals())?);
-            bases.push((cut, slots, Arc::new(ImageRows::open(&image, id)?)));
+            bases.push((cut, moved, slots, Arc::new(ImageRows::open(&image, id)?)));
         }
         // No view is taken meanwhile: it would have the number of before and the rows of behind.
         let _nobody_looks = self.state.write();
-        for (cut, slots, rows) in bases {
-            cut.collection.set.rebase(&cut.slots, slots);
-            cut.collection.rows.write().rebase(rows);
+        for (cut, moved, slots, rows) in bases {
+            let collection = &cut.collection;
+            if let Some(moved) = moved {
+                collection.heap.moved(moved, at);
+            }
+            collection.set.rebase(&cut.slots, slots);
+            collection.rows.write().rebase(rows);
         }
         Ok(())
     }
@@ -186,7 +212,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Takes away files of vectors that nothing refers to: of collections that were cleared or dropped, or left by a
+    /// Takes away files of vectors and payloads that nothing refers to: of collections that were cleared or dropped, or left by a
     /// process that died.
     fn remove_unused_files(&self, unkept: Option<Sequence>) -> Result<()> {
         // Before collections are listed: files of those that come later have higher numbers.
@@ -199,10 +225,16 @@ impl Inner {
         // Nobody makes a segment meanwhile: it would have a number and not be listed yet.
         let _nobody_grows: Vec<_> = collections.iter().map(|it| it.growth.lock()).collect();
         let going_on = collections.iter().filter(|it| !it.has_ended());
-        let used = going_on.flat_map(|it| it.set.files_made()).chain(needed);
+        going_on.clone().for_each(|it| it.heap.let_go(unkept));
+        let used = going_on.flat_map(|it| it.files_kept()).chain(needed);
         let used: HashSet<FileId> = used.collect();
         for name in segments::list(&*self.disk)? {
-            let is_used = matches!(name, segments::Name::Segment(file) if used.contains(&file));
+            let is_used = match name {
+                segments::Name::Segment(file) | segments::Name::Payloads(file) => {
+                    used.contains(&file)
+                }
+                segments::Name::New(_) => false,
+            };
             if !is_used && name.file().0 < below {
                 segments::remove(&*self.disk, name)?.sync(&*self.disk)?;
             }

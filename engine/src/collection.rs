@@ -11,7 +11,9 @@ use crate::inner::Inner;
 use crate::named::{CollectionState, Named, rows_behind};
 use crate::view::CollectionView;
 use crate::wish::Wish;
-use crate::{Batch, CollectionConfig, Durability, Id, Record, Result, Scan, Search, SearchBatch};
+use crate::{
+    Batch, CollectionConfig, Durability, Id, Payload, Record, Result, Scan, Search, SearchBatch,
+};
 
 /// A handle of a collection. Cheap to clone; reads through it see what is visible when they begin. Once the collection is
 /// dropped, all that goes through it is refused, also where another one was made of the same name.
@@ -47,12 +49,53 @@ impl Collection {
         self.named.now().ok().and_then(|state| state.rows.read().highest())
     }
 
-    /// Gives an id a vector, whatever it had before. Durable and visible when this returns.
+    /// Gives an id a vector and no payload, whatever it had before. Durable and visible when this returns.
     ///
     /// # Errors
     /// If it cannot be a vector of this collection, or the id none; if the disk is full, or failed.
     pub fn upsert(&self, id: impl Into<Id>, vector: &[f32]) -> Result<Sequence> {
         self.write(|batch| batch.upsert(self, id, vector))
+    }
+
+    /// Gives an id a vector and a payload, whatever it had before. Durable and visible when this returns.
+    ///
+    /// # Errors
+    /// As [`upsert`](Collection::upsert); [`Error::NotAPayload`](crate::Error::NotAPayload).
+    pub fn upsert_with(
+        &self,
+        id: impl Into<Id>,
+        vector: &[f32],
+        payload: Payload,
+    ) -> Result<Sequence> {
+        self.write(|batch| batch.upsert(self, id, vector).payload(payload))
+    }
+
+    /// Gives an id another payload, or none, in the place of the one that it has; its vector stays, and no index has anything
+    /// to do. Durable and visible when this returns.
+    ///
+    /// ```
+    /// # use arrwdb::{CollectionConfig, Metric, Store, Value, payload};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = Store::open(dir.path().join("data"))?;
+    /// # let docs = store.create_collection("docs", CollectionConfig::new(2, Metric::L2))?;
+    /// docs.upsert_with("one", &[1.0, 2.0], payload! { "page" => 3 })?;
+    /// let page = docs.get("one")?.unwrap().payload()?.unwrap();
+    /// docs.update_payload("one", payload! { "page" => 4, "lang" => "en" })?;
+    /// assert_eq!(page.get("page"), Some(Value::Integer(3)));
+    /// docs.update_payload("one", None)?;
+    /// assert_eq!(docs.get("one")?.unwrap().payload()?, None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::NoId`](crate::Error::NoId); [`Error::NotAPayload`](crate::Error::NotAPayload); if the disk is full, or
+    /// failed.
+    pub fn update_payload(
+        &self,
+        id: impl Into<Id>,
+        payload: impl Into<Option<Payload>>,
+    ) -> Result<Sequence> {
+        self.write(|batch| batch.update_payload(self, id, payload))
     }
 
     /// Gives an id a vector that has none. Durable and visible when this returns.
@@ -124,15 +167,15 @@ impl Collection {
         let inner = &self.inner;
         let _one_at_a_time = inner.ddl.lock();
         let (now, id) = (self.named.now()?, inner.next_collection());
-        let mut set = Some(inner.empty_set(id, self.config())?);
+        let mut kept = Some(inner.empty(id, self.config())?);
         let wish = Wish::Clear(Arc::clone(&now), id);
         let decided = inner.queue_alone(wish, Level::Sync, None, |at| {
-            let Some(set) = set.take() else { return };
+            let Some(kept) = kept.take() else { return };
             let (ids, about) = ((id, now.line), Arc::clone(&now.about));
             let rows = rows_behind(&now.rows.read());
             let mut state = inner.state.write();
             // First the new one: a batch that comes meanwhile is for that.
-            state.begin(CollectionState::made(ids, about, set, rows, at));
+            state.begin(CollectionState::made(ids, about, kept, rows, at));
             state.end(&now, at);
         })?;
         let at = decided.commit.wait()?;
@@ -140,7 +183,7 @@ impl Collection {
         Ok(at)
     }
 
-    /// What an id has.
+    /// What an id has. Its payload is not looked at.
     ///
     /// # Errors
     /// If its vector is damaged, or what leads to it; [`Error::NoCollection`](crate::Error::NoCollection) if the

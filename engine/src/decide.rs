@@ -1,5 +1,5 @@
-//! Decides what becomes of a batch, under the sequencer's lock: what each id has now, a slot or a shared one, a new row,
-//! what comes to an end.
+//! Decides what becomes of a batch, under the sequencer's lock: what each id has now, a slot or a shared one, a place for its
+//! payload, a new row, what comes to an end.
 //!
 //! Promises
 //!  1. A batch that is refused leaves no trace.
@@ -11,23 +11,37 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use base::{CollectionId, Sequence};
-use segments::{Ended, Placed, Prepared, Writes};
+use segments::{Ended, HeapBatch, PayloadPlace, Placed, Prepared, Writes};
 
 use crate::format::{EndedRow, Outcome};
 use crate::inner::Inner;
 use crate::named::CollectionState;
 use crate::rows::Current;
-use crate::wish::{Aimed, If, Wish};
+use crate::wish::{Aimed, Bytes, If, Wish};
 use crate::{Error, Id, Result};
 
-/// What is left to be applied of a batch.
-pub(crate) type Kept = Vec<(Arc<CollectionState>, Writes)>;
+/// What is left to be applied of a batch in a collection.
+pub(crate) struct ToApply {
+    pub(crate) collection: Arc<CollectionState>,
+    pub(crate) vectors: Writes,
+    /// In the order in which the places were given out.
+    pub(crate) payloads: Vec<(PayloadPlace, Arc<[u8]>)>,
+}
+
+/// What a collection has no room for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Room {
+    /// One more slot.
+    Slot,
+    /// A payload's record of so many bytes.
+    Payload(u64),
+}
 
 /// Why a batch was not decided.
 #[derive(Debug)]
 pub(crate) enum Refused {
-    /// A collection needs another segment first.
-    Full(Arc<CollectionState>),
+    /// A collection needs another segment first, or another file of payloads.
+    Full(Arc<CollectionState>, Room),
     /// A collection was cleared or dropped meanwhile.
     Stale,
     /// It cannot be.
@@ -37,7 +51,12 @@ pub(crate) enum Refused {
 impl Refused {
     fn by(collection: &Arc<CollectionState>, error: Error) -> Self {
         match error {
-            Error::Vectors(segments::Error::NoRoom { .. }) => Refused::Full(Arc::clone(collection)),
+            Error::Vectors(segments::Error::NoRoom { .. }) => {
+                Refused::Full(Arc::clone(collection), Room::Slot)
+            }
+            Error::Vectors(segments::Error::HeapFull { wanted }) => {
+                Refused::Full(Arc::clone(collection), Room::Payload(wanted))
+            }
             error => Refused::Because(error),
         }
     }
@@ -61,7 +80,7 @@ impl Inner {
         &self,
         wishes: &[Aimed<'_>],
         at: Sequence,
-    ) -> std::result::Result<(Vec<Outcome>, Kept), Refused> {
+    ) -> std::result::Result<(Vec<Outcome>, Vec<ToApply>), Refused> {
         let states = || wishes.iter().filter_map(|aimed| aimed.state.as_ref());
         if states().any(|state| state.has_ended()) {
             return Err(Refused::Stale);
@@ -77,10 +96,14 @@ impl Inner {
         let visible = self.pins.visible();
         for (Aimed { wish, state }, outcome) in wishes.iter().zip(&outcomes) {
             match (wish, state) {
-                (Wish::Upsert(_, id, ..) | Wish::Remove(_, id, _), Some(state)) => {
+                (
+                    Wish::Upsert(_, id, ..) | Wish::Update(_, id, ..) | Wish::Remove(_, id, _),
+                    Some(state),
+                ) => {
                     state.rows.write().apply(at, id, outcome);
                 }
                 (Wish::Segment(_, file), Some(state)) => state.set.open_segment(*file),
+                (Wish::Payloads(_, it), Some(state)) => state.heap.open_file(it.file),
                 (Wish::Note(note), _) => notes.set(at, note.clone(), visible),
                 _ => {}
             }
@@ -95,22 +118,37 @@ fn decide_one<'a>(
     parts: &mut BTreeMap<CollectionId, Part<'a>>,
     at: Sequence,
 ) -> std::result::Result<Outcome, Refused> {
-    let Aimed { wish, state } = aimed;
-    let (Some(state), Wish::Upsert(_, id, ..) | Wish::Remove(_, id, _)) = (state, wish) else {
+    let Aimed { wish, state: Some(state) } = aimed else {
         return Ok(Outcome::Done(aimed.op().kind()));
     };
-    let part = parts.entry(state.id).or_insert_with(|| Part::new(state, at));
-    if let Wish::Upsert(_, _, prepared, condition) = wish {
-        return part.upsert(id, prepared, *condition).map_err(|error| Refused::by(state, error));
-    }
-    let condition = if let Wish::Remove(_, _, condition) = wish { *condition } else { If::Any };
-    Ok(part.remove(id, condition)?)
+    let decided = match wish {
+        Wish::Upsert(_, id, prepared, payload, condition) => {
+            part_of(parts, state, at).upsert(id, prepared, payload, *condition)
+        }
+        Wish::Update(_, id, payload, condition) => {
+            part_of(parts, state, at).update(id, payload, *condition)
+        }
+        Wish::Remove(_, id, condition) => part_of(parts, state, at).remove(id, *condition),
+        _ => return Ok(Outcome::Done(aimed.op().kind())),
+    };
+    decided.map_err(|error| Refused::by(state, error))
+}
+
+fn part_of<'p, 'a>(
+    parts: &'p mut BTreeMap<CollectionId, Part<'a>>,
+    state: &'a Arc<CollectionState>,
+    at: Sequence,
+) -> &'p mut Part<'a> {
+    parts.entry(state.id).or_insert_with(|| Part::new(state, at))
 }
 
 /// What a batch does to one collection.
 struct Part<'c> {
     collection: &'c Arc<CollectionState>,
     batch: segments::Batch<'c>,
+    /// None where no payload begins or ends.
+    heap: Option<HeapBatch<'c>>,
+    payloads: Vec<(PayloadPlace, Arc<[u8]>)>,
     /// The ids that are in it.
     ids: HashSet<&'c Id>,
     next_row: base::Row,
@@ -120,18 +158,57 @@ impl<'c> Part<'c> {
     fn new(collection: &'c Arc<CollectionState>, at: Sequence) -> Self {
         let next_row = collection.rows.read().next();
         let batch = collection.set.batch(at);
-        Part { collection, batch, ids: HashSet::new(), next_row }
+        let (heap, payloads, ids) = (None, Vec::new(), HashSet::new());
+        Part { collection, batch, heap, payloads, ids, next_row }
     }
 
-    fn upsert(&mut self, id: &'c Id, prepared: &Prepared, condition: If) -> Result<Outcome> {
+    fn heap(&mut self) -> &mut HeapBatch<'c> {
+        self.heap.get_or_insert_with(|| self.collection.heap.batch())
+    }
+
+    fn upsert(
+        &mut self,
+        id: &'c Id,
+        prepared: &Prepared,
+        payload: &Bytes,
+        condition: If,
+    ) -> Result<Outcome> {
         let current = self.current(id, condition)?;
-        let row = self.next_row;
-        let next = row.0.checked_add(1).ok_or(Error::Exhausted { row })?;
+        let row = self.new_row()?;
         // First the new one: if it is the same vector, its slot stays.
         let placed: Placed = self.batch.place(prepared)?;
+        let payload = self.lay(payload)?;
         let ended = self.end(current)?;
-        self.next_row = base::Row(next);
-        Ok(Outcome::Upserted { row, placed, ended })
+        Ok(Outcome::Upserted { row, placed, payload, ended })
+    }
+
+    fn update(&mut self, id: &'c Id, payload: &Bytes, condition: If) -> Result<Outcome> {
+        let Some(current) = self.current(id, condition)? else {
+            let collection = self.collection.about.name.clone();
+            return Err(Error::NoId { collection, id: id.clone() });
+        };
+        let row = self.new_row()?;
+        let payload = self.lay(payload)?;
+        // The new row refers to the slot in the place of the old one.
+        let slot_ended = Ended::No;
+        self.end_payload(current.payload);
+        let Current { row: old, slot, payload: old_payload, .. } = current;
+        let ended = EndedRow { row: old, slot, slot_ended, payload: old_payload };
+        Ok(Outcome::Updated { row, payload, ended })
+    }
+
+    fn new_row(&mut self) -> Result<base::Row> {
+        let row = self.next_row;
+        self.next_row = base::Row(row.0.checked_add(1).ok_or(Error::Exhausted { row })?);
+        Ok(row)
+    }
+
+    /// Finds a place for a payload.
+    fn lay(&mut self, payload: &Bytes) -> Result<Option<PayloadPlace>> {
+        let Some(bytes) = payload else { return Ok(None) };
+        let place = self.heap().reserve(bytes.len())?;
+        self.payloads.push((place, Arc::clone(bytes)));
+        Ok(Some(place))
     }
 
     fn remove(&mut self, id: &'c Id, condition: If) -> Result<Outcome> {
@@ -148,11 +225,12 @@ impl<'c> Part<'c> {
         let current = self.collection.rows.read().current(id)?;
         let found = current.map(|current| current.born);
         match (condition, found) {
-            (If::Any, _) | (If::Absent, None) => Ok(current),
+            (If::Any, _) | (If::Absent, None) | (If::Present, Some(_)) => Ok(current),
             (If::At(expected), found) if found == Some(expected) => Ok(current),
             (If::Absent, Some(version)) => {
                 Err(Error::IdExists { collection: collection(), id: id.clone(), version })
             }
+            (If::Present, None) => Err(Error::NoId { collection: collection(), id: id.clone() }),
             (If::At(expected), found) => {
                 let (collection, id) = (collection(), id.clone());
                 Err(Error::OtherVersion { collection, id, expected, found })
@@ -161,12 +239,23 @@ impl<'c> Part<'c> {
     }
 
     fn end(&mut self, current: Option<Current>) -> Result<Option<EndedRow>> {
-        let Some(Current { row, slot, .. }) = current else { return Ok(None) };
+        let Some(Current { row, slot, payload, .. }) = current else { return Ok(None) };
         let slot_ended: Ended = self.batch.release(slot)?;
-        Ok(Some(EndedRow { row, slot, slot_ended }))
+        self.end_payload(payload);
+        Ok(Some(EndedRow { row, slot, slot_ended, payload }))
     }
 
-    fn keep(self) -> (Arc<CollectionState>, Writes) {
-        (Arc::clone(self.collection), self.batch.keep())
+    fn end_payload(&mut self, payload: Option<PayloadPlace>) {
+        if let Some(place) = payload {
+            self.heap().release(place);
+        }
+    }
+
+    fn keep(self) -> ToApply {
+        if let Some(heap) = self.heap {
+            heap.keep();
+        }
+        let (collection, payloads) = (Arc::clone(self.collection), self.payloads);
+        ToApply { collection, vectors: self.batch.keep(), payloads }
     }
 }

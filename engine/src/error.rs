@@ -110,6 +110,20 @@ pub enum Error {
         /// The batch that gave it what it has.
         version: Sequence,
     },
+    /// An id was to get another payload that is not there.
+    NoId {
+        /// The collection's name.
+        collection: String,
+        /// The id.
+        id: Id,
+    },
+    /// A payload cannot be stored.
+    NotAPayload {
+        /// Whose it was to be, if that is known.
+        id: Option<Id>,
+        /// What is wrong with it, and where.
+        what: String,
+    },
     /// An id was written since the version that it was to have.
     OtherVersion {
         /// The collection's name.
@@ -183,7 +197,7 @@ pub enum Error {
     Unreadable {
         /// The id.
         id: Id,
-        /// What the vectors say.
+        /// What the vectors say, or the payloads.
         source: segments::Error,
     },
 }
@@ -261,9 +275,14 @@ impl fmt::Display for Error {
             }
             Error::TwiceInBatch { .. }
             | Error::IdExists { .. }
+            | Error::NoId { .. }
             | Error::OtherVersion { .. }
             | Error::Abandoned { .. }
             | Error::NotRetained { .. } => self.fmt_of_history(f),
+            Error::NotAPayload { id: Some(id), what } => {
+                write!(f, "the payload for id {} cannot be stored: {what}", id.plain())
+            }
+            Error::NotAPayload { id: None, what } => write!(f, "{what}"),
             Error::NothingAskedFor => write!(f, "a search finds at least one vector: k is 0"),
             Error::BadNote { name, value } => write!(
                 f,
@@ -289,7 +308,16 @@ impl fmt::Display for Error {
             Error::Exhausted { row } => write!(f, "row {row} was the last that there can be"),
             Error::Full { name } => write!(f, "collection {name:?} has no room left"),
             Error::Closed => write!(f, "the store was closed"),
-            Error::Unreadable { id, source } => write!(f, "the vector of {}: {source}", id.plain()),
+            Error::Unreadable { id, source } => {
+                let of_payload = matches!(
+                    source,
+                    segments::Error::NoPayload { .. }
+                        | segments::Error::BadPayload { .. }
+                        | segments::Error::BadPlace { .. }
+                );
+                let what = if of_payload { "payload" } else { "vector" };
+                write!(f, "the {what} of {}: {source}", id.plain())
+            }
         }
     }
 }
@@ -325,6 +353,11 @@ impl Error {
             Error::IdExists { collection, id, version } => write!(
                 f,
                 "id {} of collection {collection:?} exists already, since batch {version}",
+                id.plain()
+            ),
+            Error::NoId { collection, id } => write!(
+                f,
+                "there is no id {} in collection {collection:?}: a payload is given to what has a vector",
                 id.plain()
             ),
             Error::OtherVersion { collection, id, expected, found } => {

@@ -14,9 +14,10 @@ use std::sync::Arc;
 
 use base::codec::{Decoder, Encoder, Malformed};
 use base::{CollectionId, FileId, Row, Slot};
+use segments::PayloadPlace;
 
 use crate::notes::Note;
-use crate::{CollectionConfig, Id};
+use crate::{CollectionConfig, Id, PAYLOAD_BYTES_MAX};
 
 pub(crate) use config::{decode_config, encode_config};
 
@@ -27,8 +28,8 @@ const VERSION: u16 = 0;
 const NO_COLLECTION: CollectionId = CollectionId(0);
 
 /// Length of an outcome.
-const OUTCOME_BYTES: usize = 32;
-/// What texts and vectors begin at multiples of.
+const OUTCOME_BYTES: usize = 48;
+/// What texts, vectors and payloads begin at multiples of.
 const ALIGNMENT: usize = 4;
 
 const UPSERT: u8 = 1;
@@ -39,12 +40,19 @@ const SEGMENT: u8 = 5;
 const CUT: u8 = 6;
 const NOTE: u8 = 7;
 const CLEAR: u8 = 8;
+const UPDATE: u8 = 9;
+const PAYLOADS: u8 = 10;
+
+/// In the flags of an operation: a payload follows.
+const WITH_PAYLOAD: u16 = 1;
 
 /// Something that a batch does.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) enum Op {
-    /// Gives an id a vector, whatever it had before.
-    Upsert { collection: CollectionId, id: Id, vector: Arc<[f32]> },
+    /// Gives an id a vector and a payload, or none, whatever it had before.
+    Upsert { collection: CollectionId, id: Id, vector: Arc<[f32]>, payload: Option<Arc<[u8]>> },
+    /// Gives an id another payload, or takes it away. Its vector stays.
+    Update { collection: CollectionId, id: Id, payload: Option<Arc<[u8]>> },
     /// Takes an id away.
     Remove { collection: CollectionId, id: Id },
     /// Makes a collection.
@@ -55,6 +63,8 @@ pub(crate) enum Op {
     Clear { collection: CollectionId, next: CollectionId },
     /// Says that a collection has one more segment.
     Segment { collection: CollectionId, file: FileId },
+    /// Says that a collection has one more file of payloads, for these addresses.
+    Payloads { collection: CollectionId, file: FileId, base: u64, capacity: u64 },
     /// Marks the place up to which a checkpoint reaches.
     Cut,
     /// Sets a note, or takes it away.
@@ -65,7 +75,14 @@ pub(crate) enum Op {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Outcome {
     /// The id has a new row, and the one it had is ended.
-    Upserted { row: Row, placed: segments::Placed, ended: Option<EndedRow> },
+    Upserted {
+        row: Row,
+        placed: segments::Placed,
+        payload: Option<PayloadPlace>,
+        ended: Option<EndedRow>,
+    },
+    /// The id has a new row of the same vector in the place of the one that it had.
+    Updated { row: Row, payload: Option<PayloadPlace>, ended: EndedRow },
     /// The row that the id had is ended; it had none otherwise.
     Removed { ended: Option<EndedRow> },
     /// There was nothing to decide.
@@ -79,6 +96,7 @@ pub(crate) struct EndedRow {
     /// Its vector's slot, and whether nothing refers to that any more.
     pub(crate) slot: Slot,
     pub(crate) slot_ended: segments::Ended,
+    pub(crate) payload: Option<PayloadPlace>,
 }
 
 /// Why bytes are not the batch they were taken for.
@@ -121,24 +139,37 @@ impl Op {
     pub(crate) fn kind(&self) -> u8 {
         match self {
             Op::Upsert { .. } => UPSERT,
+            Op::Update { .. } => UPDATE,
             Op::Remove { .. } => REMOVE,
             Op::CreateCollection { .. } => CREATE_COLLECTION,
             Op::DropCollection { .. } => DROP_COLLECTION,
             Op::Clear { .. } => CLEAR,
             Op::Segment { .. } => SEGMENT,
+            Op::Payloads { .. } => PAYLOADS,
             Op::Cut => CUT,
             Op::Note(_) => NOTE,
         }
     }
 
+    /// The payload that it gives an id.
+    pub(crate) fn payload(&self) -> Option<&Arc<[u8]>> {
+        match self {
+            Op::Upsert { payload, .. } | Op::Update { payload, .. } => payload.as_ref(),
+            _ => None,
+        }
+    }
+
     fn encode(&self, bytes: &mut Vec<u8>) {
         let (collection, id, length) = match self {
-            Op::Upsert { collection, id, vector } => (collection, Some(id), vector.len() * 4),
-            Op::Remove { collection, id } => (collection, Some(id), 0),
+            Op::Upsert { collection, id, vector, .. } => (collection, Some(id), vector.len() * 4),
+            Op::Remove { collection, id } | Op::Update { collection, id, .. } => {
+                (collection, Some(id), 0)
+            }
             Op::CreateCollection { collection, name, .. } => (collection, None, name.len()),
             Op::DropCollection { collection }
             | Op::Clear { collection, .. }
-            | Op::Segment { collection, .. } => (collection, None, 0),
+            | Op::Segment { collection, .. }
+            | Op::Payloads { collection, .. } => (collection, None, 0),
             Op::Cut => (&NO_COLLECTION, None, 0),
             Op::Note(note) => (&NO_COLLECTION, None, note.value.len()),
         };
@@ -148,15 +179,14 @@ impl Op {
             Some(Id::Text(_)) => 2,
             Some(Id::Uuid(_)) => 3,
         };
-        let length = u32::try_from(length).unwrap_or(u32::MAX);
+        let flags = self.payload().map_or(0, |_| WITH_PAYLOAD);
         let mut into = Encoder::new(bytes);
-        into.u8(self.kind()).u8(id_kind).u16(0).u32(collection.0).u32(length);
+        into.u8(self.kind()).u8(id_kind).u16(flags).u32(collection.0).u32(short(length));
         match id {
             Some(Id::Number(number)) => drop(into.u64(*number)),
             Some(Id::Uuid(bytes)) => drop(into.bytes(bytes)),
             Some(Id::Text(text)) => {
-                into.u32(u32::try_from(text.len()).unwrap_or(u32::MAX));
-                into.bytes(text.as_bytes()).align(ALIGNMENT);
+                into.u32(short(text.len())).bytes(text.as_bytes()).align(ALIGNMENT);
             }
             None => {}
         }
@@ -172,27 +202,38 @@ impl Op {
             }
             Op::Clear { next, .. } => drop(into.u32(next.0)),
             Op::Segment { file, .. } => drop(into.u64(file.0)),
-            Op::Note(Note { name, value }) => {
-                into.u32(u32::try_from(name.len()).unwrap_or(u32::MAX));
-                into.bytes(name.as_bytes()).align(ALIGNMENT).bytes(value).align(ALIGNMENT);
+            Op::Payloads { file, base, capacity, .. } => {
+                into.u64(file.0).u64(*base).u64(*capacity);
             }
-            Op::Remove { .. } | Op::DropCollection { .. } | Op::Cut => {}
+            Op::Note(Note { name, value }) => {
+                into.u32(short(name.len())).bytes(name.as_bytes()).align(ALIGNMENT);
+                into.bytes(value).align(ALIGNMENT);
+            }
+            Op::Remove { .. } | Op::Update { .. } | Op::DropCollection { .. } | Op::Cut => {}
+        }
+        if let Some(payload) = self.payload() {
+            into.u32(short(payload.len())).bytes(payload).align(ALIGNMENT);
         }
     }
 
     fn decode(from: &mut Decoder<'_>) -> Result<Op, Invalid> {
         let kind = from.u8("kind")?;
         let id_kind = from.u8("id kind")?;
-        if from.u16("reserved")? != 0 {
-            return Err(Invalid::Value("reserved"));
+        let flags = from.u16("flags")?;
+        let may_have_payload = matches!(kind, UPSERT | UPDATE);
+        if !(flags == 0 || flags == WITH_PAYLOAD && may_have_payload) {
+            return Err(Invalid::Value("flags"));
         }
         let collection = CollectionId(from.u32("collection")?);
         let length = from.u32("length")? as usize;
         let id = decode_id(from, id_kind)?;
         let op = match (kind, id) {
             (UPSERT, Some(id)) => {
-                let bytes = from.bytes(length, "vector")?;
-                Op::Upsert { collection, id, vector: floats(bytes)? }
+                let vector = floats(from.bytes(length, "vector")?)?;
+                Op::Upsert { collection, id, vector, payload: decode_payload(from, flags)? }
+            }
+            (UPDATE, Some(id)) if length == 0 => {
+                Op::Update { collection, id, payload: decode_payload(from, flags)? }
             }
             (REMOVE, Some(id)) if length == 0 => Op::Remove { collection, id },
             (CREATE_COLLECTION, None) => {
@@ -206,12 +247,33 @@ impl Op {
             (SEGMENT, None) if length == 0 => {
                 Op::Segment { collection, file: FileId(from.u64("file")?) }
             }
+            (PAYLOADS, None) if length == 0 => {
+                let (file, base) = (FileId(from.u64("file")?), from.u64("base")?);
+                Op::Payloads { collection, file, base, capacity: from.u64("capacity")? }
+            }
             (CUT, None) if length == 0 && collection == NO_COLLECTION => Op::Cut,
             (NOTE, None) if collection == NO_COLLECTION => Op::Note(decode_note(from, length)?),
             _ => return Err(Invalid::Value("kind")),
         };
         Ok(op)
     }
+}
+
+/// A length that was checked to be less, or one that nothing has.
+fn short(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+/// Whether the bytes are a payload is found out where it is read.
+fn decode_payload(from: &mut Decoder<'_>, flags: u16) -> Result<Option<Arc<[u8]>>, Invalid> {
+    if flags != WITH_PAYLOAD {
+        return Ok(None);
+    }
+    let length = from.u32("payload length")? as usize;
+    if length == 0 || length > PAYLOAD_BYTES_MAX {
+        return Err(Invalid::Value("payload length"));
+    }
+    Ok(Some(padded(from, length, "payload")?.into()))
 }
 
 fn decode_note(from: &mut Decoder<'_>, length: usize) -> Result<Note, Invalid> {
@@ -303,10 +365,16 @@ pub(crate) fn table_bytes(ops: usize) -> usize {
 /// The table of a record: what was decided.
 pub(crate) fn encode_outcomes(outcomes: &[Outcome], bytes: &mut Vec<u8>) {
     for outcome in outcomes {
-        let (kind, row, placed, ended) = match outcome {
-            Outcome::Upserted { row, placed, ended } => (UPSERT, row.0, Some(*placed), *ended),
-            Outcome::Removed { ended } => (REMOVE, 0, None, *ended),
-            Outcome::Done(kind) => (*kind, 0, None, None),
+        let (kind, row, placed, payload, ended) = match outcome {
+            Outcome::Upserted { row, placed, payload, ended } => {
+                (UPSERT, row.0, Some(*placed), *payload, *ended)
+            }
+            Outcome::Updated { row, payload, ended } => {
+                let placed = segments::Placed::Shared(ended.slot);
+                (UPDATE, row.0, Some(placed), *payload, Some(*ended))
+            }
+            Outcome::Removed { ended } => (REMOVE, 0, None, None, *ended),
+            Outcome::Done(kind) => (*kind, 0, None, None, None),
         };
         let (placed, slot) = match placed {
             None => (0, Slot(0)),
@@ -315,9 +383,13 @@ pub(crate) fn encode_outcomes(outcomes: &[Outcome], bytes: &mut Vec<u8>) {
         };
         let slot_ended = u8::from(ended.is_some_and(|it| it.slot_ended == segments::Ended::Yes));
         let (ended_row, ended_slot) = ended.map_or((0, 0), |it| (it.row.0, it.slot.0));
+        let ended_payload = ended.and_then(|it| it.payload);
+        let (ended_length, ended_address) =
+            ended_payload.map_or((0, 0), |it| (it.length, it.address));
         let mut into = Encoder::new(bytes);
         into.u8(kind).u8(placed).u8(slot_ended).u8(0).u32(slot.0);
-        into.u64(row).u64(ended_row).u32(ended_slot).u32(0);
+        into.u64(row).u64(ended_row).u32(ended_slot).u32(ended_length);
+        into.u64(payload.map_or(0, |it| it.address)).u64(ended_address);
     }
 }
 
@@ -327,10 +399,10 @@ pub(crate) fn decode_outcomes(bytes: &[u8], ops: &[Op]) -> Result<Vec<Outcome>, 
         return Err(Invalid::Value("table length"));
     }
     let mut from = Decoder::new(bytes);
-    ops.iter().map(|op| decode_outcome(&mut from, op.kind())).collect()
+    ops.iter().map(|op| decode_outcome(&mut from, op)).collect()
 }
 
-fn decode_outcome(from: &mut Decoder<'_>, expected: u8) -> Result<Outcome, Invalid> {
+fn decode_outcome(from: &mut Decoder<'_>, op: &Op) -> Result<Outcome, Invalid> {
     let kind = from.u8("kind")?;
     let placed = from.u8("placed")?;
     let slot_ended = from.u8("slot ended")?;
@@ -339,35 +411,59 @@ fn decode_outcome(from: &mut Decoder<'_>, expected: u8) -> Result<Outcome, Inval
     let row = Row(from.u64("row")?);
     let ended_row = Row(from.u64("ended row")?);
     let ended_slot = Slot(from.u32("ended slot")?);
-    if kind != expected || reserved != 0 || from.u32("reserved")? != 0 {
+    let ended_length = from.u32("ended payload")?;
+    let (address, ended_address) = (from.u64("address")?, from.u64("ended address")?);
+    if kind != op.kind() || reserved != 0 {
         return Err(Invalid::Value("outcome"));
     }
+    let payload = match (op.payload(), address) {
+        (Some(bytes), address) => Some(PayloadPlace { address, length: short(bytes.len()) }),
+        (None, 0) => None,
+        (None, _) => return Err(Invalid::Value("address")),
+    };
     let slot_ended = match slot_ended {
         0 => segments::Ended::No,
         1 => segments::Ended::Yes,
         _ => return Err(Invalid::Value("slot ended")),
     };
-    let ended = match (ended_row, ended_slot, slot_ended) {
-        (Row(0), Slot(0), segments::Ended::No) => None,
-        (Row(0), _, _) => return Err(Invalid::Value("ended row")),
-        (row, slot, slot_ended) => Some(EndedRow { row, slot, slot_ended }),
+    let ended_payload = place_of(ended_address, ended_length);
+    let ended_payload = ended_payload.ok_or(Invalid::Value("ended address"))?;
+    let ended = match (ended_row, ended_slot, slot_ended, ended_payload) {
+        (Row(0), Slot(0), segments::Ended::No, None) => None,
+        (Row(0), ..) => return Err(Invalid::Value("ended row")),
+        (row, slot, slot_ended, payload) => Some(EndedRow { row, slot, slot_ended, payload }),
     };
     match (kind, placed, slot, row, ended) {
         (UPSERT, 1, slot, Row(1..), ended) => {
-            Ok(Outcome::Upserted { row, placed: segments::Placed::Own(slot), ended })
+            Ok(Outcome::Upserted { row, placed: segments::Placed::Own(slot), payload, ended })
         }
         (UPSERT, 2, slot, Row(1..), ended) => {
-            Ok(Outcome::Upserted { row, placed: segments::Placed::Shared(slot), ended })
+            Ok(Outcome::Upserted { row, placed: segments::Placed::Shared(slot), payload, ended })
+        }
+        (UPDATE, 2, slot, Row(1..), Some(ended))
+            if (slot, segments::Ended::No) == (ended.slot, ended.slot_ended) =>
+        {
+            Ok(Outcome::Updated { row, payload, ended })
         }
         (REMOVE, 0, Slot(0), Row(0), ended) => Ok(Outcome::Removed { ended }),
         (
-            CREATE_COLLECTION | DROP_COLLECTION | CLEAR | SEGMENT | CUT | NOTE,
+            CREATE_COLLECTION | DROP_COLLECTION | CLEAR | SEGMENT | PAYLOADS | CUT | NOTE,
             0,
             Slot(0),
             Row(0),
             None,
         ) => Ok(Outcome::Done(kind)),
         _ => Err(Invalid::Value("outcome")),
+    }
+}
+
+/// Where a payload is, by the two fields in which that is written: there is none if it has no length. `None` if they have
+/// values that nothing writes.
+pub(crate) fn place_of(address: u64, length: u32) -> Option<Option<PayloadPlace>> {
+    match (address, length) {
+        (0, 0) => Some(None),
+        (_, 0) => None,
+        (address, length) => Some(Some(PayloadPlace { address, length })),
     }
 }
 

@@ -13,7 +13,7 @@ mod write;
 pub(crate) use catalogue::{Catalogue, Entry, read_catalogue};
 pub(crate) use rows::ImageRows;
 pub(crate) use slots::ImageSlots;
-pub(crate) use write::{Collection, write};
+pub(crate) use write::{Collection, finish, write_collection};
 
 use base::CollectionId;
 use snapshot::{Image, Section};

@@ -20,9 +20,10 @@ use wal::{Apply, Body, Committer, Level, Purpose, Request};
 
 use crate::background::Wake;
 use crate::checkpoint::Checkpoints;
-use crate::decide::{Kept, Refused};
+use crate::decide::{Refused, Room, ToApply};
 use crate::distances::Distances;
 use crate::format::{Op, Outcome, encode_ops, encode_outcomes, table_bytes};
+use crate::image::Entry;
 use crate::named::{CollectionState, State};
 use crate::notes::{Note, Notes};
 use crate::rows::RowsView;
@@ -70,7 +71,7 @@ pub(crate) struct Inner {
 
 /// What is left to do with a batch once it has reached its level.
 pub(crate) struct Applied {
-    writes: Kept,
+    writes: Vec<ToApply>,
     /// Whoever waits to know where in the log the batch ends.
     place: Option<Arc<OnceLock<LogPlace>>>,
 }
@@ -88,8 +89,11 @@ impl Apply for Applier {
         if self.failure.get().is_some() {
             return;
         }
-        for (collection, writes) in batch.writes {
-            if let Err(error) = collection.set.apply(writes) {
+        for ToApply { collection, vectors, payloads } in batch.writes {
+            let payloads = payloads.iter().map(|(place, bytes)| (*place, &**bytes));
+            let applied =
+                collection.set.apply(vectors).and_then(|()| collection.heap.write(payloads));
+            if let Err(error) = applied {
                 // It is in the log, and found when the store is opened again; nothing behind it is shown.
                 self.failure.get_or_init(|| error.into());
                 return;
@@ -124,6 +128,26 @@ pub(crate) struct CutOff {
     pub(crate) next_row: base::Row,
     pub(crate) highest: Option<u64>,
     pub(crate) files: Vec<FileId>,
+    pub(crate) heap: segments::HeapCut,
+}
+
+impl CutOff {
+    /// What the catalogue of an image says of it, with what became of its payloads.
+    pub(crate) fn entry(&self, moved: Option<&segments::Moved>) -> Entry {
+        let (alive, references) = self.slots.totals();
+        let heap = moved.map_or(self.heap.list(), segments::Moved::list).clone();
+        Entry {
+            id: self.collection.id,
+            name: self.collection.about.name.clone(),
+            config: self.collection.about.config.clone(),
+            next_row: self.next_row,
+            highest: self.highest,
+            alive,
+            references,
+            files: self.files.clone(),
+            heap,
+        }
+    }
 }
 
 impl Inner {
@@ -140,8 +164,8 @@ impl Inner {
     pub(crate) fn commit(&self, wishes: &[Wish], level: Level) -> Result<Decided> {
         loop {
             match self.queue(wishes, level, None, |_| ()) {
-                Err(Refused::Full(collection)) => {
-                    if let Err(Refused::Because(error)) = self.grow(&collection, level) {
+                Err(Refused::Full(collection, room)) => {
+                    if let Err(Refused::Because(error)) = self.grow(&collection, room, level) {
                         return Err(error);
                     }
                 }
@@ -206,34 +230,47 @@ impl Inner {
     ) -> Result<Decided> {
         self.queue(&[wish], level, place, then).map_err(|refused| match refused {
             Refused::Because(error) => error,
-            Refused::Full(state) => Error::Full { name: state.about.name.clone() },
+            Refused::Full(state, _) => Error::Full { name: state.about.name.clone() },
             Refused::Stale => Error::Closed,
         })
     }
 
     /// Makes room in a collection, unless somebody did meanwhile: of slots that nobody needs any more, or by one more
-    /// segment.
+    /// segment; or by one more file of payloads.
     fn grow(
         &self,
         collection: &Arc<CollectionState>,
+        room: Room,
         level: Level,
     ) -> std::result::Result<(), Refused> {
-        let before = collection.set.files().len();
+        let files = || match room {
+            Room::Slot => collection.set.files().len(),
+            Room::Payload(_) => collection.heap.list().files().len(),
+        };
+        let before = files();
         let _alone = collection.growth.lock();
-        if collection.set.files().len() > before {
+        if files() > before {
             return Ok(());
         }
         if collection.has_ended() {
             return Err(Refused::Stale);
         }
         self.check()?;
-        if self.reuse(collection, level)? {
+        if matches!(room, Room::Slot) && self.reuse(collection, level)? {
             return Ok(());
         }
         let file = FileId(self.next_file.fetch_add(1, Ordering::Relaxed));
-        let file = collection.set.make_segment(file).map_err(Error::from)?;
-        // Its slots are given out once the log says that it is there.
-        let wish = Wish::Segment(Arc::clone(collection), file);
+        let wish = match room {
+            Room::Slot => {
+                let file = collection.set.make_segment(file).map_err(Error::from)?;
+                Wish::Segment(Arc::clone(collection), file)
+            }
+            Room::Payload(bytes) => {
+                let made = collection.heap.make_file(file, bytes).map_err(Error::from)?;
+                Wish::Payloads(Arc::clone(collection), made)
+            }
+        };
+        // Nothing is given out of it before the log says that it is there.
         let _written_in_order = self.queue(&[wish], level, None, |_| ())?;
         Ok(())
     }

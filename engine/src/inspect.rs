@@ -2,7 +2,6 @@
 //!
 //! Never: changes anything; needs more of a store than the file that is looked at, or its log.
 
-use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -117,8 +116,11 @@ fn line(names: &mut Names, op: &Op, outcome: &Outcome) -> String {
         )
     };
     let mut text = match op {
-        Op::Upsert { collection, id, vector } => {
+        Op::Upsert { collection, id, vector, .. } => {
             format!("{}: upsert {}, {} numbers", name(collection), id.plain(), vector.len())
+        }
+        Op::Update { collection, id, .. } => {
+            format!("{}: update the payload of {}", name(collection), id.plain())
         }
         Op::Remove { collection, id } => format!("{}: remove {}", name(collection), id.plain()),
         Op::CreateCollection { collection, name, config } => {
@@ -135,24 +137,45 @@ fn line(names: &mut Names, op: &Op, outcome: &Outcome) -> String {
         Op::Segment { collection, file } => {
             format!("{}: one more segment, file {}", name(collection), file.0)
         }
+        Op::Payloads { collection, file, base, capacity } => format!(
+            "{}: one more file of payloads, file {}, addresses {base} to {}",
+            name(collection),
+            file.0,
+            base.saturating_add(*capacity)
+        ),
         Op::Cut => "a checkpoint begins behind this".to_owned(),
         Op::Note(note) if note.value.is_empty() => format!("forget note {:?}", note.name),
         Op::Note(note) => format!("note {:?}, {} bytes", note.name, note.value.len()),
     };
-    // Writing to a string cannot fail.
-    if let Outcome::Upserted { row, placed, .. } = outcome {
-        let kind = if matches!(placed, segments::Placed::Own(_)) { "own" } else { "shared" };
-        let _infallible = write!(text, ": row {row}, {kind} slot {}", placed.slot());
+    if let Some(payload) = op.payload() {
+        text.push_str(&format!(", {} bytes of payload", payload.len()));
     }
     match outcome {
-        Outcome::Upserted { ended: Some(ended), .. } | Outcome::Removed { ended: Some(ended) } => {
-            let EndedRow { row, slot, slot_ended } = ended;
+        Outcome::Upserted { row, placed, payload, .. } => {
+            let kind = if matches!(placed, segments::Placed::Own(_)) { "own" } else { "shared" };
+            text.push_str(&format!(": row {row}, {kind} slot {}", placed.slot()));
+            text.push_str(&at_address(*payload));
+        }
+        Outcome::Updated { row, payload, .. } => {
+            text.push_str(&format!(": row {row}{}", at_address(*payload)));
+        }
+        Outcome::Removed { .. } | Outcome::Done(_) => {}
+    }
+    match outcome {
+        Outcome::Upserted { ended: Some(ended), .. }
+        | Outcome::Updated { ended, .. }
+        | Outcome::Removed { ended: Some(ended) } => {
+            let EndedRow { row, slot, slot_ended, .. } = ended;
             let is_last = *slot_ended == segments::Ended::Yes;
             let last = if is_last { ", its last" } else { "" };
-            let _infallible = write!(text, "; ends row {row} of slot {slot}{last}");
+            text.push_str(&format!("; ends row {row} of slot {slot}{last}"));
         }
         Outcome::Removed { ended: None } => text.push_str(": it was not there"),
         Outcome::Upserted { .. } | Outcome::Done(_) => {}
     }
     text
+}
+
+fn at_address(payload: Option<segments::PayloadPlace>) -> String {
+    payload.map_or_else(String::new, |place| format!(", payload at {}", place.address))
 }

@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 use base::{CollectionId, FileId, Row, Sequence};
 use indexes::Measure;
 use parking_lot::{Mutex, RwLock};
-use segments::VectorSet;
+use segments::{HeapOwner, PayloadHeap, VectorSet};
 
 use crate::inner::Inner;
 use crate::recover::owner;
@@ -28,6 +28,13 @@ pub(crate) struct About {
     pub(crate) measure: Measure,
 }
 
+/// Where a collection keeps what it holds.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    pub(crate) set: VectorSet,
+    pub(crate) heap: PayloadHeap,
+}
+
 /// What stands under a collection's name from the batch that made or cleared it to the one that clears or drops it.
 #[derive(Debug)]
 pub(crate) struct CollectionState {
@@ -36,8 +43,9 @@ pub(crate) struct CollectionState {
     pub(crate) line: CollectionId,
     pub(crate) about: Arc<About>,
     pub(crate) set: VectorSet,
+    pub(crate) heap: PayloadHeap,
     pub(crate) rows: RwLock<Rows>,
-    /// Held by who makes a segment.
+    /// Held by who makes a segment, or a file of payloads.
     pub(crate) growth: Mutex<()>,
     born: Option<Sequence>,
     ended: OnceLock<Sequence>,
@@ -45,21 +53,21 @@ pub(crate) struct CollectionState {
 
 impl CollectionState {
     /// What an image has, and what the log made behind it: everybody sees it.
-    pub(crate) fn found(id: CollectionId, about: Arc<About>, set: VectorSet, rows: Rows) -> Self {
-        let (rows, growth) = (RwLock::new(rows), Mutex::new(()));
+    pub(crate) fn found(id: CollectionId, about: Arc<About>, kept: Kept, rows: Rows) -> Self {
+        let (Kept { set, heap }, rows, growth) = (kept, RwLock::new(rows), Mutex::new(()));
         let (born, ended) = (None, OnceLock::new());
-        CollectionState { id, line: id, about, set, rows, growth, born, ended }
+        CollectionState { id, line: id, about, set, heap, rows, growth, born, ended }
     }
 
     /// What a batch makes: for handles of this line.
     pub(crate) fn made(
         (id, line): (CollectionId, CollectionId),
         about: Arc<About>,
-        set: VectorSet,
+        kept: Kept,
         rows: Rows,
         born: Sequence,
     ) -> Self {
-        CollectionState { line, born: Some(born), ..Self::found(id, about, set, rows) }
+        CollectionState { line, born: Some(born), ..Self::found(id, about, kept, rows) }
     }
 
     /// Whether no batch is for it any more.
@@ -71,6 +79,11 @@ impl CollectionState {
     fn is_at(&self, at: Option<Sequence>) -> bool {
         let is_born = self.born.is_none_or(|born| Some(born) <= at);
         is_born && self.ended.get().is_none_or(|ended| Some(*ended) > at)
+    }
+
+    /// The files that have to stay in the directory.
+    pub(crate) fn files_kept(&self) -> Vec<FileId> {
+        self.set.files_made().into_iter().chain(self.heap.files_kept()).collect()
     }
 
     fn ended_by(&self, at: Option<Sequence>) -> bool {
@@ -125,7 +138,7 @@ pub(crate) struct State {
     names: BTreeMap<String, Arc<Named>>,
     /// Those that were dropped, and somebody may still see.
     dropped: Vec<Arc<Named>>,
-    /// Files of vectors of what ended with a batch: a checkpoint from before may need them.
+    /// Files of what ended with a batch: a checkpoint from before may need them.
     retired: Vec<(Sequence, Vec<FileId>)>,
     /// The number of the next collection. None is used twice.
     pub(crate) next: CollectionId,
@@ -140,16 +153,14 @@ impl Inner {
         next
     }
 
-    /// Vectors for one more collection: none yet.
-    pub(crate) fn empty_set(
-        &self,
-        id: CollectionId,
-        config: &CollectionConfig,
-    ) -> Result<VectorSet> {
+    /// What one more collection keeps: nothing yet.
+    pub(crate) fn empty(&self, id: CollectionId, config: &CollectionConfig) -> Result<Kept> {
         let owner = owner(self.store, id, config)?;
         let (disk, pins) = (Arc::clone(&self.disk), Arc::clone(&self.pins));
-        let set = VectorSet::create(disk, owner, config.dedup_rule(), pins);
-        Ok(set.holding(Arc::clone(&self.lock) as _))
+        let set = VectorSet::create(Arc::clone(&disk), owner, config.dedup_rule(), pins);
+        let heap = PayloadHeap::create(disk, HeapOwner { store: self.store, collection: id });
+        let lock = || Arc::clone(&self.lock) as _;
+        Ok(Kept { set: set.holding(lock()), heap: heap.holding(lock()) })
     }
 
     /// The collection of a name.
@@ -213,8 +224,9 @@ impl State {
     /// Ends what stands under a name with this batch. Whoever drops a collection also [forgets its
     /// name](State::forget_name).
     pub(crate) fn end(&mut self, state: &CollectionState, at: Sequence) {
+        // First this: a checkpoint that comes to fill another file meanwhile sees it, and does without.
         state.ended.get_or_init(|| at);
-        self.retired.push((at, state.set.files()));
+        self.retired.push((at, state.files_kept()));
     }
 
     /// Lets a name be given anew.
@@ -239,7 +251,7 @@ impl State {
         self.states.values().cloned().collect()
     }
 
-    /// Files of vectors that checkpoints which are kept may need: none of them is of this batch or behind.
+    /// Files that checkpoints which are kept may need: none of them is of this batch or behind.
     pub(crate) fn needed(&mut self, unkept: Option<Sequence>) -> Vec<FileId> {
         self.retired.retain(|(ended, _)| Some(*ended) > unkept);
         self.retired.iter().flat_map(|(_, files)| files).copied().collect()

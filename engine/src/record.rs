@@ -3,18 +3,22 @@
 use std::fmt;
 use std::ops::Deref;
 
-use base::{Sequence, Slot};
-use segments::PinnedVector;
+use std::sync::Arc;
+
+use base::Sequence;
+use segments::{HeapView, PayloadPlace, PinnedPayload, PinnedVector};
 
 use crate::rows::{Current, Ordered, Seen};
 use crate::view::CollectionView;
-use crate::{Error, Id, Result};
+use crate::{Error, Id, Payload, Result};
 
 /// What an id has: it stays as it is for as long as this is kept.
 pub struct Record {
     id: Id,
     version: Sequence,
     vector: PinnedVector,
+    payload: Option<PayloadPlace>,
+    payloads: HeapView,
 }
 
 impl Record {
@@ -33,6 +37,39 @@ impl Record {
     pub fn vector(&self) -> &[f32] {
         self.vector.deref()
     }
+
+    /// Its payload, read where it lies; `None` if it was given none. It is read, and checked, only when it is asked for.
+    ///
+    /// ```
+    /// # use arrwdb::{CollectionConfig, Durability, Metric, Store, Value, payload};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = Store::open(dir.path().join("data"))?;
+    /// # let docs = store.create_collection("docs", CollectionConfig::new(2, Metric::L2))?;
+    /// docs.upsert_with("one", &[1.0, 2.0], payload! { "lang" => "en" })?;
+    /// let payload = docs.get("one")?.unwrap().payload()?.unwrap();
+    /// assert_eq!(payload.get("lang"), Some(Value::Text("en")));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If it is damaged.
+    pub fn payload(&self) -> Result<Option<Payload>> {
+        let unreadable = |source| Error::Unreadable { id: self.id.clone(), source };
+        let Some(place) = self.payload else { return Ok(None) };
+        let bytes = self.payloads.get(place).map_err(unreadable)?;
+        let bad =
+            |_| unreadable(segments::Error::BadPlace { place, what: "it leads to no payload" });
+        Payload::from_bytes(Arc::new(Lent(bytes))).map(Some).map_err(bad)
+    }
+}
+
+/// The bytes of a payload, where they lie.
+struct Lent(PinnedPayload);
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 impl fmt::Debug for Record {
@@ -47,20 +84,22 @@ impl fmt::Debug for Record {
 
 impl CollectionView {
     pub(crate) fn get(&self, id: Id) -> Result<Option<Record>> {
-        let Some(Current { slot, born, .. }) = self.rows.get(&id)? else { return Ok(None) };
-        self.read(id, born, slot).map(Some)
+        let current = self.rows.get(&id)?;
+        current.map(|current| self.read(id, current)).transpose()
     }
 
     /// What a row has that this view sees, under this id.
     pub(crate) fn record(&self, id: Id, seen: &Seen) -> Result<Record> {
-        // A row that is seen was born.
-        let born = self.rows.born_at(seen)?.unwrap_or(Sequence::FIRST);
-        self.read(id, born, seen.slot)
+        let missing = || Error::BadImage { section: "rows".to_owned(), what: "a row is gone" };
+        let current = self.rows.has(seen)?.ok_or_else(missing)?;
+        self.read(id, current)
     }
 
-    fn read(&self, id: Id, version: Sequence, slot: Slot) -> Result<Record> {
+    fn read(&self, id: Id, current: Current) -> Result<Record> {
+        let Current { slot, payload, born: version, .. } = current;
+        let payloads = self.payloads.clone();
         match self.vectors.pinned(slot) {
-            Ok(vector) => Ok(Record { id, version, vector }),
+            Ok(vector) => Ok(Record { id, version, vector, payload, payloads }),
             Err(source) => Err(Error::Unreadable { id, source }),
         }
     }

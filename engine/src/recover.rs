@@ -13,14 +13,17 @@ use std::sync::atomic::AtomicU64;
 
 use base::{CollectionId, FileId, Sequence, StoreId};
 use disk::{Disk, LockGuard};
-use segments::{Element, Geometry, Owner, Pins, Placed, Recovery, SlotBase, SlotList};
+use segments::{
+    Element, Geometry, HeapList, HeapOwner, HeapRecovery, Owner, Pins, Placed, Recovery, SlotBase,
+    SlotList,
+};
 use snapshot::{Branch, Image, Manifests, Point};
 use wal::{Log, Replay};
 
 use crate::distances::Distances;
 use crate::format::{Op, Outcome, decode_ops, decode_outcomes};
 use crate::image::{Catalogue, Entry, ImageRows, ImageSlots, read_catalogue};
-use crate::named::{About, CollectionState, State, no_rows, rows_behind};
+use crate::named::{About, CollectionState, Kept, State, no_rows, rows_behind};
 use crate::notes::Notes;
 use crate::rows::{RowBase, Rows};
 use crate::{CollectionConfig, Error, Id, Result};
@@ -41,7 +44,9 @@ pub(crate) struct Recovered {
 struct Rebuilt {
     about: Arc<About>,
     set: Recovery,
+    heap: HeapRecovery,
     rows: Rows,
+    /// Of vectors and of payloads.
     files: Vec<FileId>,
 }
 
@@ -110,9 +115,11 @@ pub(crate) fn recover(
     drop(recovering);
     let pins = Pins::new(log.last());
     let All { collections, retired, next, .. } = all;
-    let found = collections.into_iter().map(|(id, Rebuilt { about, set, rows, .. })| {
-        let set = set.finish(Arc::clone(&pins)).holding(Arc::clone(lock) as _);
-        CollectionState::found(id, about, set, rows)
+    let found = collections.into_iter().map(|(id, Rebuilt { about, set, heap, rows, .. })| {
+        let lock = || Arc::clone(lock) as _;
+        let set = set.finish(Arc::clone(&pins)).holding(lock());
+        let kept = Kept { set, heap: heap.finish().holding(lock()) };
+        CollectionState::found(id, about, kept, rows)
     });
     let state = State::new(found, retired, next);
     Ok(Recovered { log, pins, state, notes, timelines, logged, cut })
@@ -138,49 +145,58 @@ pub(crate) fn owner(
 
 impl Rebuilt {
     fn of_image(with: &With<'_>, image: &Image, entry: Entry) -> Result<Self> {
-        let Entry { id, name, config, next_row, highest, alive, references, files } = entry;
+        let Entry { id, name, config, next_row, highest, alive, references, files, heap } = entry;
         let slots: Arc<dyn SlotBase> = Arc::new(ImageSlots::open(image, id, (alive, references))?);
         let rows: Arc<dyn RowBase> = Arc::new(ImageRows::open(image, id)?);
         let rows = Rows::new(rows, next_row, highest);
         let about = with.about(name, config)?;
-        Self::begin(with, (id, about), (files, slots), rows)
+        Self::begin(with, (id, about), (files, slots, heap), rows)
     }
 
     fn new(with: &With<'_>, id: CollectionId, about: Arc<About>, rows: Rows) -> Result<Self> {
         let slots: Arc<dyn SlotBase> = Arc::new(SlotList::default());
-        Self::begin(with, (id, about), (Vec::new(), slots), rows)
+        Self::begin(with, (id, about), (Vec::new(), slots, HeapList::default()), rows)
     }
 
     fn begin(
         with: &With<'_>,
         (id, about): (CollectionId, Arc<About>),
-        (files, slots): (Vec<FileId>, Arc<dyn SlotBase>),
+        (files, slots, list): (Vec<FileId>, Arc<dyn SlotBase>, HeapList),
         rows: Rows,
     ) -> Result<Self> {
         let With { disk, store, .. } = with;
         let config = &about.config;
         let owner = owner(*store, id, config)?;
         let set = Recovery::begin(Arc::clone(disk), owner, &files, config.dedup_rule(), slots)?;
-        Ok(Rebuilt { about, set, rows, files })
+        let heap_owner = HeapOwner { store: *store, collection: id };
+        let heap = HeapRecovery::begin(Arc::clone(disk), heap_owner, &list);
+        let files = files.into_iter().chain(list.files().iter().map(|it| it.file)).collect();
+        Ok(Rebuilt { about, set, heap, rows, files })
     }
 
     /// Repeats what was decided about an id.
-    fn apply(
-        &mut self,
-        at: Sequence,
-        (id, vector): (&Id, Option<&[f32]>),
-        outcome: &Outcome,
-    ) -> Result<()> {
-        if let (Outcome::Upserted { placed, .. }, Some(vector)) = (outcome, vector) {
+    fn apply(&mut self, at: Sequence, (id, op): (&Id, &Op), outcome: &Outcome) -> Result<()> {
+        let (payload, ended) = match *outcome {
+            Outcome::Upserted { payload, ended, .. } => (payload, ended),
+            Outcome::Updated { payload, ended, .. } => (payload, Some(ended)),
+            Outcome::Removed { ended } => (None, ended),
+            Outcome::Done(_) => (None, None),
+        };
+        if let (Outcome::Upserted { placed, .. }, Op::Upsert { vector, .. }) = (outcome, op) {
             match *placed {
                 Placed::Own(slot) => self.set.born(slot, vector, at)?,
                 Placed::Shared(slot) => self.set.referred(slot)?,
             }
         }
-        if let Outcome::Upserted { ended: Some(ended), .. }
-        | Outcome::Removed { ended: Some(ended) } = outcome
-        {
-            self.set.released(ended.slot, ended.slot_ended, at)?;
+        if let (Some(place), Some(bytes)) = (payload, op.payload()) {
+            self.heap.wrote(place, bytes)?;
+        }
+        if let Some(ended) = ended {
+            // A row that is updated leaves its slot to the next one.
+            if !matches!(outcome, Outcome::Updated { .. }) {
+                self.set.released(ended.slot, ended.slot_ended, at)?;
+            }
+            ended.payload.into_iter().for_each(|place| self.heap.released(place));
         }
         self.rows.apply(at, id, outcome);
         Ok(())
@@ -212,11 +228,15 @@ impl All<'_> {
                 rebuilt.files.push(*file);
                 Ok(rebuilt.set.grew(*file)?)
             }
-            Op::Upsert { collection, id, vector } => {
-                self.at(*collection, at)?.apply(at, (id, Some(vector)), outcome)
+            Op::Payloads { collection, file, base, capacity } => {
+                let rebuilt = self.at(*collection, at)?;
+                rebuilt.files.push(*file);
+                Ok(rebuilt.heap.grew(*file, *base, *capacity)?)
             }
-            Op::Remove { collection, id } => {
-                self.at(*collection, at)?.apply(at, (id, None), outcome)
+            Op::Upsert { collection, id, .. }
+            | Op::Update { collection, id, .. }
+            | Op::Remove { collection, id } => {
+                self.at(*collection, at)?.apply(at, (id, op), outcome)
             }
             Op::Cut | Op::Note(_) => Ok(()),
         }
@@ -254,10 +274,10 @@ fn unknown(at: Sequence) -> Error {
     Error::BadBatch { sequence: at, what: crate::Invalid::Value("collection") }
 }
 
-/// The number of the next file of vectors: above all that there are.
+/// The number of the next file of vectors or payloads: above all that there are.
 pub(crate) fn next_file(disk: &dyn Disk, state: &State) -> Result<AtomicU64> {
     let listed = segments::list(disk)?.into_iter().map(|name| name.file());
-    let known = state.going_on().flat_map(|collection| collection.set.files());
+    let known = state.going_on().flat_map(|collection| collection.files_kept());
     let highest = listed.chain(known).max().unwrap_or(FileId(0));
     Ok(AtomicU64::new(highest.0.saturating_add(1)))
 }

@@ -1,7 +1,7 @@
 //! Knows which row each id had at which batch: an image's rows, and what happened since.
 //!
-//! A row is one version of an id: its vector's slot, from the batch that bore it up to the one that ended it. Every
-//! write of an id takes a new row. What was decided is noted at once, with the number of its batch; a view at an
+//! A row is one version of an id: its vector's slot and the place of its payload, from the batch that bore it up to the one
+//! that ended it. Every write of an id takes a new row. What was decided is noted at once, with the number of its batch; a view at an
 //! earlier number does not see it.
 //!
 //! Promises
@@ -20,8 +20,9 @@ use std::sync::Arc;
 
 use ::base::{Row, Sequence, Slot};
 use parking_lot::RwLock;
+use segments::PayloadPlace;
 
-pub(crate) use base::{BaseRow, RowBase, RowList};
+pub(crate) use base::{RowBase, RowList};
 use delta::Delta;
 pub(crate) use ordered::Ordered;
 
@@ -33,6 +34,7 @@ use crate::{Id, Result};
 pub(crate) struct Current {
     pub(crate) row: Row,
     pub(crate) slot: Slot,
+    pub(crate) payload: Option<PayloadPlace>,
     /// The batch that gave it that.
     pub(crate) born: Sequence,
 }
@@ -110,20 +112,25 @@ impl Rows {
     pub(crate) fn apply(&mut self, at: Sequence, id: &Id, outcome: &Outcome) {
         let Some(delta) = self.layers.last() else { return };
         let mut delta = delta.write();
-        match outcome {
-            Outcome::Upserted { row, placed, ended } => {
+        match *outcome {
+            Outcome::Upserted { row, placed, payload, ended } => {
                 self.alive += u64::from(ended.is_none());
-                delta.born(*row, id, placed.slot(), at);
-                delta.ended(ended.as_ref().map(|ended| ended.row), at);
+                delta.born(id, Current { row, slot: placed.slot(), payload, born: at });
+                delta.ended(ended.map(|ended| ended.row), at);
                 self.next = self.next.max(Row(row.0.saturating_add(1)));
                 if let Id::Number(number) = id {
                     self.highest = self.highest.max(Some(*number));
                 }
             }
+            Outcome::Updated { row, payload, ended } => {
+                delta.born(id, Current { row, slot: ended.slot, payload, born: at });
+                delta.ended(Some(ended.row), at);
+                self.next = self.next.max(Row(row.0.saturating_add(1)));
+            }
             Outcome::Removed { ended: Some(EndedRow { row, .. }) } => {
                 self.alive = self.alive.saturating_sub(1);
                 delta.removed(id, at);
-                delta.ended(Some(*row), at);
+                delta.ended(Some(row), at);
             }
             Outcome::Removed { ended: None } | Outcome::Done(_) => {}
         }
@@ -185,7 +192,7 @@ impl RowsView {
             born.extend(delta.born_by(self.at).map(|(row, slot)| Seen { row, slot, place }));
         }
         for at in 0..self.base.rows() {
-            let BaseRow { row, slot, .. } = self.base.row_at(at)?;
+            let Current { row, slot, .. } = self.base.row_at(at)?;
             if !died.contains(&row) {
                 see(Seen { row, slot, place: Place::Base(at) })?;
             }
@@ -203,12 +210,12 @@ impl RowsView {
         }
     }
 
-    /// When a row was born that this view sees.
-    pub(crate) fn born_at(&self, seen: &Seen) -> Result<Option<Sequence>> {
+    /// What a row has that this view sees.
+    pub(crate) fn has(&self, seen: &Seen) -> Result<Option<Current>> {
         match seen.place {
-            Place::Base(at) => Ok(Some(self.base.row_at(at)?.born)),
+            Place::Base(at) => self.base.row_at(at).map(Some),
             Place::Layer(number) => {
-                Ok(self.layers.get(number).and_then(|delta| delta.read().born_at(seen.row)))
+                Ok(self.layers.get(number).and_then(|delta| delta.read().has(seen.row)))
             }
         }
     }
@@ -224,13 +231,7 @@ fn find(
     if let Some((_, found)) = newest(layers, id, counts) {
         return Ok(found);
     }
-    match base.find(id)? {
-        None => Ok(None),
-        Some(at) => {
-            let BaseRow { row, slot, born } = base.row_at(at)?;
-            Ok(Some(Current { row, slot, born }))
-        }
-    }
+    base.find(id)?.map(|at| base.row_at(at)).transpose()
 }
 
 /// What became of an id since the image by the newest of its changes that counts, and the layer that has that.

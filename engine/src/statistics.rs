@@ -19,7 +19,9 @@ pub struct Statistics {
     pub image_bytes: u64,
     /// Bytes of all vector files.
     pub vector_file_bytes: u64,
-    /// Bytes written to the disk since the store was opened: log, vectors, images and manifests.
+    /// Bytes of all files of payloads.
+    pub payload_file_bytes: u64,
+    /// Bytes written to the disk since the store was opened: log, vectors, payloads, images and manifests.
     pub bytes_written: u64,
     /// Syncs of files and directories since the store was opened.
     pub syncs: u64,
@@ -39,6 +41,10 @@ pub struct CollectionStatistics {
     pub total_references: u64,
     /// Bytes of the files they lie in.
     pub vector_file_bytes: u64,
+    /// Bytes that payloads take which an id has.
+    pub payload_bytes: u64,
+    /// Bytes of the files they lie in.
+    pub payload_file_bytes: u64,
 }
 
 pub(crate) fn of(store: &Store) -> Statistics {
@@ -51,6 +57,7 @@ pub(crate) fn of(store: &Store) -> Statistics {
         log_bytes: log.map_or(0, |log| log.file_bytes),
         image_bytes: inner.image_bytes.load(Ordering::Relaxed),
         vector_file_bytes: collections.iter().map(|(_, it)| it.vector_file_bytes).sum(),
+        payload_file_bytes: collections.iter().map(|(_, it)| it.payload_file_bytes).sum(),
         bytes_written: inner.meter.bytes_written(),
         syncs: inner.meter.syncs(),
         collections,
@@ -64,11 +71,14 @@ impl Collection {
         let counts = state.set.counts();
         let geometry = state.set.owner().geometry;
         let segments = 0..u32::try_from(state.set.files().len()).unwrap_or(u32::MAX);
+        let heap = state.heap.list();
         CollectionStatistics {
             vectors: state.rows.read().alive(),
             unique_vectors: counts.alive,
             total_references: counts.references,
             vector_file_bytes: segments.map(|segment| geometry.file_bytes(segment)).sum(),
+            payload_bytes: heap.files().iter().map(|file| file.live).sum(),
+            payload_file_bytes: heap.files().iter().map(|file| file.capacity).sum(),
         }
     }
 }

@@ -162,7 +162,7 @@ fn create(
     let beginning = Beginning::of_a_new_store(timeline);
     let log = Log::create(Arc::clone(disk), &options.log_options(store), &beginning)?;
     let into = ImageWriter::create(Arc::clone(disk), store, manifests.next_file()?)?;
-    let image = image::write(into, &Catalogue::of_nothing(), &[])?;
+    let image = image::finish(into, &Catalogue::of_nothing())?;
     let timelines = vec![Branch { timeline, first: Sequence::FIRST, parent: None }];
     let place = log.place();
     let point = Point { name: None, sequence: None, timeline, image, log: place, log_end: None };
@@ -254,11 +254,11 @@ impl Store {
         }
         let id = inner.next_collection();
         let wish = Wish::CreateCollection(id, name.to_owned(), about.config.clone());
-        let mut set = Some(inner.empty_set(id, &about.config)?);
+        let mut kept = Some(inner.empty(id, &about.config)?);
         let mut named = None;
         let decided = inner.queue_alone(wish, Level::Sync, None, |at| {
-            named = set.take().map(|set| {
-                let made = CollectionState::made((id, id), Arc::clone(&about), set, no_rows(), at);
+            named = kept.take().map(|kept| {
+                let made = CollectionState::made((id, id), Arc::clone(&about), kept, no_rows(), at);
                 inner.state.write().begin(made)
             });
         })?;

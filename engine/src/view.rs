@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use base::{CollectionId, Sequence};
 use disk::LockGuard;
-use segments::Pin;
+use segments::{HeapView, Pin};
 
 use crate::inner::Inner;
 use crate::named::{CollectionState, Named};
@@ -122,6 +122,7 @@ pub(crate) struct CollectionView {
     pub(crate) collection: Arc<CollectionState>,
     pub(crate) rows: RowsView,
     pub(crate) vectors: segments::View,
+    pub(crate) payloads: HeapView,
 }
 
 impl CollectionView {
@@ -143,6 +144,7 @@ impl CollectionView {
         CollectionView {
             rows: state.rows.read().view(pin.view()),
             vectors: state.set.view(pin),
+            payloads: state.heap.view(),
             collection: Arc::clone(state),
         }
     }

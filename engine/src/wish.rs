@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use base::{CollectionId, FileId, Sequence};
-use segments::Prepared;
+use segments::{HeapFile, Prepared};
 
 use crate::format::Op;
 use crate::named::{CollectionState, Named};
@@ -13,21 +13,29 @@ use crate::{CollectionConfig, Id, Result};
 /// What a batch wants.
 #[derive(Clone, Debug)]
 pub(crate) enum Wish {
-    Upsert(Arc<Named>, Id, Prepared, If),
+    Upsert(Arc<Named>, Id, Prepared, Bytes, If),
+    /// Another payload for what is there.
+    Update(Arc<Named>, Id, Bytes, If),
     Remove(Arc<Named>, Id, If),
     CreateCollection(CollectionId, String, CollectionConfig),
     Clear(Arc<CollectionState>, CollectionId),
     Drop(Arc<CollectionState>),
     Segment(Arc<CollectionState>, FileId),
+    Payloads(Arc<CollectionState>, HeapFile),
     Cut,
     Note(Note),
 }
 
+/// A payload as it is stored, or none.
+pub(crate) type Bytes = Option<Arc<[u8]>>;
+
 /// What an id has to have for a batch to happen.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum If {
-    /// Anything, or nothing.
+    /// Whatever there is.
     Any,
+    /// Anything.
+    Present,
     /// Nothing.
     Absent,
     /// What the batch of this number gave it.
@@ -46,10 +54,13 @@ impl Wish {
     /// Finds out what it is for.
     pub(crate) fn aim(&self) -> Result<Aimed<'_>> {
         let state = match self {
-            Wish::Upsert(named, ..) | Wish::Remove(named, ..) => Some(named.now()?),
-            Wish::Clear(state, _) | Wish::Drop(state) | Wish::Segment(state, _) => {
-                Some(Arc::clone(state))
+            Wish::Upsert(named, ..) | Wish::Update(named, ..) | Wish::Remove(named, ..) => {
+                Some(named.now()?)
             }
+            Wish::Clear(state, _)
+            | Wish::Drop(state)
+            | Wish::Segment(state, _)
+            | Wish::Payloads(state, _) => Some(Arc::clone(state)),
             Wish::CreateCollection(..) | Wish::Cut | Wish::Note(_) => None,
         };
         Ok(Aimed { wish: self, state })
@@ -70,9 +81,12 @@ impl Aimed<'_> {
     pub(crate) fn op(&self) -> Op {
         let collection = self.state.as_ref().map_or(CollectionId(0), |state| state.id);
         match self.wish {
-            Wish::Upsert(_, id, prepared, _) => {
+            Wish::Upsert(_, id, prepared, payload, _) => {
                 let vector = Arc::clone(prepared.vector());
-                Op::Upsert { collection, id: id.clone(), vector }
+                Op::Upsert { collection, id: id.clone(), vector, payload: payload.clone() }
+            }
+            Wish::Update(_, id, payload, _) => {
+                Op::Update { collection, id: id.clone(), payload: payload.clone() }
             }
             Wish::Remove(_, id, _) => Op::Remove { collection, id: id.clone() },
             Wish::CreateCollection(collection, name, config) => Op::CreateCollection {
@@ -83,6 +97,9 @@ impl Aimed<'_> {
             Wish::Clear(_, next) => Op::Clear { collection, next: *next },
             Wish::Drop(_) => Op::DropCollection { collection },
             Wish::Segment(_, file) => Op::Segment { collection, file: *file },
+            Wish::Payloads(_, HeapFile { file, base, capacity, .. }) => {
+                Op::Payloads { collection, file: *file, base: *base, capacity: *capacity }
+            }
             Wish::Cut => Op::Cut,
             Wish::Note(note) => Op::Note(note.clone()),
         }

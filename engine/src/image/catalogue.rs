@@ -2,6 +2,7 @@
 
 use base::codec::{Decoder, Encoder};
 use base::{CollectionId, FileId, Row};
+use segments::HeapList;
 use snapshot::Image;
 
 use super::CATALOGUE;
@@ -24,6 +25,8 @@ pub(crate) struct Entry {
     pub(crate) alive: u64,
     pub(crate) references: u64,
     pub(crate) files: Vec<FileId>,
+    /// The files of its payloads.
+    pub(crate) heap: HeapList,
 }
 
 /// All collections of an image, in the order of their ids, and all notes, in the order of their names.
@@ -46,8 +49,9 @@ impl Catalogue {
         let mut bytes = Vec::new();
         let count = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
         Encoder::new(&mut bytes).u16(0).u16(0).u32(self.next.0).u32(count);
-        for Entry { id, name, config, next_row, highest, alive, references, files } in &self.entries
-        {
+        for entry in &self.entries {
+            let Entry { id, name, config, next_row, highest, alive, references, files, heap } =
+                entry;
             let mut into = Encoder::new(&mut bytes);
             into.u32(id.0).u32(u32::try_from(name.len()).unwrap_or(u32::MAX));
             into.bytes(name.as_bytes()).align(4);
@@ -58,6 +62,9 @@ impl Catalogue {
             for file in files {
                 into.u64(file.0);
             }
+            let mut list = Vec::new();
+            heap.encode(&mut list);
+            into.u32(u32::try_from(list.len()).unwrap_or(u32::MAX)).bytes(&list);
         }
         let count = u32::try_from(self.notes.len()).unwrap_or(u32::MAX);
         let mut into = Encoder::new(&mut bytes);
@@ -133,7 +140,10 @@ fn decode_entry(from: &mut Decoder<'_>) -> std::result::Result<Entry, &'static s
     if next_row.0 == 0 || files.iter().any(|file| file.0 == 0) {
         return Err("a row or a file has the number 0");
     }
-    Ok(Entry { id, name, config, next_row, highest, alive, references, files })
+    let length = from.u32("heap length").map_err(short)? as usize;
+    let heap = HeapList::decode(from.bytes(length, "heap").map_err(short)?);
+    let heap = heap.map_err(|_| "files of payloads cannot be as it says")?;
+    Ok(Entry { id, name, config, next_row, highest, alive, references, files, heap })
 }
 
 fn decode_note(from: &mut Decoder<'_>) -> std::result::Result<Note, &'static str> {
@@ -175,10 +185,22 @@ pub(crate) fn read_catalogue(image: &Image) -> Result<Catalogue> {
 
 #[cfg(test)]
 mod tests {
+    use base::StoreId;
+    use segments::{HeapOwner, PayloadHeap};
+
     use super::*;
     use crate::Metric;
 
     fn example() -> Catalogue {
+        let heap = |id| match id {
+            1 => {
+                let owner = HeapOwner { store: StoreId([7; 16]), collection: CollectionId(1) };
+                let heap = PayloadHeap::in_memory(owner);
+                heap.grow(FileId(2), 0).unwrap();
+                heap.list()
+            }
+            _ => HeapList::default(),
+        };
         let entry = |id, name: &str, config, files: &[u64]| Entry {
             id: CollectionId(id),
             name: name.to_owned(),
@@ -188,6 +210,7 @@ mod tests {
             alive: 5,
             references: 9,
             files: files.iter().copied().map(FileId).collect(),
+            heap: heap(id),
         };
         let note = |name: &str, value: &[u8]| Note { name: name.into(), value: value.into() };
         Catalogue {

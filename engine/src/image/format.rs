@@ -6,10 +6,11 @@ use base::codec::{Decoder, Encoder, Malformed};
 use base::{Row, Sequence, Slot};
 use segments::{Known, Life, VectorHash};
 
-use crate::rows::BaseRow;
+use crate::format::place_of;
+use crate::rows::Current;
 
 /// Length of a row, and of a slot.
-pub(super) const ROW_BYTES: usize = 32;
+pub(super) const ROW_BYTES: usize = 48;
 pub(super) const SLOT_BYTES: usize = 32;
 /// Length of a key.
 pub(super) const KEY_BYTES: usize = 16;
@@ -27,7 +28,7 @@ pub(super) enum IdPlace {
 /// What stands for the length of a text where the id is a UUID.
 const UUID: u32 = u32::MAX;
 
-pub(super) fn encode_row(row: &BaseRow, id: IdPlace) -> Vec<u8> {
+pub(super) fn encode_row(row: &Current, id: IdPlace) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(ROW_BYTES);
     let mut into = Encoder::new(&mut bytes);
     into.u64(row.row.0).u64(row.born.get()).u32(row.slot.0);
@@ -36,25 +37,30 @@ pub(super) fn encode_row(row: &BaseRow, id: IdPlace) -> Vec<u8> {
         IdPlace::Text { offset, length } => drop(into.u32(length).u64(offset)),
         IdPlace::Uuid { offset } => drop(into.u32(UUID).u64(offset)),
     }
+    let (address, length) = row.payload.map_or((0, 0), |it| (it.address, it.length));
+    into.u64(address).u32(length).u32(0);
     bytes
 }
 
 /// A row; `None` if it has values that nothing writes.
-pub(super) fn decode_row(bytes: &[u8; ROW_BYTES]) -> Option<(BaseRow, IdPlace)> {
+pub(super) fn decode_row(bytes: &[u8; ROW_BYTES]) -> Option<(Current, IdPlace)> {
     let read = || -> Result<_, Malformed> {
         let mut from = Decoder::new(bytes);
         let (row, born) = (from.u64("row")?, from.u64("born")?);
         let (slot, length, id) = (from.u32("slot")?, from.u32("id kind")?, from.u64("id")?);
-        Ok((row, born, slot, length, id))
+        let payload = (from.u64("payload")?, from.u32("payload length")?);
+        Ok((row, born, slot, length, id, payload, from.u32("reserved")?))
     };
-    let (row, born, slot, length, id) = read().ok()?;
+    let (row, born, slot, length, id, (address, bytes), reserved) = read().ok()?;
     let born = Sequence::new(born)?;
     let id = match length {
         0 => IdPlace::Number(id),
         UUID => IdPlace::Uuid { offset: id },
         length => IdPlace::Text { offset: id, length },
     };
-    (row > 0).then_some((BaseRow { row: Row(row), slot: Slot(slot), born }, id))
+    let payload = place_of(address, bytes)?;
+    let has = Current { row: Row(row), slot: Slot(slot), payload, born };
+    (row > 0 && reserved == 0).then_some((has, id))
 }
 
 pub(super) fn encode_slot(known: Option<&Known>) -> Vec<u8> {

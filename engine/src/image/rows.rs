@@ -7,7 +7,7 @@ use snapshot::{Image, Section};
 
 use super::format::{IdPlace, NUMBER_BYTES, ROW_BYTES, decode_row};
 use super::{Table, name};
-use crate::rows::{BaseRow, RowBase};
+use crate::rows::{Current, RowBase};
 use crate::{ID_BYTES_MAX, Id, Result};
 
 /// Bytes of an id that is a UUID.
@@ -32,7 +32,7 @@ impl ImageRows {
         Ok(ImageRows { rows, order, text: image.section(&name(collection, "text"))? })
     }
 
-    fn get(&self, at: u64) -> Result<(BaseRow, IdPlace)> {
+    fn get(&self, at: u64) -> Result<(Current, IdPlace)> {
         let bytes = self.rows.get::<ROW_BYTES>(at)?;
         decode_row(&bytes).ok_or_else(|| self.rows.bad("a row has an impossible value"))
     }
@@ -61,7 +61,7 @@ impl RowBase for ImageRows {
         self.rows.len()
     }
 
-    fn row_at(&self, at: u64) -> Result<BaseRow> {
+    fn row_at(&self, at: u64) -> Result<Current> {
         self.get(at).map(|(row, _)| row)
     }
 

@@ -3,12 +3,12 @@
 //! Never: holds up who reads or decides meanwhile; keeps more in memory than ids and places.
 
 use base::{CollectionId, Sequence, Slot};
-use segments::Cut;
+use segments::{Cut, PayloadPlace};
 use snapshot::{ImageRef, ImageWriter};
 
 use super::format::{IdPlace, encode_key, encode_row, encode_slot};
 use super::{CATALOGUE, Catalogue, name};
-use crate::rows::{BaseRow, RowsView};
+use crate::rows::{Current, RowsView};
 use crate::{Error, Id, Result};
 
 /// A collection as it was when it was cut.
@@ -18,31 +18,37 @@ pub(crate) struct Collection<'c> {
     pub(crate) slots: &'c Cut,
 }
 
-/// Writes an image of these collections.
-pub(crate) fn write(
-    mut into: ImageWriter,
-    catalogue: &Catalogue,
-    collections: &[Collection<'_>],
-) -> Result<ImageRef> {
+/// Writes one more collection. `place` says where a payload is from then on.
+pub(crate) fn write_collection(
+    into: &mut ImageWriter,
+    collection: &Collection<'_>,
+    place: impl FnMut(PayloadPlace) -> Result<PayloadPlace>,
+) -> Result<()> {
+    write_rows(into, collection, place)?;
+    write_slots(into, collection)
+}
+
+/// Ends an image: what it says of its collections is known only now.
+pub(crate) fn finish(mut into: ImageWriter, catalogue: &Catalogue) -> Result<ImageRef> {
     into.section(CATALOGUE)?;
     into.write(&catalogue.encode())?;
-    for collection in collections {
-        write_rows(&mut into, collection)?;
-        write_slots(&mut into, collection)?;
-    }
     Ok(into.finish()?)
 }
 
-fn write_rows(into: &mut ImageWriter, collection: &Collection<'_>) -> Result<()> {
+fn write_rows(
+    into: &mut ImageWriter,
+    collection: &Collection<'_>,
+    mut place: impl FnMut(PayloadPlace) -> Result<PayloadPlace>,
+) -> Result<()> {
     let Collection { id: collection, rows, .. } = collection;
     let section = |what| name(*collection, what);
     let (mut ids, mut offset) = (Vec::new(), 0);
     into.section(&section("rows"))?;
     rows.for_each(|seen| {
-        let (Some(id), Some(born)) = (rows.id_of(&seen)?, rows.born_at(&seen)?) else {
+        let (Some(id), Some(has)) = (rows.id_of(&seen)?, rows.has(&seen)?) else {
             return Err(Error::BadImage { section: section("rows"), what: "a row has no id" });
         };
-        let place = match &id {
+        let id_place = match &id {
             Id::Number(number) => IdPlace::Number(*number),
             Id::Uuid(_) => IdPlace::Uuid { offset },
             Id::Text(text) => {
@@ -51,9 +57,9 @@ fn write_rows(into: &mut ImageWriter, collection: &Collection<'_>) -> Result<()>
             }
         };
         offset += text_of(&id).len() as u64;
-        let row = BaseRow { row: seen.row, slot: seen.slot, born };
+        let payload = has.payload.map(&mut place).transpose()?;
         ids.push(id);
-        Ok(into.write(&encode_row(&row, place))?)
+        Ok(into.write(&encode_row(&Current { payload, ..has }, id_place))?)
     })?;
     into.section(&section("order"))?;
     let mut order: Vec<(&Id, u32)> = ids.iter().zip(0..).collect();

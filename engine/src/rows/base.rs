@@ -4,15 +4,8 @@ use std::fmt;
 
 use base::{Row, Sequence, Slot};
 
+use super::Current;
 use crate::{Id, Result};
-
-/// A row, but for its id.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct BaseRow {
-    pub(crate) row: Row,
-    pub(crate) slot: Slot,
-    pub(crate) born: Sequence,
-}
 
 /// The rows of a collection at one moment, in the order of their numbers. It never changes, and is read only where
 /// it is needed.
@@ -21,7 +14,7 @@ pub(crate) trait RowBase: Send + Sync + fmt::Debug {
     fn rows(&self) -> u64;
 
     /// The row at a place.
-    fn row_at(&self, at: u64) -> Result<BaseRow>;
+    fn row_at(&self, at: u64) -> Result<Current>;
 
     /// Its id.
     fn id_at(&self, at: u64) -> Result<Id>;
@@ -43,7 +36,7 @@ pub(crate) trait RowBase: Send + Sync + fmt::Debug {
 /// Such a description in memory.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(crate) struct RowList {
-    rows: Vec<(BaseRow, Id)>,
+    rows: Vec<(Current, Id)>,
     /// Places, in the order of their ids.
     order: Vec<usize>,
 }
@@ -51,7 +44,7 @@ pub(crate) struct RowList {
 impl RowList {
     /// Of these rows, in the order of their numbers.
     #[cfg(test)]
-    pub(crate) fn new(rows: Vec<(BaseRow, Id)>) -> Self {
+    pub(crate) fn new(rows: Vec<(Current, Id)>) -> Self {
         let mut order: Vec<usize> = (0..rows.len()).collect();
         order.sort_by(|one, other| {
             rows.get(*one).map(|it| &it.1).cmp(&rows.get(*other).map(|it| &it.1))
@@ -59,20 +52,21 @@ impl RowList {
         RowList { rows, order }
     }
 
-    fn get(&self, at: u64) -> Option<&(BaseRow, Id)> {
+    fn get(&self, at: u64) -> Option<&(Current, Id)> {
         usize::try_from(at).ok().and_then(|at| self.rows.get(at))
     }
 }
 
 /// What a list answers behind its end, where nobody asks.
-const NO_ROW: BaseRow = BaseRow { row: Row(0), slot: Slot(u32::MAX), born: Sequence::FIRST };
+const NO_ROW: Current =
+    Current { row: Row(0), slot: Slot(u32::MAX), payload: None, born: Sequence::FIRST };
 
 impl RowBase for RowList {
     fn rows(&self) -> u64 {
         self.rows.len() as u64
     }
 
-    fn row_at(&self, at: u64) -> Result<BaseRow> {
+    fn row_at(&self, at: u64) -> Result<Current> {
         Ok(self.get(at).map_or(NO_ROW, |(row, _)| *row))
     }
 

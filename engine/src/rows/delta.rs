@@ -22,8 +22,7 @@ pub(super) struct Delta {
 #[derive(Debug)]
 struct NewRow {
     id: Id,
-    slot: Slot,
-    born: Sequence,
+    has: Current,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -39,13 +38,12 @@ impl Delta {
     }
 
     /// A row was born: the next one. (A damaged log may leave numbers out; nothing has those.)
-    pub(super) fn born(&mut self, row: Row, id: &Id, slot: Slot, born: Sequence) {
+    pub(super) fn born(&mut self, id: &Id, has: Current) {
         if self.rows.is_empty() {
-            self.first = row.0;
+            self.first = has.row.0;
         }
-        self.rows.push(NewRow { id: id.clone(), slot, born });
-        let change = Change { at: born, has: Some(Current { row, slot, born }) };
-        self.ids.entry(id.clone()).or_default().push(change);
+        self.rows.push(NewRow { id: id.clone(), has });
+        self.ids.entry(id.clone()).or_default().push(Change { at: has.born, has: Some(has) });
     }
 
     /// A row is no more.
@@ -84,8 +82,8 @@ impl Delta {
     pub(super) fn born_by(&self, at: Option<Sequence>) -> impl Iterator<Item = (Row, Slot)> + '_ {
         let numbered = (self.first..).zip(&self.rows);
         numbered
-            .take_while(move |(_, new)| Some(new.born) <= at)
-            .map(|(row, new)| (Row(row), new.slot))
+            .take_while(move |(_, new)| Some(new.has.born) <= at)
+            .map(|(row, new)| (Row(row), new.has.slot))
     }
 
     /// The id of a row that was born here.
@@ -93,9 +91,9 @@ impl Delta {
         self.new_row(row).map(|new| new.id.clone())
     }
 
-    /// When a row was born that was born here.
-    pub(super) fn born_at(&self, row: Row) -> Option<Sequence> {
-        self.new_row(row).map(|new| new.born)
+    /// What a row has that was born here.
+    pub(super) fn has(&self, row: Row) -> Option<Current> {
+        self.new_row(row).map(|new| new.has)
     }
 
     fn new_row(&self, row: Row) -> Option<&NewRow> {

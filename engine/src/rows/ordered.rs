@@ -5,7 +5,7 @@
 //!
 //! Never: reads more of an image than what it passes by.
 
-use super::{BaseRow, Current, Place, RowsView, Seen, newest};
+use super::{Current, Place, RowsView, Seen, newest};
 use crate::{Id, Result};
 
 /// Where somebody is who goes through a view's ids in order.
@@ -71,7 +71,7 @@ impl Ordered {
             return Ok(changed.map(of_layer));
         }
         let Some(at) = at else { return Ok(None) };
-        let BaseRow { row, slot, .. } = rows.base.row_at(at)?;
+        let Current { row, slot, .. } = rows.base.row_at(at)?;
         Ok(Some(Seen { row, slot, place: Place::Base(at) }))
     }
 }

@@ -13,10 +13,10 @@ mod flat;
 mod forge;
 #[path = "../../../fuzz/src/indexes/hnsw.rs"]
 mod hnsw;
-#[path = "../../../fuzz/src/indexes/real.rs"]
-mod real;
 #[path = "../../../fuzz/src/engine/payload.rs"]
 mod payload;
+#[path = "../../../fuzz/src/indexes/real.rs"]
+mod real;
 #[path = "../../../fuzz/corpus.rs"]
 mod replay;
 
