@@ -1,4 +1,4 @@
-//! Reads a store again and checks everything there is: manifests, images, the log, vectors, and that they agree.
+//! Reads a store again and checks everything there is: manifests, images, the log, vectors, payloads, and that they agree.
 //!
 //! What is checked does not change while it is: images never do, and no vector that one of them has is written over
 //! while the manifests name it. So a store that is open is checked while others read and write.
@@ -13,6 +13,7 @@
 
 mod images;
 mod log;
+mod payloads;
 mod problem;
 mod vectors;
 
@@ -25,6 +26,7 @@ use snapshot::Manifests;
 use crate::store::{check_never_used, check_there};
 use crate::{Error, Result, Store, StoreOptions, TornEnd};
 
+use payloads::Checked;
 pub use problem::Problem;
 
 /// What a check of a store found.
@@ -151,6 +153,7 @@ impl StoreOptions {
         let options = self.log_options(manifests.store());
         let torn_end = log::check(&disk, &manifests, &options, None, &mut report)?;
         vectors::check(&disk, manifests.store(), &images, &|_, _| false, &mut report)?;
+        payloads::check(&disk, manifests.store(), &images, Checked::default(), &mut report)?;
         Ok(report.finish(torn_end))
     }
 }
@@ -182,6 +185,7 @@ impl Store {
         log::check(&inner.disk, manifests, &inner.log_options, Some(until), &mut report)?;
         let live: Vec<_> = inner.state.read().all().cloned().collect();
         vectors::check_live(inner, &live, &mut report)?;
+        let checked = payloads::check_live(inner, &live, &mut report)?;
         // Whatever is alive now was so before, or is younger than the check.
         let is_checked = |collection, slot| {
             let live = live.iter().filter_map(|named| named.now().ok());
@@ -189,6 +193,7 @@ impl Store {
             live.is_some_and(|state| matches!(state.set.known(slot), Ok(Some(it)) if it.is_alive()))
         };
         vectors::check(&inner.disk, inner.store, &images, &is_checked, &mut report)?;
+        payloads::check(&inner.disk, inner.store, &images, checked, &mut report)?;
         Ok(report.finish(None))
     }
 }

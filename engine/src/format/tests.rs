@@ -8,8 +8,11 @@ use crate::Metric;
 fn examples() -> (Vec<Op>, Vec<Outcome>) {
     let (one, two) = (CollectionId(1), CollectionId(2));
     let config = CollectionConfig::new(2, Metric::Cosine);
-    let ended = EndedRow { row: Row(7), slot: Slot(3), slot_ended: segments::Ended::Yes };
-    let kept = EndedRow { slot_ended: segments::Ended::No, ..ended };
+    let payload = Some(PayloadPlace { address: 48, length: 3 });
+    let ended = EndedRow { row: Row(7), slot: Slot(3), slot_ended: segments::Ended::Yes, payload };
+    let kept = EndedRow { slot_ended: segments::Ended::No, payload: None, ..ended };
+    let bytes: Option<Arc<[u8]>> = Some(Arc::from(*b"12345"));
+    let place = Some(PayloadPlace { address: 0, length: 5 });
     let pairs = [
         (
             Op::CreateCollection { collection: one, name: "docs".into(), config },
@@ -25,20 +28,44 @@ fn examples() -> (Vec<Op>, Vec<Outcome>) {
         ),
         (Op::Segment { collection: one, file: FileId(5) }, Outcome::Done(SEGMENT)),
         (
-            Op::Upsert { collection: one, id: Id::from(9), vector: Arc::new([1.0, -0.0]) },
-            Outcome::Upserted { row: Row(8), placed: segments::Placed::Own(Slot(0)), ended: None },
+            Op::Payloads { collection: one, file: FileId(6), base: 64, capacity: 32 },
+            Outcome::Done(PAYLOADS),
+        ),
+        (
+            Op::Upsert {
+                collection: one,
+                id: Id::from(9),
+                vector: Arc::new([1.0, -0.0]),
+                payload: None,
+            },
+            Outcome::Upserted {
+                row: Row(8),
+                placed: segments::Placed::Own(Slot(0)),
+                payload: None,
+                ended: None,
+            },
         ),
         (
             Op::Upsert {
                 collection: two,
                 id: Id::from("chunk-1"),
                 vector: Arc::new([1.0, 2.0, 3.0]),
+                payload: bytes.clone(),
             },
             Outcome::Upserted {
                 row: Row(9),
                 placed: segments::Placed::Shared(Slot(4)),
+                payload: place,
                 ended: Some(ended),
             },
+        ),
+        (
+            Op::Update { collection: one, id: Id::from(9), payload: bytes },
+            Outcome::Updated { row: Row(10), payload: place, ended: kept },
+        ),
+        (
+            Op::Update { collection: one, id: Id::from(9), payload: None },
+            Outcome::Updated { row: Row(11), payload: None, ended: kept },
         ),
         (Op::Remove { collection: two, id: Id::from("nobody") }, Outcome::Removed { ended: None }),
         (Op::Remove { collection: two, id: Id::from(3) }, Outcome::Removed { ended: Some(kept) }),
@@ -102,7 +129,7 @@ fn a_newer_format_is_refused_as_such() {
 fn outcomes_belong_to_their_operations() {
     let (ops, outcomes) = examples();
     let (_, table) = encoded(&ops, &outcomes);
-    for (one, other) in [(0, 2), (3, 5), (6, 7)] {
+    for (one, other) in [(0, 2), (4, 6), (5, 8), (10, 11)] {
         let mut swapped = ops.clone();
         swapped.swap(one, other);
         assert_eq!(decode_outcomes(&table, &swapped), Err(Invalid::Value("outcome")));
@@ -159,18 +186,33 @@ fn the_example_of_the_format_document_holds() {
     let document = include_str!("../../../FORMAT.md");
     let (_, section) = document.split_once("Worked example of a batch").unwrap();
     let lines = section.lines().filter(|line| line.starts_with("    ") && line.contains('|'));
-    let hex = lines.take(8).flat_map(|line| {
+    let hex = lines.take(11).flat_map(|line| {
         let (bytes, _) = line.split_once('|').unwrap();
         bytes.split_whitespace().skip(1).map(|byte| u8::from_str_radix(byte, 16).unwrap())
     });
     let bytes: Vec<u8> = hex.collect();
     let ops = [
-        Op::Upsert { collection: CollectionId(1), id: Id::from(9), vector: Arc::new([1.0, -2.0]) },
+        Op::Upsert {
+            collection: CollectionId(1),
+            id: Id::from(9),
+            vector: Arc::new([1.0, -2.0]),
+            payload: Some(Arc::from(*b"12345")),
+        },
         Op::Remove { collection: CollectionId(1), id: Id::from("abc") },
     ];
-    let ended = EndedRow { row: Row(7), slot: Slot(3), slot_ended: segments::Ended::Yes };
+    let ended = EndedRow {
+        row: Row(7),
+        slot: Slot(3),
+        slot_ended: segments::Ended::Yes,
+        payload: Some(PayloadPlace { address: 32, length: 3 }),
+    };
     let outcomes = [
-        Outcome::Upserted { row: Row(8), placed: segments::Placed::Own(Slot(4)), ended: None },
+        Outcome::Upserted {
+            row: Row(8),
+            placed: segments::Placed::Own(Slot(4)),
+            payload: Some(PayloadPlace { address: 64, length: 5 }),
+            ended: None,
+        },
         Outcome::Removed { ended: Some(ended) },
     ];
     let (body, table) = encoded(&ops, &outcomes);
@@ -187,11 +229,20 @@ proptest! {
     fn any_operations_come_back(
         ids in prop::collection::vec(any_id(), 0..10),
         vector in prop::collection::vec(-1e9_f32..1e9, 1..9),
+        payload in prop::option::of(prop::collection::vec(any::<u8>(), 1..9)),
     ) {
         let collection = CollectionId(3);
-        let upsert = |id: &Id| Op::Upsert { collection, id: id.clone(), vector: vector.clone().into() };
+        let payload: Option<Arc<[u8]>> = payload.map(Arc::from);
+        let upsert = |id: &Id| Op::Upsert {
+            collection,
+            id: id.clone(),
+            vector: vector.clone().into(),
+            payload: payload.clone(),
+        };
+        let update =
+            |id: &Id| Op::Update { collection, id: id.clone(), payload: payload.clone() };
         let remove = |id: &Id| Op::Remove { collection, id: id.clone() };
-        let ops: Vec<Op> = ids.iter().flat_map(|id| [upsert(id), remove(id)]).collect();
+        let ops: Vec<Op> = ids.iter().flat_map(|id| [upsert(id), update(id), remove(id)]).collect();
         prop_assert_eq!(decode_ops(&encode_ops(&ops)).unwrap(), ops);
     }
 

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use base::{FileId, Row, Sequence, Slot, StoreId};
 use disk::{Disk, SimDisk};
-use segments::{Ended, Known, Life, Placed, SlotBase, SlotList, SlotTable, VectorHash};
+use segments::{
+    Ended, HeapList, Known, Life, PayloadPlace, Placed, SlotBase, SlotList, SlotTable, VectorHash,
+};
 use snapshot::{ImageWriter, Manifests};
 
 use super::*;
@@ -43,11 +45,14 @@ fn rows() -> Rows {
             _ => Id::from(format!("id {number}")),
         };
         let placed = Placed::Own(Slot(number as u32 / 2));
-        let outcome = Outcome::Upserted { row: rows.next(), placed, ended: None };
+        let place = PayloadPlace { address: number * 16, length: 1 };
+        let payload = Some(place).filter(|_| number.is_multiple_of(4));
+        let outcome = Outcome::Upserted { row: rows.next(), placed, payload, ended: None };
         rows.apply(sequence(number + 1), &id, &outcome);
         if number.is_multiple_of(5) {
             let current = rows.current(&id).unwrap().unwrap();
-            let ended = EndedRow { row: current.row, slot: current.slot, slot_ended: Ended::No };
+            let (row, slot) = (current.row, current.slot);
+            let ended = EndedRow { row, slot, slot_ended: Ended::No, payload: current.payload };
             rows.apply(sequence(number + 1), &id, &Outcome::Removed { ended: Some(ended) });
         }
     }
@@ -104,12 +109,15 @@ fn an_image_answers_as_what_it_was_made_of() {
         alive: list.alive(),
         references: list.references(),
         files: vec![FileId(3)],
+        heap: HeapList::default(),
     };
     let next = CollectionId(8);
     let catalogue = Catalogue { entries: vec![entry], next, notes: Vec::new() };
-    let into = ImageWriter::create(Arc::clone(&disk), store, FileId(1)).unwrap();
+    let mut into = ImageWriter::create(Arc::clone(&disk), store, FileId(1)).unwrap();
     let written = Collection { id: collection, rows: &view, slots: &cut };
-    let reference = write(into, &catalogue, &[written]).unwrap();
+    let moved = |it: PayloadPlace| PayloadPlace { address: it.address + 1_600, ..it };
+    write_collection(&mut into, &written, |place| Ok(moved(place))).unwrap();
+    let reference = finish(into, &catalogue).unwrap();
 
     let image = snapshot::Image::open(&*disk, store, &reference).unwrap();
     assert_eq!(read_catalogue(&image).unwrap(), catalogue);
@@ -118,9 +126,10 @@ fn an_image_answers_as_what_it_was_made_of() {
     view.for_each(|seen| {
         let id = view.id_of(&seen)?.unwrap();
         assert_eq!(found.find(&id)?, Some(count));
-        let row = found.row_at(count)?;
-        assert_eq!((row.row, row.slot), (seen.row, seen.slot));
-        assert_eq!(Some(row.born), view.born_at(&seen)?);
+        let has = view.has(&seen)?.unwrap();
+        assert_eq!((has.row, has.slot), (seen.row, seen.slot));
+        let payload = has.payload.map(moved);
+        assert_eq!(found.row_at(count)?, crate::rows::Current { payload, ..has });
         assert_eq!(found.id_at(count)?, id);
         count += 1;
         Ok(())

@@ -10,6 +10,7 @@ use super::*;
 #[derive(Clone, Debug)]
 enum Op {
     Upsert(u8),
+    Update(u8),
     Remove(u8),
     View,
     Cut,
@@ -19,6 +20,7 @@ enum Op {
 fn any_op() -> impl Strategy<Value = Op> {
     prop_oneof![
         5 => (0..12_u8).prop_map(Op::Upsert),
+        3 => (0..12_u8).prop_map(Op::Update),
         3 => (0..12_u8).prop_map(Op::Remove),
         2 => Just(Op::View),
         1 => Just(Op::Cut),
@@ -42,10 +44,10 @@ fn seen(view: &RowsView) -> Map {
     let mut map = Map::new();
     view.for_each(|seen| {
         let id = view.id_of(&seen)?.unwrap();
-        let Seen { row, slot, .. } = seen;
-        let born = view.born_at(&seen)?.unwrap();
-        assert!(Some(born) <= view.at());
-        assert_eq!(map.insert(id, Current { row, slot, born }), None, "an id has two rows");
+        let has = view.has(&seen)?.unwrap();
+        assert!(Some(has.born) <= view.at());
+        assert_eq!((has.row, has.slot), (seen.row, seen.slot));
+        assert_eq!(map.insert(id, has), None, "an id has two rows");
         Ok(())
     })
     .unwrap();
@@ -55,8 +57,7 @@ fn seen(view: &RowsView) -> Map {
         let next = move || ordered.next().unwrap();
         let found = std::iter::from_fn(next).map(|(id, seen)| {
             assert_eq!(view.id_of(&seen).unwrap().as_ref(), Some(&id));
-            let born = view.born_at(&seen).unwrap().unwrap();
-            (id, Current { row: seen.row, slot: seen.slot, born })
+            (id, view.has(&seen).unwrap().unwrap())
         });
         found.collect::<Vec<_>>()
     };
@@ -73,8 +74,7 @@ fn seen(view: &RowsView) -> Map {
 fn described(view: &RowsView) -> RowList {
     let mut rows = Vec::new();
     view.for_each(|seen| {
-        let born = view.born_at(&seen)?.unwrap();
-        rows.push((BaseRow { row: seen.row, slot: seen.slot, born }, view.id_of(&seen)?.unwrap()));
+        rows.push((view.has(&seen)?.unwrap(), view.id_of(&seen)?.unwrap()));
         Ok(())
     })
     .unwrap();
@@ -84,18 +84,25 @@ fn described(view: &RowsView) -> RowList {
 
 /// An outcome as a store decides it.
 fn decide(rows: &Rows, op: &Op, at: u64) -> Option<(Id, Outcome)> {
-    let (id, is_upsert) = match op {
-        Op::Upsert(number) => (id(*number), true),
-        Op::Remove(number) => (id(*number), false),
+    let id = match op {
+        Op::Upsert(number) | Op::Update(number) | Op::Remove(number) => id(*number),
         _ => return None,
     };
     let current = rows.current(&id).unwrap();
-    let ended =
-        current.map(|Current { row, slot, .. }| EndedRow { row, slot, slot_ended: Ended::Yes });
+    let slot_ended = if matches!(op, Op::Update(_)) { Ended::No } else { Ended::Yes };
+    let ended = current.map(|Current { row, slot, payload, .. }| EndedRow {
+        row,
+        slot,
+        slot_ended,
+        payload,
+    });
     let placed = Placed::Own(Slot(at as u32));
-    let outcome = match is_upsert {
-        true => Outcome::Upserted { row: rows.next(), placed, ended },
-        false => Outcome::Removed { ended },
+    let place = PayloadPlace { address: at * 16, length: 1 };
+    let (row, payload) = (rows.next(), Some(place).filter(|_| !at.is_multiple_of(3)));
+    let outcome = match op {
+        Op::Upsert(_) => Outcome::Upserted { row, placed, payload, ended },
+        Op::Update(_) => Outcome::Updated { row, payload, ended: ended? },
+        _ => Outcome::Removed { ended },
     };
     Some((id, outcome))
 }
@@ -114,8 +121,13 @@ proptest! {
             if let Some((id, outcome)) = decide(&rows, op, number) {
                 rows.apply(at, &id, &outcome);
                 match outcome {
-                    Outcome::Upserted { row, placed, .. } => {
-                        map.insert(id.clone(), Current { row, slot: placed.slot(), born: at });
+                    Outcome::Upserted { row, placed, payload, .. } => {
+                        let slot = placed.slot();
+                        map.insert(id.clone(), Current { row, slot, payload, born: at });
+                    }
+                    Outcome::Updated { row, payload, ended } => {
+                        let slot = ended.slot;
+                        map.insert(id.clone(), Current { row, slot, payload, born: at });
                     }
                     _ => drop(map.remove(&id)),
                 }

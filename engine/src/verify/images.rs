@@ -131,7 +131,8 @@ fn recount(image: &Image, entry: &Entry) -> Result<()> {
     let slots = ImageSlots::open(image, entry.id, (entry.alive, entry.references))?;
     let references = recount_rows(&rows, &slots, entry)?;
     recount_slots(&slots, entry, &references)?;
-    recount_keys(&slots, entry)
+    recount_keys(&slots, entry)?;
+    recount_payloads(&rows, entry)
 }
 
 fn bad(collection: CollectionId, table: &str, what: &'static str) -> Error {
@@ -218,6 +219,25 @@ fn recount_keys(slots: &ImageSlots, entry: &Entry) -> Result<()> {
         if dedup == Dedup::Exact && known.hash.get() != key {
             return Err(bad("a key is not that of its slot"));
         }
+    }
+    Ok(())
+}
+
+/// Whether each payload lies in a file, and no more of one is alive than its catalogue says.
+fn recount_payloads(rows: &ImageRows, entry: &Entry) -> Result<()> {
+    let bad = |what| bad(entry.id, "rows", what);
+    let files = entry.heap.files();
+    let mut left: Vec<u64> = files.iter().map(|file| file.live).collect();
+    for at in 0..rows.rows() {
+        let Some(place) = rows.row_at(at)?.payload else { continue };
+        let file = files.iter().position(|file| {
+            let end = place.address.checked_add(place.record_bytes());
+            place.address >= file.base && end.is_some_and(|end| end <= file.base + file.used)
+        });
+        let missing = || bad("a payload lies where nothing was written");
+        let left = file.and_then(|at| left.get_mut(at)).ok_or_else(missing)?;
+        let after = left.checked_sub(place.record_bytes());
+        *left = after.ok_or_else(|| bad("more of a file is alive than the catalogue says"))?;
     }
     Ok(())
 }

@@ -101,13 +101,13 @@ fn place_in_snapshot(error: &snapshot::Error) -> Option<(PathBuf, Option<u64>)> 
 fn place_in_vectors(error: &segments::Error) -> Option<(PathBuf, Option<u64>)> {
     use segments::Error as E;
     match error {
-        E::Rotten { path, offset, .. } | E::Unreadable { path, offset, .. } => {
-            Some((path.clone(), Some(*offset)))
-        }
+        E::Rotten { path, offset, .. }
+        | E::Unreadable { path, offset, .. }
+        | E::BadPayload { path, offset, .. } => Some((path.clone(), Some(*offset))),
         E::CutShort { path, found, .. } => Some((path.clone(), Some(*found))),
         E::Damaged { path, .. } | E::Missing { path } => Some((path.clone(), None)),
         E::Disk(error) => place_on_disk(error),
-        E::Inconsistent { .. } => Some(("images".into(), None)),
+        E::Inconsistent { .. } | E::NoPayload { .. } => Some(("images".into(), None)),
         E::Description { source } => match source.downcast_ref::<Error>() {
             Some(error) => place_of(error),
             None => Some(("images".into(), None)),

@@ -7,8 +7,9 @@ use base::{CollectionId, Slot, StoreId};
 use disk::Disk;
 use segments::{Known, Pins, Recovery, SlotBase, VectorSet};
 
+use super::Report;
 use super::images::Found;
-use super::{Problem, Report};
+use super::payloads::header_damaged;
 use crate::image::{Entry, ImageRows, ImageSlots};
 use crate::inner::Inner;
 use crate::named::Named;
@@ -121,14 +122,7 @@ fn scrub(set: &VectorSet, left: u64, report: &mut Report<'_>) -> Result<Vec<segm
             }
         }
     }
-    for path in set.damaged_headers() {
-        report.note(Problem {
-            file: path,
-            offset: Some(0),
-            what: "a part of the header is damaged, and the rest says what it said".to_owned(),
-            affects: "nothing".to_owned(),
-        });
-    }
+    set.damaged_headers().into_iter().for_each(|file| report.note(header_damaged(file)));
     let broken = set.broken().into_iter().map(|(_, error)| error);
     Ok(scrub.problems().iter().cloned().chain(broken).chain(set.problems()).collect())
 }

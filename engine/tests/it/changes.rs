@@ -41,7 +41,7 @@ impl Follower {
                 }
                 Changed::Dropped => assert!(self.content.remove(&name).is_some()),
                 Changed::Cleared => self.content.get_mut(&name).unwrap().clear(),
-                Changed::Upserted { id, vector } => {
+                Changed::Upserted { id, vector, .. } => {
                     self.content.get_mut(&name).unwrap().insert(id, vector[0]);
                 }
                 Changed::Removed { id } => {
@@ -124,7 +124,8 @@ fn a_batch_is_told_as_a_whole_and_with_its_position() {
     let all = told(&mut store.changes(before).unwrap());
     assert_eq!(all.len(), 2, "what was not there is not removed");
     assert!(all.iter().all(|it| it.position.sequence == at && &*it.collection == "docs"));
-    assert_eq!(all[1].what, Changed::Upserted { id: Id::from(2), vector: Arc::from([2.0]) });
+    let (id, vector) = (Id::from(2), Arc::from([2.0]));
+    assert_eq!(all[1].what, Changed::Upserted { id, vector, payload: None });
     assert_eq!(Some(all[1].position), store.position());
 }
 

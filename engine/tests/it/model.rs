@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use arrwdb::{
-    Changed, Changes, Collection, CollectionConfig, Durability, Error, Id, Metric, Position,
-    Sequence, Store, View,
+    Changed, Changes, Collection, CollectionConfig, Durability, Error, Id, Metric, Payload,
+    Position, Record, Sequence, Store, Value, View, payload,
 };
 use disk::{Disk, SimDisk};
 
@@ -24,13 +24,22 @@ const VECTORS: u64 = 9;
 /// What a batch did to an id of a collection, or to all of them.
 #[derive(Clone, Debug)]
 enum Act {
-    Put(usize, Id, u64),
+    Put(usize, Id, u64, Option<u64>),
+    /// Another payload.
+    Update(usize, Id, Option<u64>),
     Remove(usize, Id),
     Clear(usize),
 }
 
-/// What an id has: a vector's number, and since which batch.
-type Content = [BTreeMap<Id, (u64, Sequence)>; 2];
+/// What an id has: the numbers of a vector and a payload, and since which batch.
+#[derive(Clone, Copy, PartialEq, Debug)]
+struct Has {
+    vector: u64,
+    payload: Option<u64>,
+    version: Sequence,
+}
+
+type Content = [BTreeMap<Id, Has>; 2];
 
 /// Something that was seen.
 enum Seen {
@@ -41,7 +50,7 @@ enum Seen {
     /// A batch gave an id something.
     Wrote(usize, Id, Sequence),
     /// An id had this at some time.
-    Had(usize, Id, u64, Sequence),
+    Had(usize, Id, Has),
 }
 
 #[derive(Default)]
@@ -60,6 +69,23 @@ fn number_of(vector: &[f32]) -> u64 {
     number
 }
 
+/// Of many sizes: where they are large, files of payloads become sparse, and checkpoints empty them.
+fn payload(number: u64) -> Payload {
+    let bytes = vec![number as u8; (number / 100 * 900 + number % 100) as usize];
+    payload! { "number" => number as i64, "bytes" => Value::Bytes(&bytes) }
+}
+
+fn payload_number(payload: &Payload) -> u64 {
+    let number = payload.get("number").and_then(Value::as_i64).unwrap() as u64;
+    assert_eq!(*payload, self::payload(number), "a payload that nobody wrote");
+    number
+}
+
+fn has(record: &Record) -> Has {
+    let payload = record.payload().unwrap().as_ref().map(payload_number);
+    Has { vector: number_of(record.vector()), payload, version: record.version() }
+}
+
 fn id(chance: &mut Chance) -> Id {
     let number = chance.below(IDS);
     match number % 3 {
@@ -74,101 +100,147 @@ fn all_of(view: &View, collections: &[Collection; 2]) -> Content {
     for (content, collection) in content.iter_mut().zip(collections) {
         for record in view.scan(collection, None).unwrap() {
             let record = record.unwrap();
-            let has = (number_of(record.vector()), record.version());
-            assert!(content.insert(record.id().clone(), has).is_none());
+            assert!(content.insert(record.id().clone(), has(&record)).is_none());
         }
         assert_eq!(view.count(collection).unwrap(), content.len() as u64);
     }
     content
 }
 
-/// Commits a batch of several ids; what it did.
-fn batch(
-    store: &Store,
-    collections: &[Collection; 2],
-    chance: &mut Chance,
-) -> (Sequence, Vec<Act>) {
-    let level = if chance.below(4) == 0 { Durability::Os } else { Durability::Sync };
-    let (mut batch, mut acts) = (store.batch(), BTreeMap::new());
-    for _ in 0..=chance.below(5) {
-        let (at, id) = (chance.below(2) as usize, id(chance));
-        let act = match chance.below(3) {
-            0 => Act::Remove(at, id.clone()),
-            _ => Act::Put(at, id.clone(), chance.below(VECTORS)),
-        };
-        acts.insert((at, id), act);
-    }
-    for act in acts.values() {
-        match act {
-            Act::Put(at, id, number) => batch.upsert(&collections[*at], id, &vector(*number)),
-            Act::Remove(at, id) => batch.remove(&collections[*at], id),
-            Act::Clear(_) => unreachable!("no batch clears"),
-        };
-    }
-    let sequence = batch.commit(level).unwrap().wait().unwrap();
-    (sequence, acts.into_values().collect())
+/// One thread, and what it notes down.
+struct Thread<'t> {
+    store: &'t Store,
+    collections: &'t [Collection; 2],
+    notes: &'t Notes,
+    chance: Chance,
+    has_large_payloads: bool,
 }
 
-/// One operation of one thread.
-fn step(store: &Store, collections: &[Collection; 2], notes: &Notes, chance: &mut Chance) {
-    let at = chance.below(2) as usize;
-    let docs = &collections[at];
-    let (id, number) = (id(chance), chance.below(VECTORS));
-    let did = |sequence: Sequence, acts: Vec<Act>| {
-        assert!(notes.batches.lock().unwrap().insert(sequence, acts).is_none());
-    };
-    let saw = |seen| notes.seen.lock().unwrap().push(seen);
-    match chance.below(20) {
-        0..5 => {
-            let put = docs.upsert(&id, &vector(number)).unwrap();
-            did(put, vec![Act::Put(at, id, number)]);
+impl Thread<'_> {
+    fn did(&self, sequence: Sequence, acts: Vec<Act>) {
+        assert!(self.notes.batches.lock().unwrap().insert(sequence, acts).is_none());
+    }
+
+    fn saw(&self, seen: Seen) {
+        self.notes.seen.lock().unwrap().push(seen);
+    }
+
+    fn payload(&mut self) -> Option<u64> {
+        match self.chance.below(3) {
+            0 => None,
+            _ if self.has_large_payloads => Some(self.chance.below(1_000)),
+            _ => Some(self.chance.below(100)),
         }
-        5..7 => match docs.insert(&id, &vector(number)) {
-            Ok(sequence) => did(sequence, vec![Act::Put(at, id, number)]),
-            Err(Error::IdExists { version, .. }) => saw(Seen::Wrote(at, id, version)),
-            Err(error) => panic!("{error}"),
-        },
-        7..10 => {
-            let Some(record) = docs.get(&id).unwrap() else { return };
-            saw(Seen::Had(at, id.clone(), number_of(record.vector()), record.version()));
-            let written = match chance.below(3) {
-                0 => docs.remove_if(&id, record.version()).map(|it| (it, Act::Remove(at, id))),
-                _ => docs
-                    .upsert_if(&id, &vector(number), record.version())
-                    .map(|it| (it, Act::Put(at, id, number))),
-            };
-            match written {
-                Ok((sequence, act)) => did(sequence, vec![act]),
-                Err(Error::OtherVersion { expected, found, .. }) => {
-                    assert!(expected == record.version() && found != Some(expected));
-                }
+    }
+
+    /// One operation.
+    fn step(&mut self) {
+        let at = self.chance.below(2) as usize;
+        let docs = &self.collections[at];
+        let (id, number) = (id(&mut self.chance), self.chance.below(VECTORS));
+        match self.chance.below(22) {
+            0..5 => self.put(at, id, number),
+            5..7 => match docs.insert(&id, &vector(number)) {
+                Ok(sequence) => self.did(sequence, vec![Act::Put(at, id, number, None)]),
+                Err(Error::IdExists { version, .. }) => self.saw(Seen::Wrote(at, id, version)),
                 Err(error) => panic!("{error}"),
+            },
+            7..10 => self.change_what_was_read(at, id, number),
+            10..14 => self.write_many(),
+            14 => {
+                let sequence = docs.clear().unwrap();
+                self.did(sequence, vec![Act::Clear(at)]);
             }
-        }
-        10..14 => {
-            let (sequence, acts) = batch(store, collections, chance);
-            did(sequence, acts);
-        }
-        14 => {
-            let sequence = docs.clear().unwrap();
-            did(sequence, vec![Act::Clear(at)]);
-        }
-        15..17 => {
-            let view = store.view();
-            std::thread::yield_now();
-            saw(Seen::All(view.number(), all_of(&view, collections)));
-        }
-        17..19 => {
-            let view = store.view();
-            let hits = view.search(docs, &vector(number)).unwrap().k(5).run().unwrap();
-            let near = hits.iter().map(|hit| (hit.id.clone(), hit.distance)).collect();
-            for hit in &hits {
-                let record = hit.record().unwrap();
-                saw(Seen::Had(at, hit.id.clone(), number_of(record.vector()), record.version()));
+            15..17 => {
+                let view = self.store.view();
+                std::thread::yield_now();
+                self.saw(Seen::All(view.number(), all_of(&view, self.collections)));
             }
-            saw(Seen::Near(view.number(), at, number, near));
+            17..19 => self.search(at, number),
+            19..21 => self.update(at, id),
+            _ => drop(self.store.checkpoint().unwrap()),
         }
-        _ => drop(store.checkpoint().unwrap()),
+    }
+
+    fn put(&mut self, at: usize, id: Id, number: u64) {
+        let (docs, payload) = (&self.collections[at], self.payload());
+        let put = match payload {
+            None => docs.upsert(&id, &vector(number)),
+            Some(payload) => docs.upsert_with(&id, &vector(number), self::payload(payload)),
+        };
+        self.did(put.unwrap(), vec![Act::Put(at, id, number, payload)]);
+    }
+
+    fn update(&mut self, at: usize, id: Id) {
+        let payload = self.payload();
+        match self.collections[at].update_payload(&id, payload.map(self::payload)) {
+            Ok(sequence) => self.did(sequence, vec![Act::Update(at, id, payload)]),
+            Err(Error::NoId { .. }) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Writes on the condition that nobody else did.
+    fn change_what_was_read(&mut self, at: usize, id: Id, number: u64) {
+        let docs = &self.collections[at];
+        let Some(record) = docs.get(&id).unwrap() else { return };
+        self.saw(Seen::Had(at, id.clone(), has(&record)));
+        let (version, payload) = (record.version(), self.payload());
+        let (written, act) = match self.chance.below(3) {
+            0 => (docs.remove_if(&id, version), Act::Remove(at, id)),
+            1 => {
+                let mut batch = self.store.batch();
+                batch.update_payload_if(docs, &id, payload.map(self::payload), version);
+                let written = batch.commit(Durability::Sync).and_then(|commit| commit.wait());
+                (written, Act::Update(at, id, payload))
+            }
+            _ => (docs.upsert_if(&id, &vector(number), version), Act::Put(at, id, number, None)),
+        };
+        match written {
+            Ok(sequence) => self.did(sequence, vec![act]),
+            Err(Error::OtherVersion { expected, found, .. }) => {
+                assert!(expected == version && found != Some(expected));
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    fn write_many(&mut self) {
+        let (mut batch, mut acts) = (self.store.batch(), BTreeMap::new());
+        for _ in 0..=self.chance.below(5) {
+            let (at, id) = (self.chance.below(2) as usize, id(&mut self.chance));
+            let act = match self.chance.below(3) {
+                0 => Act::Remove(at, id.clone()),
+                _ => {
+                    let (number, payload) = (self.chance.below(VECTORS), self.payload());
+                    Act::Put(at, id.clone(), number, payload)
+                }
+            };
+            acts.insert((at, id), act);
+        }
+        for act in acts.values() {
+            match act {
+                Act::Put(at, id, number, payload) => {
+                    batch.upsert(&self.collections[*at], id, &vector(*number));
+                    payload.map(|payload| batch.payload(self::payload(payload)).len());
+                }
+                Act::Remove(at, id) => drop(batch.remove(&self.collections[*at], id).len()),
+                Act::Update(..) | Act::Clear(_) => unreachable!("no batch does"),
+            };
+        }
+        let level = if self.chance.below(4) == 0 { Durability::Os } else { Durability::Sync };
+        let sequence = batch.commit(level).unwrap().wait().unwrap();
+        self.did(sequence, acts.into_values().collect());
+    }
+
+    fn search(&mut self, at: usize, number: u64) {
+        let (docs, view) = (&self.collections[at], self.store.view());
+        let hits = view.search(docs, &vector(number)).unwrap().k(5).run().unwrap();
+        let near = hits.iter().map(|hit| (hit.id.clone(), hit.distance)).collect();
+        for hit in &hits {
+            self.saw(Seen::Had(at, hit.id.clone(), has(&hit.record().unwrap())));
+        }
+        self.saw(Seen::Near(view.number(), at, number, near));
     }
 }
 
@@ -180,8 +252,13 @@ fn follow(changes: &mut Changes, content: &mut Content) {
         let (content, version) = (&mut content[which], change.position.sequence);
         match change.what {
             Changed::Cleared => content.clear(),
-            Changed::Upserted { id, vector } => {
-                content.insert(id, (number_of(&vector), version));
+            Changed::Upserted { id, vector, payload } => {
+                let payload = payload.as_ref().map(payload_number);
+                content.insert(id, Has { vector: number_of(&vector), payload, version });
+            }
+            Changed::Updated { id, payload } => {
+                let payload = payload.as_ref().map(payload_number);
+                content.entry(id).and_modify(|has| *has = Has { payload, version, ..*has });
             }
             Changed::Removed { id } => assert!(content.remove(&id).is_some()),
             other => panic!("{other:?}"),
@@ -195,7 +272,13 @@ fn contents(batches: &BTreeMap<Sequence, Vec<Act>>) -> BTreeMap<Sequence, Conten
     let after = |(sequence, acts): (&Sequence, &Vec<Act>)| {
         for act in acts.iter().cloned() {
             match act {
-                Act::Put(at, id, number) => drop(content[at].insert(id, (number, *sequence))),
+                Act::Put(at, id, vector, payload) => {
+                    content[at].insert(id, Has { vector, payload, version: *sequence });
+                }
+                Act::Update(at, id, payload) => {
+                    let has = content[at].get_mut(&id).unwrap();
+                    *has = Has { payload, version: *sequence, ..*has };
+                }
                 Act::Remove(at, id) => drop(content[at].remove(&id)),
                 Act::Clear(at) => content[at].clear(),
             }
@@ -205,7 +288,7 @@ fn contents(batches: &BTreeMap<Sequence, Vec<Act>>) -> BTreeMap<Sequence, Conten
     batches.iter().map(after).collect()
 }
 
-fn check(seen: &Seen, batches: &BTreeMap<Sequence, Vec<Act>>, all: &BTreeMap<Sequence, Content>) {
+fn check(seen: &Seen, all: &BTreeMap<Sequence, Content>) {
     let empty = Content::default();
     let at = |number: Option<Sequence>| {
         let last = number.and_then(|number| all.range(..=number).next_back());
@@ -216,18 +299,16 @@ fn check(seen: &Seen, batches: &BTreeMap<Sequence, Vec<Act>>, all: &BTreeMap<Seq
         Seen::Near(number, which, query, found) => {
             let distance = |number: u64| Metric::L2.distance(&vector(*query), &vector(number));
             let rows = at(*number)[*which].iter();
-            let mut near: Vec<_> = rows.map(|(id, (it, _))| (id.clone(), distance(*it))).collect();
+            let mut near: Vec<_> = rows.map(|(id, it)| (id.clone(), distance(it.vector))).collect();
             near.sort_by(|one, other| one.1.total_cmp(&other.1).then_with(|| one.0.cmp(&other.0)));
             near.truncate(5);
             assert_eq!(found, &near, "at {number:?}");
         }
         Seen::Wrote(which, id, version) => {
-            let is_it = |act: &Act| matches!(act, Act::Put(at, it, _) if (at, it) == (which, id));
-            assert!(batches[version].iter().any(is_it), "{id} was not written by {version}");
+            assert!(all[version][*which].contains_key(id), "{id} was not written by {version}");
         }
-        Seen::Had(which, id, number, version) => {
-            let is_it = |act: &Act| matches!(act, Act::Put(at, it, n) if (at, it, n) == (which, id, number));
-            assert!(batches[version].iter().any(is_it), "{id} never had {number}");
+        Seen::Had(which, id, has) => {
+            assert_eq!(all[&has.version][*which].get(id), Some(has), "{id}");
         }
     }
 }
@@ -239,18 +320,16 @@ fn run(seed: u64, open: impl Fn() -> Store) {
     std::thread::scope(|scope| {
         for thread in 0..THREADS {
             let (store, collections, notes) = (&store, &collections, &notes);
-            scope.spawn(move || {
-                let mut chance = Chance::of(seed * THREADS + thread);
-                for _ in 0..OPERATIONS / THREADS {
-                    step(store, collections, notes, &mut chance);
-                }
-            });
+            let chance = Chance::of(seed * THREADS + thread);
+            let has_large_payloads = seed.is_multiple_of(4);
+            let mut thread = Thread { store, collections, notes, chance, has_large_payloads };
+            scope.spawn(move || (0..OPERATIONS / THREADS).for_each(|_| thread.step()));
         }
     });
     let batches = notes.batches.into_inner().unwrap();
     let contents = contents(&batches);
     let seen = notes.seen.into_inner().unwrap();
-    seen.iter().for_each(|seen| check(seen, &batches, &contents));
+    seen.iter().for_each(|seen| check(seen, &contents));
     store.sync().unwrap();
     let last = contents.last_key_value().map(|(_, content)| content.clone()).unwrap_or_default();
     assert_eq!(all_of(&store.view(), &collections), last);

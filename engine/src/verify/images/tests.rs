@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use base::{FileId, Row, Sequence, Slot, StoreId};
 use disk::SimDisk;
-use segments::{Ended, Known, Life, Placed, SlotList, SlotTable, VectorHash};
+use segments::{
+    Ended, HeapList, HeapOwner, Known, Life, PayloadHeap, PayloadPlace, Placed, SlotList,
+    SlotTable, VectorHash,
+};
 use snapshot::ImageWriter;
 
 use super::*;
@@ -32,6 +35,17 @@ fn slots() -> Vec<(Option<Known>, Option<u64>)> {
     vec![alive(1, 1), alive(2, 2), (Some(resting), None), (None, None)]
 }
 
+/// Two payloads of 40 bytes, of which one is alive.
+fn heap() -> HeapList {
+    let heap = PayloadHeap::in_memory(HeapOwner { store: STORE, collection: CollectionId(7) });
+    heap.grow(FileId(4), 0).unwrap();
+    let mut batch = heap.batch();
+    let [_, second] = [40, 40].map(|bytes| batch.reserve(bytes).unwrap());
+    batch.release(second);
+    batch.keep();
+    heap.list()
+}
+
 fn entry() -> Entry {
     Entry {
         id: CollectionId(7),
@@ -42,6 +56,7 @@ fn entry() -> Entry {
         alive: 2,
         references: 3,
         files: vec![FileId(3)],
+        heap: heap(),
     }
 }
 
@@ -51,23 +66,36 @@ fn found(
     slots: Vec<(Option<Known>, Option<u64>)>,
     entry: Entry,
 ) -> Vec<String> {
+    found_with(rows, Some(PayloadPlace { address: 0, length: 40 }), slots, entry)
+}
+
+/// The same, where the first row has another payload, or none.
+fn found_with(
+    rows: &[(u64, Id, u32)],
+    first: Option<PayloadPlace>,
+    slots: Vec<(Option<Known>, Option<u64>)>,
+    entry: Entry,
+) -> Vec<String> {
     let disk: Arc<dyn Disk> = Arc::new(SimDisk::new(1));
     Manifests::create(Arc::clone(&disk), STORE).unwrap();
     let mut table = Rows::new(Arc::new(RowList::default()), Row(1), None);
     for (row, id, slot) in rows {
         let placed = Placed::Own(Slot(*slot));
-        table.apply(at(*row), id, &Outcome::Upserted { row: Row(*row), placed, ended: None });
+        let payload = first.filter(|_| *row == 1);
+        let outcome = Outcome::Upserted { row: Row(*row), placed, payload, ended: None };
+        table.apply(at(*row), id, &outcome);
     }
     // Row 3 is ended.
-    let ended = EndedRow { row: Row(3), slot: Slot(2), slot_ended: Ended::Yes };
+    let ended = EndedRow { row: Row(3), slot: Slot(2), slot_ended: Ended::Yes, payload: None };
     table.apply(at(5), &Id::from("gone"), &Outcome::Removed { ended: Some(ended) });
     let mut list = SlotTable::new(Arc::new(SlotList::new(slots))).unwrap();
     let (view, cut) = (table.cut(Some(at(9))), list.cut());
     let collection = Collection { id: entry.id, rows: &view, slots: &cut };
-    let into = ImageWriter::create(Arc::clone(&disk), STORE, FileId(1)).unwrap();
+    let mut into = ImageWriter::create(Arc::clone(&disk), STORE, FileId(1)).unwrap();
     let next = base::CollectionId(9);
     let catalogue = Catalogue { entries: vec![entry], next, notes: Vec::new() };
-    let reference = image::write(into, &catalogue, &[collection]).unwrap();
+    image::write_collection(&mut into, &collection, Ok).unwrap();
+    let reference = image::finish(into, &catalogue).unwrap();
     let image = Image::open(&*disk, STORE, &reference).unwrap();
     let mut tell = |_, _| ();
     let mut report = Report::new(disk.root(), &mut tell);
@@ -115,4 +143,20 @@ fn tables_that_contradict_each_other_are_found() {
         it.config = it.config.clone().dedup(Dedup::Decimals(Decimals::new(3).unwrap()));
     };
     assert_eq!(found(&rows(), other_key, entry_with(decimals)), [""; 0], "keys are not sums");
+}
+
+#[test]
+fn payloads_that_contradict_their_files_are_found() {
+    let complains = |first, words: &str| {
+        let found = found_with(&rows(), first, slots(), entry());
+        assert!(found.len() == 1 && found[0].contains(words), "{words}: {found:?}");
+    };
+    let place = |address, length| Some(PayloadPlace { address, length });
+    // As large as the one that is alive.
+    assert_eq!(found_with(&rows(), place(64, 40), slots(), entry()), [""; 0]);
+    // A fallback on an older image counts too much as alive, until the file is emptied.
+    assert_eq!(found_with(&rows(), None, slots(), entry()), [""; 0]);
+    complains(place(64, 100), "where nothing was written");
+    complains(place(1 << 20, 4), "where nothing was written");
+    complains(place(0, 70), "more of a file");
 }
