@@ -38,6 +38,7 @@ pub(crate) struct Inner {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) store: StoreId,
     pub(crate) log_options: wal::Options,
+    pub(crate) payload_file_bytes: u64,
     pub(crate) committer: RwLock<Option<Committer<Applier>>>,
     pub(crate) pins: Arc<Pins>,
     pub(crate) state: RwLock<State>,

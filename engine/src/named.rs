@@ -159,6 +159,7 @@ impl Inner {
         let (disk, pins) = (Arc::clone(&self.disk), Arc::clone(&self.pins));
         let set = VectorSet::create(Arc::clone(&disk), owner, config.dedup_rule(), pins);
         let heap = PayloadHeap::create(disk, HeapOwner { store: self.store, collection: id });
+        let heap = heap.first_bytes(self.payload_file_bytes);
         let lock = || Arc::clone(&self.lock) as _;
         Ok(Kept { set: set.holding(lock()), heap: heap.holding(lock()) })
     }

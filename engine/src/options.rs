@@ -16,6 +16,7 @@ pub struct StoreOptions {
     pub(crate) missing: Missing,
     pub(crate) threads: Threads,
     pub(crate) log_file_bytes: (u64, u64),
+    pub(crate) payload_file_bytes: u64,
     pub(crate) checkpoint_bytes: u64,
     pub(crate) doubt: Doubt,
     /// Or what is wrong with the first one that cannot be.
@@ -42,6 +43,7 @@ impl Default for StoreOptions {
             missing: Missing::Create,
             threads: Threads::Background,
             log_file_bytes: (1 << 20, 64 << 20),
+            payload_file_bytes: 64 << 10,
             checkpoint_bytes: 64 << 20,
             doubt: Doubt::default(),
             distances: Ok(Distances::default()),
@@ -67,6 +69,12 @@ impl StoreOptions {
     #[must_use]
     pub fn log_file_bytes(self, first: u64, most: u64) -> Self {
         StoreOptions { log_file_bytes: (first, most), ..self }
+    }
+
+    /// The length of the first file of payloads: 64 KiB, and twice as much for each next one. For tests.
+    #[must_use]
+    pub fn payload_file_bytes(self, first: u64) -> Self {
+        StoreOptions { payload_file_bytes: first, ..self }
     }
 
     /// How much the log may grow, at least, before there is a checkpoint: 64 MiB. Less makes opening after a crash

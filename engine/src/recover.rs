@@ -70,7 +70,7 @@ struct With<'r> {
 pub(crate) fn recover(
     (disk, lock): (&Arc<dyn Disk>, &Arc<LockGuard>),
     (manifests, point): (&mut Manifests, &Point),
-    options: &wal::Options,
+    (options, payload_file_bytes): (&wal::Options, u64),
     distances: &Distances,
 ) -> Result<Recovered> {
     let recovering = disk.recovering();
@@ -118,7 +118,8 @@ pub(crate) fn recover(
     let found = collections.into_iter().map(|(id, Rebuilt { about, set, heap, rows, .. })| {
         let lock = || Arc::clone(lock) as _;
         let set = set.finish(Arc::clone(&pins)).holding(lock());
-        let kept = Kept { set, heap: heap.finish().holding(lock()) };
+        let heap = heap.finish().first_bytes(payload_file_bytes).holding(lock());
+        let kept = Kept { set, heap };
         CollectionState::found(id, about, kept, rows)
     });
     let state = State::new(found, retired, next);

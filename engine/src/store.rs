@@ -74,7 +74,8 @@ impl StoreOptions {
             (Some(mut manifests), Some(point)) => {
                 let options = self.log_options(manifests.store());
                 let from = (&mut manifests, &point);
-                let recovered = recover::recover((&disk, &lock), from, &options, &distances)?;
+                let with = (&options, self.payload_file_bytes);
+                let recovered = recover::recover((&disk, &lock), from, with, &distances)?;
                 let found = (manifests, recovered, point.image.bytes);
                 self.finish(found, (disk, meter), lock, distances)
             }
@@ -110,6 +111,7 @@ impl StoreOptions {
         let inner = Arc::new(Inner {
             next_file: recover::next_file(&*disk, &state)?,
             log_options: self.log_options(store),
+            payload_file_bytes: self.payload_file_bytes,
             disk,
             store,
             committer: RwLock::new(Some(committer)),

@@ -81,6 +81,8 @@ pub struct PayloadHeap {
     growing: Mutex<()>,
     kept: Mutex<Vec<Kept>>,
     held: Option<Held>,
+    /// How many addresses the first file has.
+    first_bytes: u64,
 }
 
 /// A file that is not in the list, and has to stay.
@@ -106,7 +108,8 @@ impl PayloadHeap {
     fn of_parts(place: Place, owner: HeapOwner, files: Files, ledger: Ledger) -> Self {
         let (files, ledger) = (RwLock::new(files), Mutex::new(ledger));
         let (made, growing, kept) = (Mutex::new(None), Mutex::new(()), Mutex::new(Vec::new()));
-        PayloadHeap { place, owner, files, ledger, made, growing, kept, held: None }
+        let (held, first_bytes) = (None, ledger::FIRST_BYTES);
+        PayloadHeap { place, owner, files, ledger, made, growing, kept, held, first_bytes }
     }
 
     /// Lets all that is lent hold on to something, the lock on the store: that nobody else writes to the files of this heap
@@ -115,6 +118,15 @@ impl PayloadHeap {
     pub fn holding(mut self, lock: Arc<dyn Any + Send + Sync>) -> Self {
         self.held = Some(lock);
         self
+    }
+
+    /// Lets the first file have so many addresses: a multiple of 16. For tests of what happens when there are many files.
+    #[must_use]
+    pub fn first_bytes(self, bytes: u64) -> Self {
+        PayloadHeap {
+            first_bytes: bytes.next_multiple_of(place::ALIGNMENT).max(place::ALIGNMENT),
+            ..self
+        }
     }
 
     /// Whose payloads these are.
@@ -142,7 +154,7 @@ impl PayloadHeap {
             return Ok(fresh(made));
         }
         let capacity = at_least.next_multiple_of(place::ALIGNMENT);
-        let capacity = lock(&self.ledger).next_capacity().max(capacity);
+        let capacity = lock(&self.ledger).next_capacity(self.first_bytes).max(capacity);
         let made = self.make(file, capacity)?;
         let it = fresh(&made);
         // One that was too small is not referred to, and goes when files are looked through.

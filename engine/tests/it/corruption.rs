@@ -13,7 +13,7 @@ use disk::{Disk, SimDisk};
 
 use crate::crash::is_full;
 use crate::report::say;
-use crate::store::{Content, Op, Run, configs, look, open, options, starts, vector};
+use crate::store::{Content, Op, Run, configs, look, open, options, payload, starts, vector};
 
 /// A store that was closed, and one whose process died, with what is in them.
 fn stores() -> [(Image, Content); 2] {
@@ -39,10 +39,10 @@ fn small() -> (Image, Content) {
     let mut content = Content::default();
     for (id, number) in [("base", 1), ("twin", 1), ("other", 2)] {
         docs.upsert(id, &vector(number)).unwrap();
-        content[0].insert(Id::from(id), number);
+        content[0].insert(Id::from(id), (number, 0));
     }
-    more.upsert(7, &vector(3)).unwrap();
-    content[1].insert(Id::from(7), 3);
+    more.upsert_with(7, &vector(3), payload(4)).unwrap();
+    content[1].insert(Id::from(7), (3, 4));
     docs.remove("other").unwrap();
     content[0].remove(&Id::from("other"));
     store.close().unwrap();

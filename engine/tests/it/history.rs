@@ -10,7 +10,7 @@ use arrwdb::{Collection, CollectionConfig, Durability, Id, Metric, Store, StoreO
 
 use crate::chance::Chance;
 use crate::child::{Task, acknowledge, refused};
-use crate::store::{Content, DIM, look, vector};
+use crate::store::{Content, DIM, look, payload, vector};
 
 /// How many batches are on their way at once, at most.
 pub(crate) const WAVE: u64 = 3;
@@ -91,7 +91,7 @@ impl Size {
     pub(crate) fn apply(self, batch: u64, content: &mut Content) {
         for Act { collection, id, number } in self.acts(batch) {
             match number {
-                Some(number) => drop(content[collection].insert(id, number)),
+                Some(number) => drop(content[collection].insert(id, (number, payload_of(number)))),
                 None => drop(content[collection].remove(&id)),
             }
         }
@@ -109,9 +109,17 @@ impl Size {
                 Some(number) => batch.upsert(&collections[collection], id, &vector(number)),
                 None => batch.remove(&collections[collection], id),
             };
+            if let Some(payload) = number.map(payload_of).filter(|payload| *payload > 0) {
+                batch.payload(self::payload(payload));
+            }
         }
         batch.commit(level)
     }
+}
+
+/// The payload that comes with a vector, or 0: some have none.
+fn payload_of(number: u32) -> u32 {
+    if number.is_multiple_of(3) { number + 1 } else { 0 }
 }
 
 /// Makes the collections that batches are for.

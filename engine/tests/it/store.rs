@@ -1,11 +1,11 @@
 //! A store under test: operations, what has to be there after each, and how to look.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use arrwdb::{
-    Collection, CollectionConfig, Distance, Durability, Error, Id, Metric, Sequence, Store,
-    StoreOptions,
+    Collection, CollectionConfig, Distance, Durability, Error, Id, Metric, Payload, Sequence,
+    Store, StoreOptions, Value, payload,
 };
 use disk::sim::{Image, Progress, Recording, SimOptions};
 use disk::{Disk, SimDisk};
@@ -18,6 +18,7 @@ pub(crate) enum Op {
     PutNew,
     PutDuplicate,
     Overwrite,
+    Update,
     Delete,
     DeleteLast,
     Batch,
@@ -30,10 +31,11 @@ pub(crate) enum Op {
     Reopen,
 }
 
-pub(crate) const OPS: [Op; 13] = [
+pub(crate) const OPS: [Op; 14] = [
     Op::PutNew,
     Op::PutDuplicate,
     Op::Overwrite,
+    Op::Update,
     Op::Delete,
     Op::DeleteLast,
     Op::Batch,
@@ -46,13 +48,18 @@ pub(crate) const OPS: [Op; 13] = [
     Op::Reopen,
 ];
 
-/// What is in the two collections: a number for each vector.
-pub(crate) type Content = [BTreeMap<Id, u32>; 2];
+/// What is in the two collections: for each id the number of its vector, and that of its payload, or 0.
+pub(crate) type Content = [BTreeMap<Id, (u32, u32)>; 2];
 
 /// The vector of a number: no two have the same.
 pub(crate) fn vector(number: u32) -> Vec<f32> {
     let word = |at: u32| number.wrapping_mul(0x9e37_79b9) ^ at.wrapping_mul(0x85eb_ca6b);
     (0..DIM).map(|at| if at == 0 { number as f32 } else { (word(at) >> 8) as f32 / 1e6 }).collect()
+}
+
+/// The payload of a number: no two have the same. Files of 512 bytes hold few.
+pub(crate) fn payload(number: u32) -> Payload {
+    payload! { "number" => number, "text" => "0123456789".repeat(number as usize % 7) }
 }
 
 /// A distance that is none of the metrics.
@@ -75,7 +82,8 @@ pub(crate) fn configs() -> [(&'static str, CollectionConfig); 2] {
 }
 
 pub(crate) fn options() -> StoreOptions {
-    Store::options().stepped().log_file_bytes(8_192, 8_192).distance(Arc::new(Manhattan))
+    let options = Store::options().stepped().log_file_bytes(8_192, 8_192).payload_file_bytes(512);
+    options.distance(Arc::new(Manhattan))
 }
 
 pub(crate) fn open(disk: &SimDisk) -> arrwdb::Result<Store> {
@@ -111,7 +119,7 @@ pub(crate) struct Start {
     content: Content,
 }
 
-/// Stores that are empty; with a checkpoint; with a checkpoint and slots at rest.
+/// Stores that are empty; with a checkpoint; with a checkpoint, slots at rest, and dead payloads.
 pub(crate) fn starts() -> [Start; 3] {
     let make = |name, ops: &[Op]| {
         let disk = SimDisk::new(7);
@@ -139,6 +147,7 @@ pub(crate) fn starts() -> [Start; 3] {
                 Op::Checkpoint,
                 Op::DeleteLast,
                 Op::Overwrite,
+                Op::Update,
                 Op::Checkpoint,
                 Op::PutDuplicate,
             ],
@@ -181,19 +190,25 @@ impl Run {
         let fresh = number as u32 * 10;
         let [docs, more] = &mut content;
         match op {
-            Op::PutNew => drop(docs.insert(Id::from(number), fresh)),
-            Op::PutDuplicate => drop(docs.insert(Id::from(format!("duplicate {number}")), 1)),
-            Op::Overwrite => drop(docs.insert(Id::from("base"), fresh)),
+            Op::PutNew => drop(docs.insert(Id::from(number), (fresh, 0))),
+            Op::PutDuplicate => drop(docs.insert(Id::from(format!("duplicate {number}")), (1, 0))),
+            Op::Overwrite => drop(docs.insert(Id::from("base"), (fresh, fresh + 1))),
+            Op::Update => {
+                let ids = both_ends(docs);
+                ids.iter().zip(fresh + 2..).for_each(|(id, payload)| {
+                    docs.entry(id.clone()).and_modify(|it| it.1 = payload);
+                });
+            }
             Op::Delete => drop(docs.pop_first()),
             Op::DeleteLast => drop(docs.pop_last()),
             Op::Batch => {
-                docs.insert(Id::from(number), fresh);
-                more.insert(Id::from(number), fresh + 1);
+                docs.insert(Id::from(number), (fresh, fresh + 1));
+                more.insert(Id::from(number), (fresh + 1, fresh + 2));
                 docs.remove(&Id::from("base"));
             }
             Op::BatchWithDuplicate => {
-                docs.insert(Id::from(number), fresh);
-                docs.insert(Id::from(format!("twin {number}")), fresh);
+                docs.insert(Id::from(number), (fresh, 0));
+                docs.insert(Id::from(format!("twin {number}")), (fresh, fresh + 1));
             }
             Op::Clear => docs.clear(),
             Op::Remake => more.clear(),
@@ -222,13 +237,20 @@ impl Run {
         let mut batch = store.batch();
         match op {
             Op::PutNew => {
-                put(&docs, Id::from(number), &vector(fresh))?;
+                put(&store, (&docs, Id::from(number)), &vector(fresh), None)?;
             }
             Op::PutDuplicate => {
                 docs.upsert(format!("duplicate {number}").as_str(), &vector(1))?;
             }
             Op::Overwrite => {
-                put(&docs, Id::from("base"), &vector(fresh))?;
+                let payload = Some(payload(fresh + 1));
+                put(&store, (&docs, Id::from("base")), &vector(fresh), payload)?;
+            }
+            Op::Update => {
+                for (id, number) in both_ends(&self.content[0]).iter().zip(fresh + 2..) {
+                    batch.update_payload(&docs, id, payload(number));
+                }
+                batch.commit(Durability::Sync)?.wait()?;
             }
             Op::Delete | Op::DeleteLast => {
                 let mut ids = self.content[0].keys();
@@ -238,21 +260,15 @@ impl Run {
                 }
             }
             Op::Batch => {
-                batch.upsert(&docs, number, &vector(fresh)).upsert(
-                    &more,
-                    number,
-                    &vector(fresh + 1),
-                );
+                batch.upsert(&docs, number, &vector(fresh)).payload(payload(fresh + 1));
+                batch.upsert(&more, number, &vector(fresh + 1)).payload(payload(fresh + 2));
                 batch.remove(&docs, "base");
                 batch.commit(Durability::Sync)?.wait()?;
             }
             Op::BatchWithDuplicate => {
                 let twin = format!("twin {number}");
-                batch.upsert(&docs, number, &vector(fresh)).upsert(
-                    &docs,
-                    twin.as_str(),
-                    &vector(fresh),
-                );
+                batch.upsert(&docs, number, &vector(fresh));
+                batch.upsert(&docs, twin.as_str(), &vector(fresh)).payload(payload(fresh + 1));
                 batch.commit(Durability::Sync)?.wait()?;
             }
             Op::Clear => {
@@ -285,11 +301,24 @@ impl Run {
 }
 
 /// Writes on the condition that the id has what it has.
-fn put(docs: &Collection, id: Id, vector: &[f32]) -> arrwdb::Result<()> {
+fn put(
+    store: &Store,
+    (docs, id): (&Collection, Id),
+    vector: &[f32],
+    payload: Option<Payload>,
+) -> arrwdb::Result<()> {
+    let mut batch = store.batch();
     match docs.get(&id)? {
-        Some(record) => docs.upsert_if(id, vector, record.version()).map(drop),
-        None => docs.insert(id, vector).map(drop),
-    }
+        Some(record) => batch.upsert_if(docs, id, vector, record.version()),
+        None => batch.insert(docs, id, vector),
+    };
+    payload.map(|payload| batch.payload(payload).len());
+    batch.commit(Durability::Sync)?.wait().map(drop)
+}
+
+/// The first id and the last, if there are any.
+fn both_ends(docs: &BTreeMap<Id, (u32, u32)>) -> BTreeSet<Id> {
+    docs.keys().next().into_iter().chain(docs.keys().next_back()).cloned().collect()
 }
 
 /// A batch that is refused for the last thing in it: nothing of it is ever found.
@@ -356,7 +385,7 @@ pub(crate) fn look(store: &Store) -> Result<Content, String> {
         };
         *content = look_at(store, &collection).map_err(|error| error.to_string())?;
         let statistics = collection.statistics();
-        let unique: HashSet<_> = content.values().collect();
+        let unique: HashSet<_> = content.values().map(|(vector, _)| vector).collect();
         let counted = (statistics.vectors, statistics.total_references, statistics.unique_vectors);
         let expected = (content.len() as u64, content.len() as u64, unique.len() as u64);
         if counted != expected {
@@ -366,7 +395,7 @@ pub(crate) fn look(store: &Store) -> Result<Content, String> {
     Ok(content)
 }
 
-fn look_at(store: &Store, collection: &Collection) -> arrwdb::Result<BTreeMap<Id, u32>> {
+fn look_at(store: &Store, collection: &Collection) -> arrwdb::Result<BTreeMap<Id, (u32, u32)>> {
     let view = store.view();
     let mut content = BTreeMap::new();
     for listed in view.scan(collection, None)? {
@@ -378,14 +407,17 @@ fn look_at(store: &Store, collection: &Collection) -> arrwdb::Result<BTreeMap<Id
         assert_eq!((listed.version(), listed.vector()), (record.version(), record.vector()));
         let number = record.vector()[0] as u32;
         assert_eq!(record.vector(), vector(number), "{id} has a vector that nobody wrote");
-        content.insert(id, number);
+        let found = record.payload()?;
+        let has = found.as_ref().map(|it| it.get("number").and_then(Value::as_i64).unwrap() as u32);
+        assert_eq!(found, has.map(payload), "{id} has a payload that nobody wrote");
+        content.insert(id, (number, has.unwrap_or(0)));
     }
     let query = vector(1);
     let distance = |vector: &[f32]| match collection.config().metric() {
         Some(metric) => metric.distance(&query, vector),
         None => Manhattan.distance(&query, vector),
     };
-    let distance = |(id, number): (&Id, &u32)| (distance(&vector(*number)), id.clone());
+    let distance = |(id, has): (&Id, &(u32, u32))| (distance(&vector(has.0)), id.clone());
     let mut nearest: Vec<(f32, Id)> = content.iter().map(distance).collect();
     nearest.sort_by(|one, other| one.0.total_cmp(&other.0).then_with(|| one.1.cmp(&other.1)));
     let hits = view.search(collection, &query)?.k(usize::MAX).run()?;

@@ -15,8 +15,8 @@ use super::list::{Emptied, HeapFile, HeapList};
 use super::place::{ADDRESSES, PayloadPlace, record_bytes};
 use crate::{Error, Result};
 
-/// How many addresses the first file has.
-const FIRST_BYTES: u64 = 64 << 10;
+/// How many addresses the first file has, unless somebody says otherwise.
+pub(super) const FIRST_BYTES: u64 = 64 << 10;
 /// How many the largest ones have.
 const MOST_BYTES: u64 = 64 << 20;
 
@@ -260,10 +260,10 @@ impl Ledger {
     }
 
     /// How many addresses the next file has that is appended to, if no record needs more.
-    pub(super) fn next_capacity(&self) -> u64 {
+    pub(super) fn next_capacity(&self, first: u64) -> u64 {
         let appended = self.books.iter().filter(|book| book.it.append_at(self.next).is_some());
         let last = appended.map(|book| book.it.capacity).next_back().unwrap_or(0);
-        last.saturating_mul(2).clamp(FIRST_BYTES, MOST_BYTES)
+        last.saturating_mul(2).clamp(first.min(MOST_BYTES), MOST_BYTES)
     }
 
     /// One more file.

@@ -151,7 +151,7 @@ fn an_archive_with_room_in_it_is_refused() {
 #[test]
 fn the_example_of_the_format_document_holds() {
     let document = include_str!("../../../../FORMAT.md");
-    let (_, section) = document.split_once("Worked example of a payload").unwrap();
+    let (_, section) = document.split_once("Worked example of a payload:").unwrap();
     let lines = section.lines().skip_while(|line| !line.starts_with("    0 "));
     let lines = lines.take_while(|line| line.starts_with("    "));
     let hex = lines.flat_map(|line| {
