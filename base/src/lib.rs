@@ -19,4 +19,4 @@ pub mod codec;
 
 pub use ids::{CollectionId, Dim, FileId, Row, Sequence, Slot, StoreId};
 pub use log_place::LogPlace;
-pub use timeline::{Position, Timeline};
+pub use timeline::Timeline;

@@ -1,4 +1,4 @@
-//! Names a branch of a store's history, and a place on it.
+//! Names a branch of a store's history.
 //!
 //! Sequence numbers alone do not say which history they count: after a restore, or a recovery that
 //! cut something off, number 100 may mean another batch than it did before. Each such event starts
@@ -6,8 +6,6 @@
 
 use std::fmt;
 use std::num::NonZeroU64;
-
-use crate::Sequence;
 
 /// One branch of a store's history. Drawn at random when the branch begins, not counted up: two
 /// restores of the same backup are different histories and must not get the same name.
@@ -36,24 +34,6 @@ impl fmt::Display for Timeline {
     }
 }
 
-/// A place in the history: what a cursor, a backup or a follower remembers.
-///
-/// Positions of different timelines have no order; which one lies on the other's past is for the
-/// log's and the manifest's lineage to say.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Position {
-    /// The branch on which `sequence` counts.
-    pub timeline: Timeline,
-    /// The last batch that the position includes.
-    pub sequence: Sequence,
-}
-
-impl fmt::Display for Position {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}", self.sequence, self.timeline)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,12 +42,5 @@ mod tests {
     fn zero_names_no_timeline() {
         assert_eq!(Timeline::new(0), None);
         assert_eq!(Timeline::new(7).map(Timeline::get), Some(7));
-    }
-
-    #[test]
-    fn a_position_prints_its_sequence_and_its_branch() {
-        let timeline = Timeline::new(0x2a).unwrap();
-        let position = Position { timeline, sequence: Sequence::FIRST };
-        assert_eq!(position.to_string(), "1@000000000000002a");
     }
 }

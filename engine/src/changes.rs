@@ -7,11 +7,13 @@
 //!
 //! Never: holds up who writes; keeps anything from being dropped between two calls.
 
+mod position;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
-use base::{CollectionId, LogPlace, Position, Sequence, Timeline};
+use base::{CollectionId, LogPlace, Sequence, Timeline};
 use snapshot::{Branch, Image, Manifests};
 use wal::Replay;
 
@@ -20,6 +22,8 @@ use crate::format::{Op, Outcome, decode_ops, decode_outcomes};
 use crate::image::read_catalogue;
 use crate::inner::Inner;
 use crate::{CollectionConfig, Error, Id, Invalid, Payload, Result};
+
+pub use position::Position;
 
 /// So many batches are read at a time.
 const AT_A_TIME: usize = 256;
@@ -91,14 +95,14 @@ impl Changes {
         let now = branches.last().map(|branch| branch.timeline).ok_or(Error::Closed)?;
         if let Some(after) = after {
             check_lineage(&branches, after)?;
-            if Some(after.sequence) < place.sequence {
+            if Some(after.sequence()) < place.sequence {
                 return Err(Error::NotRetained { after, oldest: place.sequence });
             }
-            if Some(after.sequence) > inner.told() {
+            if Some(after.sequence()) > inner.told() {
                 return Err(Error::Abandoned { position: after });
             }
         }
-        let (after, names) = (after.map(|it| it.sequence), names(inner, &checkpoints));
+        let (after, names) = (after.map(Position::sequence), names(inner, &checkpoints));
         let (inner, read) = (Arc::clone(inner), VecDeque::new());
         Ok(Changes { inner, place, after, branches, now, names, read })
     }
@@ -124,7 +128,7 @@ impl Changes {
         while batches < AT_A_TIME && self.place.sequence < until {
             let Some(batch) = replay.next()? else { break };
             let sequence = batch.sequence;
-            let bad = |what| Error::BadBatch { sequence, what };
+            let bad = |what| Error::bad_batch(sequence, what);
             let ops = decode_ops(batch.body).map_err(bad)?;
             let outcomes = decode_outcomes(batch.table, &ops).map_err(bad)?;
             let is_wanted = Some(sequence) > self.after;
@@ -182,7 +186,7 @@ impl Changes {
     fn position_of(&self, sequence: Sequence) -> Position {
         // Before the first branch there are no batches.
         let timeline = timeline_of(&self.branches, sequence).unwrap_or(self.now);
-        Position { timeline, sequence }
+        Position::new(timeline, sequence)
     }
 }
 
@@ -224,7 +228,7 @@ impl Inner {
     pub(crate) fn position(&self) -> Option<Position> {
         let sequence = self.told()?;
         let timeline = timeline_of(&self.checkpoints.lock().timelines, sequence)?;
-        Some(Position { timeline, sequence })
+        Some(Position::new(timeline, sequence))
     }
 }
 
@@ -258,7 +262,7 @@ fn timeline_of(branches: &[Branch], sequence: Sequence) -> Option<Timeline> {
 
 /// Refuses a position that does not lie on the way to the branch that goes on.
 fn check_lineage(branches: &[Branch], position: Position) -> Result<()> {
-    let is_on_the_way = timeline_of(branches, position.sequence) == Some(position.timeline);
+    let is_on_the_way = timeline_of(branches, position.sequence()) == Some(position.timeline());
     if is_on_the_way { Ok(()) } else { Err(Error::Abandoned { position }) }
 }
 
@@ -278,7 +282,7 @@ mod tests {
         // Of the first branch 1 to 9 are left, of the second 10 to 14.
         let branches = [branch(7, 1, 0), branch(5, 10, 7), branch(9, 15, 5)];
         let is_on_the_way = |name, number| {
-            let position = Position { timeline: timeline(name), sequence: at(number) };
+            let position = Position::new(timeline(name), at(number));
             check_lineage(&branches, position).is_ok()
         };
         for (name, first, last) in [(7, 1, 9), (5, 10, 14), (9, 15, 1_000)] {

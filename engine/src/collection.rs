@@ -12,7 +12,7 @@ use crate::named::{CollectionState, Named, rows_behind};
 use crate::view::CollectionView;
 use crate::wish::Wish;
 use crate::{
-    Batch, CollectionConfig, Durability, Id, Payload, Record, Result, Scan, Search, SearchBatch,
+    Batch, CollectionConfig, Durability, Id, Payload, Record, Result, Scan, Search,
 };
 
 /// A handle of a collection. Cheap to clone; reads through it see what is visible when they begin. Once the collection is
@@ -221,7 +221,7 @@ impl Collection {
     }
 
     /// The nearest vectors to this one.
-    pub fn search<'q>(&self, query: &'q [f32]) -> Search<'q> {
+    pub fn search<'q>(&self, query: &'q [f32]) -> Search<&'q [f32]> {
         Search::new(self.view(), query)
     }
 
@@ -239,8 +239,8 @@ impl Collection {
     /// assert_eq!(found[1][0].id, "two".into());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn search_batch<'q, Q: AsRef<[f32]>>(&self, queries: &'q [Q]) -> SearchBatch<'q> {
-        SearchBatch::new(self.view(), queries.iter().map(AsRef::as_ref).collect())
+    pub fn search_batch<'q, Q: AsRef<[f32]>>(&self, queries: &'q [Q]) -> Search<Vec<&'q [f32]>> {
+        Search::new(self.view(), queries.iter().map(AsRef::as_ref).collect())
     }
 
     /// What is visible now.

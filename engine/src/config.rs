@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use base::Dim;
-use indexes::{Metric, check_distance_name};
-use segments::Dedup;
+use indexes::{BadName, Metric, check_distance_name};
 
-use crate::{Error, Result};
+use crate::{Dedup, Error, Result};
 
 /// How near vectors are found.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -34,10 +33,9 @@ impl IndexConfig {
 /// What a collection is like.
 ///
 /// ```
-/// use arrwdb::{CollectionConfig, Decimals, Dedup, Metric};
+/// use arrwdb::{CollectionConfig, Dedup, Metric};
 ///
-/// let six = Decimals::new(6).unwrap();
-/// let config = CollectionConfig::new(384, Metric::Cosine).dedup(Dedup::Decimals(six));
+/// let config = CollectionConfig::new(384, Metric::Cosine).dedup(Dedup::Decimals(6));
 /// assert_eq!(config.metric(), Some(Metric::Cosine));
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -116,11 +114,20 @@ impl CollectionConfig {
         self.dedup
     }
 
+    /// The same, as the vectors know it.
+    pub(crate) fn rule(&self) -> Result<segments::Dedup> {
+        self.dedup.rule()
+    }
+
     pub(crate) fn check(&self) -> Result<Dim> {
         if let Compared::Own(name) = &self.compared {
-            let bad = |why| Error::BadDistanceName { name: name.to_string(), why };
+            let bad = |why: BadName| Error::BadDistanceName {
+                name: name.to_string(),
+                why: why.to_string(),
+            };
             check_distance_name(name).map_err(bad)?;
         }
+        self.rule()?;
         Dim::new(self.dim).ok_or(Error::BadDimension { dim: self.dim })
     }
 }

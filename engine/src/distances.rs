@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use indexes::{Distance, Measure};
+use indexes::{BadName, Distance, Measure};
 
 use crate::{CollectionConfig, Error, Result};
 
@@ -20,7 +20,7 @@ impl Distances {
         if self.named(&name).is_some() {
             return Err(Error::DistanceTwice { name });
         }
-        let bad = |why| Error::BadDistanceName { name, why };
+        let bad = |why: BadName| Error::BadDistanceName { name, why: why.to_string() };
         self.own.push(Measure::own(distance).map_err(bad)?);
         Ok(self)
     }

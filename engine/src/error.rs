@@ -6,10 +6,11 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use base::{Position, Row, Sequence};
+use base::{Row, Sequence};
 
+use crate::Id;
+use crate::changes::Position;
 use crate::format::Invalid;
-use crate::{BadDistanceName, Id};
 
 /// What every operation of a store returns.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -68,12 +69,17 @@ pub enum Error {
         /// The dimension.
         dim: u32,
     },
+    /// Vectors cannot be told apart by so many decimals: 12 are the most.
+    BadDecimals {
+        /// How many were asked for.
+        decimals: u8,
+    },
     /// No distance of the caller's own can have this name.
     BadDistanceName {
         /// The name.
         name: String,
         /// Why it cannot.
-        why: BadDistanceName,
+        why: String,
     },
     /// A store was to be opened with two distances of the same name.
     DistanceTwice {
@@ -148,6 +154,11 @@ pub enum Error {
         /// The last batch whose followers are retained.
         oldest: Option<Sequence>,
     },
+    /// A text that is no position.
+    BadPosition {
+        /// The text.
+        text: String,
+    },
     /// A search was to find 0 vectors.
     NothingAskedFor,
     /// A note's name is empty or too long, or the note is too long.
@@ -172,7 +183,7 @@ pub enum Error {
         /// The batch.
         sequence: Sequence,
         /// What is wrong with it.
-        what: Invalid,
+        what: String,
     },
     /// What the image says contradicts itself, although its sums are right.
     BadImage {
@@ -227,6 +238,11 @@ impl From<segments::Error> for Error {
 }
 
 impl Error {
+    /// What the log holds of a batch is not one.
+    pub(crate) fn bad_batch(sequence: Sequence, what: Invalid) -> Self {
+        Error::BadBatch { sequence, what: what.to_string() }
+    }
+
     /// Whether nothing was changed by the call that failed, so that it may be tried again: the disk is full, say.
     pub fn is_clean_refusal(&self) -> bool {
         match self {
@@ -267,6 +283,13 @@ impl fmt::Display for Error {
             Error::BadDimension { dim } => {
                 write!(f, "a vector has 1 to {} numbers, not {dim}", base::Dim::MAX)
             }
+            Error::BadDecimals { decimals } => {
+                write!(
+                    f,
+                    "vectors are told apart by 0 to {} decimals, not {decimals}",
+                    crate::Dedup::DECIMALS_MAX
+                )
+            }
             Error::BadDistanceName { .. }
             | Error::DistanceTwice { .. }
             | Error::DistanceMissing { .. } => self.fmt_of_distance(f),
@@ -277,6 +300,7 @@ impl fmt::Display for Error {
             | Error::IdExists { .. }
             | Error::NoId { .. }
             | Error::OtherVersion { .. }
+            | Error::BadPosition { .. }
             | Error::Abandoned { .. }
             | Error::NotRetained { .. } => self.fmt_of_history(f),
             Error::NotAPayload { id: Some(id), what } => {
@@ -368,6 +392,9 @@ impl Error {
                 }
                 write!(f, ", and was to be as batch {expected} left it; read it again")
             }
+            Error::BadPosition { text } => {
+                write!(f, "{text:?} is no position; one is as it was printed, as in 7@{:016x}", 42)
+            }
             Error::Abandoned { position } => write!(
                 f,
                 "{position} is not in this store's history: what was written behind a place that was lost, or in another \
@@ -406,8 +433,6 @@ impl std::error::Error for Error {
             Error::Log(error) => error.source(),
             Error::Snapshot(error) => error.source(),
             Error::Vectors(error) => error.source(),
-            Error::BadBatch { what, .. } => Some(what),
-            Error::BadDistanceName { why, .. } => Some(why),
             Error::Unreadable { source, .. } => Some(source),
             _ => None,
         }

@@ -26,6 +26,7 @@ use crate::format::{Op, Outcome, encode_ops, encode_outcomes, table_bytes};
 use crate::image::Entry;
 use crate::named::{CollectionState, State};
 use crate::notes::{Note, Notes};
+use crate::report::TornEnd;
 use crate::rows::RowsView;
 use crate::wish::{Aimed, Wish};
 use crate::{Error, Result};
@@ -57,7 +58,7 @@ pub(crate) struct Inner {
     /// The distances of the caller's own that it was opened with.
     pub(crate) distances: Distances,
     /// What was cut off the log's end when the store was opened.
-    pub(crate) cut: Option<wal::Cut>,
+    pub(crate) cut: Option<TornEnd>,
     /// How much the log may grow, at least, before there is a checkpoint.
     pub(crate) checkpoint_bytes: u64,
     /// What was written since the store was opened.

@@ -13,8 +13,9 @@ use wal::Replay;
 use crate::format::{EndedRow, Op, Outcome, decode_ops, decode_outcomes};
 use crate::id::plain;
 use crate::image::read_catalogue;
+use crate::report::TornEnd;
 use crate::store::check_there;
-use crate::{Error, Result, StoreOptions, TornEnd};
+use crate::{Error, Result, StoreOptions};
 
 /// What a file of a store was found to be.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -85,14 +86,14 @@ impl StoreOptions {
         let options = self.log_options(manifests.store());
         let mut replay = Replay::begin(Arc::clone(&disk), &options, &place, None)?;
         while let Some(batch) = replay.next()? {
-            let bad = |what| Error::BadBatch { sequence: batch.sequence, what };
+            let bad = |what| Error::bad_batch(batch.sequence, what);
             let ops = decode_ops(batch.body).map_err(bad)?;
             let outcomes = decode_outcomes(batch.table, &ops).map_err(bad)?;
             let lines =
                 ops.iter().zip(&outcomes).map(|(op, outcome)| line(&mut names, op, outcome));
             see(batch.sequence, &lines.collect::<Vec<_>>());
         }
-        Ok(replay.finish()?.cut)
+        Ok(replay.finish()?.cut.map(TornEnd::of))
     }
 }
 

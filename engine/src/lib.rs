@@ -14,11 +14,12 @@
 
 mod background;
 mod batch;
-mod changes;
+pub mod changes;
 mod checkpoint;
 mod collection;
 mod config;
 mod decide;
+mod dedup;
 mod distances;
 mod error;
 mod format;
@@ -32,6 +33,7 @@ mod options;
 mod payload;
 mod record;
 mod recover;
+pub mod report;
 mod rows;
 mod search;
 mod statistics;
@@ -45,28 +47,22 @@ mod wish;
 #[doc = include_str!("../../README.md")]
 pub struct Readme;
 
-pub use base::{Position, Sequence, Timeline};
+pub use base::Sequence;
 pub use batch::{Batch, Commit, Durability};
-pub use changes::{Change, Changed, Changes};
 pub use collection::Collection;
 pub use config::{CollectionConfig, IndexConfig};
+pub use dedup::Dedup;
 pub use error::{Error, NAME_BYTES_MAX, Result};
-pub use format::Invalid;
 pub use id::{ID_BYTES_MAX, Id};
-pub use indexes::{
-    BadName as BadDistanceName, DISTANCE_NAME_BYTES_MAX, Distance, Incomplete, Metric,
-};
-pub use inspect::{Inspection, inspect};
+pub use indexes::{DISTANCE_NAME_BYTES_MAX, Distance, Incomplete, Metric};
+pub use inspect::inspect;
 pub use notes::{NOTE_BYTES_MAX, NOTE_NAME_BYTES_MAX, NOTES_BYTES_MAX};
 pub use options::StoreOptions;
 pub use payload::{
     PAYLOAD_BYTES_MAX, PAYLOAD_DEPTH_MAX, PAYLOAD_KEY_BYTES_MAX, Payload, Value, Values,
 };
 pub use record::{Record, Scan};
-pub use search::{Hit, Hits, Search, SearchBatch};
-pub use segments::{Decimals, Dedup, VectorHash};
-pub use statistics::{CollectionStatistics, Statistics};
+pub use search::{Hit, Hits, Search};
+pub use segments::VectorHash;
 pub use store::Store;
-pub use verify::{Problem, Verification};
 pub use view::View;
-pub use wal::{Cut as TornEnd, Doubt};

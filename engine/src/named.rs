@@ -157,7 +157,7 @@ impl Inner {
     pub(crate) fn empty(&self, id: CollectionId, config: &CollectionConfig) -> Result<Kept> {
         let owner = owner(self.store, id, config)?;
         let (disk, pins) = (Arc::clone(&self.disk), Arc::clone(&self.pins));
-        let set = VectorSet::create(Arc::clone(&disk), owner, config.dedup_rule(), pins);
+        let set = VectorSet::create(Arc::clone(&disk), owner, config.rule()?, pins);
         let heap = PayloadHeap::create(disk, HeapOwner { store: self.store, collection: id });
         let heap = heap.first_bytes(self.payload_file_bytes);
         let lock = || Arc::clone(&self.lock) as _;

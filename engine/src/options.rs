@@ -6,9 +6,10 @@ use std::sync::Arc;
 use base::StoreId;
 use disk::OsDisk;
 use indexes::Distance;
+use wal::Doubt;
 
 use crate::distances::Distances;
-use crate::{Doubt, Error, Result, Store};
+use crate::{Error, Result, Store};
 
 /// How a store is opened.
 #[derive(Clone, Debug)]
@@ -84,10 +85,12 @@ impl StoreOptions {
         StoreOptions { checkpoint_bytes: bytes, ..self }
     }
 
-    /// What to do where the log ends in a torn write or in rot of its very last group.
+    /// Refuses to open where it is in doubt how the log ends: in a write that was not finished, or in damage of the very
+    /// last ones that were. Nearly always it is the first: so otherwise the log is cut off there, and
+    /// [`Store::torn_end`] says where.
     #[must_use]
-    pub fn doubt(self, doubt: Doubt) -> Self {
-        StoreOptions { doubt, ..self }
+    pub fn refuse_in_doubt(self) -> Self {
+        StoreOptions { doubt: Doubt::Refuse, ..self }
     }
 
     /// Gives a distance of the caller's own, for collections that are compared by it; several may be given. Their names

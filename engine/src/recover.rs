@@ -89,7 +89,7 @@ pub(crate) fn recover(
     let mut replayed = false;
     while let Some(batch) = replay.next()? {
         replayed = true;
-        let bad = |what| Error::BadBatch { sequence: batch.sequence, what };
+        let bad = |what| Error::bad_batch(batch.sequence, what);
         let ops = decode_ops(batch.body).map_err(bad)?;
         let outcomes = decode_outcomes(batch.table, &ops).map_err(bad)?;
         for (op, outcome) in ops.iter().zip(&outcomes) {
@@ -168,7 +168,7 @@ impl Rebuilt {
         let With { disk, store, .. } = with;
         let config = &about.config;
         let owner = owner(*store, id, config)?;
-        let set = Recovery::begin(Arc::clone(disk), owner, &files, config.dedup_rule(), slots)?;
+        let set = Recovery::begin(Arc::clone(disk), owner, &files, config.rule()?, slots)?;
         let heap_owner = HeapOwner { store: *store, collection: id };
         let heap = HeapRecovery::begin(Arc::clone(disk), heap_owner, &list);
         let files = files.into_iter().chain(list.files().iter().map(|it| it.file)).collect();
@@ -272,7 +272,7 @@ impl All<'_> {
 
 /// A batch of the log is for a collection that cannot be.
 fn unknown(at: Sequence) -> Error {
-    Error::BadBatch { sequence: at, what: crate::Invalid::Value("collection") }
+    Error::bad_batch(at, crate::format::Invalid::Value("collection"))
 }
 
 /// The number of the next file of vectors or payloads: above all that there are.

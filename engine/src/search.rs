@@ -29,21 +29,40 @@ struct Wanted {
 /// If nobody says otherwise.
 const WANTED: Wanted = Wanted { k: 10, within: None };
 
-/// A search that is being put together.
+/// A search that is being put together: for one vector, or for each of several.
+///
+/// What is wanted is said in front of [`run`](Search::run), and is the same for all of them.
+///
+/// ```
+/// # use arrwdb::{CollectionConfig, Metric, Store};
+/// # let dir = tempfile::tempdir()?;
+/// # let store = Store::open(dir.path().join("data"))?;
+/// # let docs = store.create_collection("docs", CollectionConfig::new(1, Metric::L2))?;
+/// for number in 0..5 {
+///     docs.upsert(number, &[number as f32])?;
+/// }
+/// let hits = docs.search(&[1.2]).k(3).within(1.0).run()?;
+/// assert_eq!([&hits[0].id, &hits[1].id], [&1.into(), &2.into()]);
+/// assert_eq!(hits.len(), 2);
+///
+/// let answers = docs.search_batch(&[[1.2], [3.9]]).k(1).run()?;
+/// assert_eq!([&answers[0][0].id, &answers[1][0].id], [&1.into(), &4.into()]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "a search does nothing before it is run"]
-pub struct Search<'q> {
+pub struct Search<Q> {
     /// Or why there is none.
     view: Result<CollectionView>,
-    query: &'q [f32],
+    queries: Q,
     wanted: Wanted,
 }
 
-impl<'q> Search<'q> {
-    pub(crate) fn new(view: Result<CollectionView>, query: &'q [f32]) -> Self {
-        Search { view, query, wanted: WANTED }
+impl<Q> Search<Q> {
+    pub(crate) fn new(view: Result<CollectionView>, queries: Q) -> Self {
+        Search { view, queries, wanted: WANTED }
     }
 
-    /// How many hits at most: 10.
+    /// How many hits at most, for each vector: 10.
     pub fn k(mut self, k: usize) -> Self {
         self.wanted.k = k;
         self
@@ -54,48 +73,26 @@ impl<'q> Search<'q> {
         self.wanted.within = Some(distance);
         self
     }
+}
 
+impl Search<&[f32]> {
     /// Searches.
     ///
     /// # Errors
-    /// If the query cannot be a vector of the collection; [`Error::NothingAskedFor`] if `k` is 0; if a vector is damaged.
+    /// If the query cannot be a vector of the collection; [`Error::NothingAskedFor`] if `k` is 0; if a vector is damaged;
+    /// [`Error::NoCollection`] if the collection was dropped.
     pub fn run(self) -> Result<Hits> {
-        self.wanted.find(&Arc::new(self.view?), self.query)
+        self.wanted.find(&Arc::new(self.view?), self.queries)
     }
 }
 
-/// Many searches at one moment that are being put together.
-#[must_use = "a search does nothing before it is run"]
-pub struct SearchBatch<'q> {
-    /// Or why there is none.
-    view: Result<CollectionView>,
-    queries: Vec<&'q [f32]>,
-    wanted: Wanted,
-}
-
-impl<'q> SearchBatch<'q> {
-    pub(crate) fn new(view: Result<CollectionView>, queries: Vec<&'q [f32]>) -> Self {
-        SearchBatch { view, queries, wanted: WANTED }
-    }
-
-    /// How many hits at most for each query: 10.
-    pub fn k(mut self, k: usize) -> Self {
-        self.wanted.k = k;
-        self
-    }
-
-    /// Only what is not farther than this.
-    pub fn within(mut self, distance: f32) -> Self {
-        self.wanted.within = Some(distance);
-        self
-    }
-
+impl Search<Vec<&[f32]>> {
     /// Searches on all cores: an answer for each query, in their order.
     ///
     /// # Errors
-    /// As [`Search::run`], for the first query for which there is one.
+    /// As for one, for the first query for which there is one.
     pub fn run(self) -> Result<Vec<Hits>> {
-        let SearchBatch { view, queries, wanted } = self;
+        let Search { view, queries, wanted } = self;
         let view = Arc::new(view?);
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
         let threads = cores.min(queries.len());

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use base::{FileId, Position, Sequence, StoreId, Timeline};
+use base::{FileId, Sequence, StoreId, Timeline};
 use disk::{Disk, LockGuard, LockKind};
 use parking_lot::{Mutex, RwLock};
 use segments::Pins;
@@ -13,6 +13,7 @@ use snapshot::{Branch, ImageWriter, Manifest, Manifests, Point};
 use wal::{Beginning, Committer, Level, Log};
 
 use crate::background::Background;
+use crate::changes::{Changes, Position};
 use crate::checkpoint::{Checkpoints, unkept};
 use crate::distances::Distances;
 use crate::error::check_name;
@@ -22,11 +23,10 @@ use crate::named::{About, CollectionState, FIRST, Named, State, no_rows};
 use crate::notes::Notes;
 use crate::options::{Missing, Threads};
 use crate::recover::{self, Recovered};
-use crate::statistics::{self, Statistics};
+use crate::report::{Statistics, TornEnd};
+use crate::statistics;
 use crate::wish::Wish;
-use crate::{
-    Batch, Changes, Collection, CollectionConfig, Error, Result, StoreOptions, TornEnd, View,
-};
+use crate::{Batch, Collection, CollectionConfig, Error, Result, StoreOptions, View};
 
 /// A store: one directory, open for one process.
 ///
@@ -127,7 +127,7 @@ impl StoreOptions {
             failure,
             wake: OnceLock::new(),
             distances,
-            cut,
+            cut: cut.map(TornEnd::of),
             meter,
             passed_over,
             lock,
@@ -333,7 +333,7 @@ impl Store {
     /// last; what is older is told by [`Collection::scan`].
     ///
     /// ```
-    /// # use arrwdb::{Changed, CollectionConfig, Metric, Store};
+    /// # use arrwdb::{CollectionConfig, Metric, Store, changes::Changed};
     /// # let dir = tempfile::tempdir()?;
     /// # let store = Store::open(dir.path().join("data"))?;
     /// # let docs = store.create_collection("docs", CollectionConfig::new(1, Metric::L2))?;

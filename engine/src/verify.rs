@@ -23,8 +23,9 @@ use std::sync::Arc;
 use disk::{Disk, LockKind, OsDisk};
 use snapshot::Manifests;
 
+use crate::report::TornEnd;
 use crate::store::{check_never_used, check_there};
-use crate::{Error, Result, Store, StoreOptions, TornEnd};
+use crate::{Error, Result, Store, StoreOptions};
 
 use payloads::Checked;
 pub use problem::Problem;

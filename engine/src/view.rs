@@ -11,7 +11,7 @@ use segments::{HeapView, Pin};
 use crate::inner::Inner;
 use crate::named::{CollectionState, Named};
 use crate::rows::RowsView;
-use crate::{Collection, Error, Id, Record, Result, Scan, Search, SearchBatch};
+use crate::{Collection, Error, Id, Record, Result, Scan, Search};
 
 /// A consistent view of all collections at one number.
 #[derive(Clone)]
@@ -50,7 +50,11 @@ impl View {
     ///
     /// # Errors
     /// [`Error::NoCollection`] if the view does not see the collection.
-    pub fn search<'q>(&self, collection: &Collection, query: &'q [f32]) -> Result<Search<'q>> {
+    pub fn search<'q>(
+        &self,
+        collection: &Collection,
+        query: &'q [f32],
+    ) -> Result<Search<&'q [f32]>> {
         Ok(Search::new(Ok(self.of(collection)?.clone()), query))
     }
 
@@ -62,9 +66,9 @@ impl View {
         &self,
         collection: &Collection,
         queries: &'q [Q],
-    ) -> Result<SearchBatch<'q>> {
+    ) -> Result<Search<Vec<&'q [f32]>>> {
         let queries = queries.iter().map(AsRef::as_ref).collect();
-        Ok(SearchBatch::new(Ok(self.of(collection)?.clone()), queries))
+        Ok(Search::new(Ok(self.of(collection)?.clone()), queries))
     }
 
     /// What each of these ids had, in the order in which they are asked for.

@@ -55,9 +55,12 @@ pub enum Dedup {
 pub struct Decimals(u8);
 
 impl Decimals {
-    /// So many decimals; `None` for more than 12: vectors that differ behind those are hardly the same.
+    /// The most: vectors that differ behind those are hardly the same.
+    pub const MAX: u8 = 12;
+
+    /// So many decimals; `None` for more than [`MAX`](Decimals::MAX).
     pub const fn new(count: u8) -> Option<Self> {
-        if count <= 12 { Some(Decimals(count)) } else { None }
+        if count <= Decimals::MAX { Some(Decimals(count)) } else { None }
     }
 
     /// How many.

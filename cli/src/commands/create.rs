@@ -3,7 +3,7 @@
 //! Promises
 //!  1. A collection that cannot be is refused before anything is made.
 
-use arrwdb::{CollectionConfig, Decimals, Dedup, IndexConfig, Metric, Store};
+use arrwdb::{CollectionConfig, Dedup, IndexConfig, Metric, Store};
 use clap::{Args, ValueEnum};
 
 use crate::failure::{Failure, Result};
@@ -69,7 +69,8 @@ enum IndexName {
 
 /// A rule as `--dedup` spells it.
 fn dedup(word: &str) -> std::result::Result<Dedup, String> {
-    let decimals = |digits: &str| digits.parse().ok().and_then(Decimals::new).map(Dedup::Decimals);
+    let is_possible = |decimals: &u8| *decimals <= Dedup::DECIMALS_MAX;
+    let decimals = |digits: &str| digits.parse().ok().filter(is_possible).map(Dedup::Decimals);
     let rule = match (word, word.strip_prefix("decimals=")) {
         ("exact", _) => Some(Dedup::Exact),
         ("off", _) => Some(Dedup::Off),

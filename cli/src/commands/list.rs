@@ -34,7 +34,7 @@ impl Listed<'_> {
         let config = collection.config();
         let dedup = match config.dedup_rule() {
             Dedup::Exact => "exact".to_owned(),
-            Dedup::Decimals(decimals) => format!("decimals={}", decimals.get()),
+            Dedup::Decimals(decimals) => format!("decimals={}", decimals),
             Dedup::Off => "off".to_owned(),
         };
         Listed {

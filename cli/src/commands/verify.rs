@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use arrwdb::{Error, Problem, Store, TornEnd, Verification};
+use arrwdb::report::{Problem, TornEnd, Verification};
+use arrwdb::{Error, Store};
 use clap::Args;
 use serde::Serialize;
 

@@ -4,10 +4,9 @@
 use base::Dim;
 use base::codec::{Decoder, Encoder};
 use indexes::{DISTANCE_NAME_BYTES_MAX, Metric, check_distance_name};
-use segments::{Decimals, Dedup};
 
 use super::{ALIGNMENT, Invalid};
-use crate::{CollectionConfig, IndexConfig};
+use crate::{CollectionConfig, Dedup, IndexConfig};
 
 /// In the place of a metric: a distance of the caller's own, whose name follows.
 const OWN_DISTANCE: u8 = 4;
@@ -25,7 +24,7 @@ pub(crate) fn encode_config(config: &CollectionConfig, into: &mut Encoder<'_>) {
     };
     let (dedup, decimals) = match config.dedup_rule() {
         Dedup::Exact => (1, 0),
-        Dedup::Decimals(decimals) => (2, decimals.get()),
+        Dedup::Decimals(decimals) => (2, decimals),
         Dedup::Off => (3, 0),
     };
     into.u32(config.dim()).bytes(&[metric, index, dedup, decimals]);
@@ -54,12 +53,13 @@ pub(crate) fn decode_config(from: &mut Decoder<'_>) -> Result<CollectionConfig, 
         1 => IndexConfig::Flat,
         _ => return Err(Invalid::Value("index")),
     };
-    let dedup = match (dedup, Decimals::new(decimals)) {
-        (1, _) if decimals == 0 => Dedup::Exact,
-        (2, Some(decimals)) => Dedup::Decimals(decimals),
-        (3, _) if decimals == 0 => Dedup::Off,
+    let dedup = match (dedup, decimals) {
+        (1, 0) => Dedup::Exact,
+        (2, decimals) => Dedup::Decimals(decimals),
+        (3, 0) => Dedup::Off,
         _ => return Err(Invalid::Value("dedup")),
     };
+    dedup.rule().map_err(|_| Invalid::Value("dedup"))?;
     Dim::new(dim).ok_or(Invalid::Value("dim"))?;
     Ok(config.index(index).dedup(dedup))
 }

@@ -144,7 +144,7 @@ fn what_a_collection_is_like_has_its_bytes() {
         encode_config(config, &mut Encoder::new(&mut bytes));
         bytes
     };
-    let off = |config: CollectionConfig| config.dedup(segments::Dedup::Off);
+    let off = |config: CollectionConfig| config.dedup(crate::Dedup::Off);
     let (dot, own) = (
         off(CollectionConfig::new(0x102, Metric::Dot)),
         off(CollectionConfig::with_distance(2, "chord")),

@@ -202,7 +202,7 @@ fn recount_slots(slots: &ImageSlots, entry: &Entry, references: &[u32]) -> Resul
 
 fn recount_keys(slots: &ImageSlots, entry: &Entry) -> Result<()> {
     let bad = |what| bad(entry.id, "keys", what);
-    let dedup = entry.config.dedup_rule();
+    let dedup = entry.config.rule()?;
     let expected = if dedup == Dedup::Off { 0 } else { entry.alive };
     if slots.keys() != expected {
         return Err(bad("there are more keys, or fewer, than slots that are alive"));

@@ -9,7 +9,8 @@ use wal::Replay;
 
 use super::{Problem, Report};
 use crate::format::{decode_ops, decode_outcomes};
-use crate::{Error, Result, TornEnd};
+use crate::report::TornEnd;
+use crate::{Error, Result};
 
 const BATCHES: &str = "all batches from there on";
 
@@ -62,7 +63,7 @@ fn read(
     let mut last = None;
     while let Some(batch) = replay.next()? {
         let sequence = batch.sequence;
-        let bad = |what| Error::BadBatch { sequence, what };
+        let bad = |what| Error::bad_batch(sequence, what);
         let ops = decode_ops(batch.body).map_err(bad)?;
         decode_outcomes(batch.table, &ops).map_err(bad)?;
         last = Some(sequence);
@@ -75,7 +76,7 @@ fn read(
     }
     let ended = replay.finish()?;
     // It began behind batches that an image has.
-    Ok((last.max(ended.last()), ended.cut))
+    Ok((last.max(ended.last()), ended.cut.map(TornEnd::of)))
 }
 
 /// A torn write and rot of the very last batches look alike: it is not called sound.

@@ -98,7 +98,7 @@ fn open_set(
     either: Either,
 ) -> Result<VectorSet> {
     let owner = owner(store, entry.id, &entry.config)?;
-    let (base, dedup) = (Arc::new(either), entry.config.dedup_rule());
+    let (base, dedup) = (Arc::new(either), entry.config.rule()?);
     let set = Recovery::to_look(Arc::clone(disk), owner, &entry.files, dedup, base)?;
     Ok(set.finish(Pins::new(None)))
 }

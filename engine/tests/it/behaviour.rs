@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrwdb::{
-    CollectionConfig, Decimals, Dedup, Durability, Error, Id, Metric, Sequence, Store,
-    StoreOptions, VectorHash,
+    CollectionConfig, Dedup, Durability, Error, Id, Metric, Sequence, Store, StoreOptions,
+    VectorHash,
 };
 use disk::{Disk, SimDisk};
 
@@ -223,9 +223,8 @@ fn checkpoints_are_made_as_the_log_grows() {
 #[test]
 fn duplicates_are_kept_once() {
     let store = on(&SimDisk::new(1));
-    let six = Decimals::new(6).unwrap();
     for (name, dedup, unique) in
-        [("exact", Dedup::Exact, 2), ("six", Dedup::Decimals(six), 1), ("off", Dedup::Off, 20)]
+        [("exact", Dedup::Exact, 2), ("six", Dedup::Decimals(6), 1), ("off", Dedup::Off, 20)]
     {
         let config = CollectionConfig::new(2, Metric::L2).dedup(dedup);
         let docs = store.create_collection(name, config).unwrap();

@@ -84,7 +84,7 @@ fn is_said_to_be_sound(image: &Image, what: &str) -> bool {
     let checked = checked.unwrap_or_else(|_| panic!("{what}: the check panicked"));
     match checked {
         Ok(found) => {
-            let are_told = |problem: &arrwdb::Problem| {
+            let are_told = |problem: &arrwdb::report::Problem| {
                 !problem.file.as_os_str().is_empty() && !problem.affects.is_empty()
             };
             assert!(found.problems.iter().all(are_told), "{what}: {found:?}");

@@ -7,10 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrwdb::{
-    Collection, CollectionConfig, CollectionStatistics, Durability, Id, Metric, Sequence, Store,
-    View,
-};
+use arrwdb::{Collection, CollectionConfig, Durability, Id, Metric, Sequence, Store, View};
 use disk::{Disk, SimDisk};
 
 use crate::chance::Chance;
@@ -176,7 +173,7 @@ impl Run {
     }
 
     /// Everything a store says of itself: what was replayed says the same as what was there before.
-    fn answers(&self) -> (CollectionStatistics, Vec<Vec<(Id, f32)>>) {
+    fn answers(&self) -> (arrwdb::report::CollectionStatistics, Vec<Vec<(Id, f32)>>) {
         let near = |number| {
             let query = vector(number);
             let hits = self.docs.search(&query).k(7).run().unwrap();

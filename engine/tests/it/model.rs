@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use arrwdb::changes::{Changed, Changes, Position};
 use arrwdb::{
-    Changed, Changes, Collection, CollectionConfig, Durability, Error, Id, Metric, Payload,
-    Position, Record, Sequence, Store, Value, View, payload,
+    Collection, CollectionConfig, Durability, Error, Id, Metric, Payload, Record, Sequence, Store,
+    Value, View, payload,
 };
 use disk::{Disk, SimDisk};
 
@@ -249,7 +250,7 @@ fn follow(changes: &mut Changes, content: &mut Content) {
     for change in changes {
         let change = change.unwrap();
         let which = NAMES.iter().position(|name| **name == *change.collection).unwrap();
-        let (content, version) = (&mut content[which], change.position.sequence);
+        let (content, version) = (&mut content[which], change.position.sequence());
         match change.what {
             Changed::Cleared => content.clear(),
             Changed::Upserted { id, vector, payload } => {
@@ -336,15 +337,12 @@ fn run(seed: u64, open: impl Fn() -> Store) {
     // From anywhere that the log still has, one comes to the same.
     let first = store.changes(None).unwrap().next().map(|first| first.unwrap().position);
     for (number, content) in &contents {
-        let Some(Position { timeline, sequence }) = first.filter(|it| it.sequence <= *number)
-        else {
-            continue;
-        };
-        assert!(sequence <= *number);
-        let (mut changes, mut content) = (
-            store.changes(Some(Position { timeline, sequence: *number })).unwrap(),
-            content.clone(),
-        );
+        let Some(first) = first.filter(|it| it.sequence() <= *number) else { continue };
+        // The branch is behind the number.
+        let first = first.to_string();
+        let after: Position =
+            format!("{number}@{}", &first.split_once('@').unwrap().1).parse().unwrap();
+        let (mut changes, mut content) = (store.changes(Some(after)).unwrap(), content.clone());
         follow(&mut changes, &mut content);
         assert_eq!(content, last, "from {number} on");
     }

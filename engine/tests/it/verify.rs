@@ -4,15 +4,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use arrwdb::{
-    Collection, CollectionConfig, Durability, Error, Id, Metric, Store, StoreOptions, Verification,
-};
+use arrwdb::{Collection, CollectionConfig, Durability, Error, Id, Metric, Store, StoreOptions};
 use disk::sim::Image;
 use disk::{Access, Call, Disk, Effect, Hook, Hooked, SimDisk};
 
 use crate::store::{Op, Run, open, options, starts, vector};
 
-fn verify(disk: &SimDisk) -> arrwdb::Result<Verification> {
+fn verify(disk: &SimDisk) -> arrwdb::Result<arrwdb::report::Verification> {
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
     options().verify_on(disk, |_, _| ())
 }

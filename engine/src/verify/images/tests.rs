@@ -15,7 +15,7 @@ use super::*;
 use crate::format::{EndedRow, Outcome};
 use crate::image::{self, Collection};
 use crate::rows::{RowList, Rows};
-use crate::{CollectionConfig, Decimals, Id, Metric};
+use crate::{CollectionConfig, Dedup, Id, Metric};
 
 const STORE: StoreId = StoreId([7; 16]);
 
@@ -140,7 +140,7 @@ fn tables_that_contradict_each_other_are_found() {
     other_key[0].1 = Some(101);
     complains(&rows(), other_key.clone(), entry(), "not that of its slot");
     let decimals = |it: &mut Entry| {
-        it.config = it.config.clone().dedup(Dedup::Decimals(Decimals::new(3).unwrap()));
+        it.config = it.config.clone().dedup(Dedup::Decimals(3));
     };
     assert_eq!(found(&rows(), other_key, entry_with(decimals)), [""; 0], "keys are not sums");
 }

@@ -1,0 +1,31 @@
+//! Holds what a store says of itself: how much it has, what a check found, what a file is.
+//!
+//! [`Store::stats`](crate::Store::stats) and [`Collection::statistics`](crate::Collection::statistics) count;
+//! [`Store::verify`](crate::Store::verify) reads everything again; [`inspect`](crate::inspect()) looks at one file.
+
+use std::path::PathBuf;
+
+pub use crate::inspect::Inspection;
+pub use crate::statistics::{CollectionStatistics, Statistics};
+pub use crate::verify::{Problem, Verification};
+
+/// Where the log of a store ends in something that was being written when its process ended. Opening the store cuts it
+/// off, and [`Store::torn_end`](crate::Store::torn_end) tells it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct TornEnd {
+    /// The file of the log.
+    pub path: PathBuf,
+    /// The offset from which on nothing is taken.
+    pub offset: u64,
+    /// Whether it may be damage of what was acknowledged, instead: of the very last batches, with nothing behind them
+    /// that says that they were durable.
+    pub is_in_doubt: bool,
+}
+
+impl TornEnd {
+    pub(crate) fn of(cut: wal::Cut) -> Self {
+        let wal::Cut { path, offset, is_in_doubt } = cut;
+        TornEnd { path, offset, is_in_doubt }
+    }
+}
