@@ -15,6 +15,23 @@ use crate::wish::{Bytes, If, Wish};
 use crate::{Collection, Error, Id, Payload, Result};
 
 /// When a batch is acknowledged.
+///
+/// The one costs a sync of the disk, which all who commit at the same time share; the other a write. Whoever loads much
+/// commits batches at [`Os`](Durability::Os), and [syncs](crate::Store::sync) once behind them.
+///
+/// ```
+/// # use arrwdb::{CollectionConfig, Durability, Metric, Store};
+/// # let dir = tempfile::tempdir()?;
+/// # let store = Store::open(dir.path().join("data"))?;
+/// # let docs = store.create_collection("docs", CollectionConfig::new(2, Metric::L2))?;
+/// for number in 0..100 {
+///     let mut batch = store.batch();
+///     batch.upsert(&docs, number, &[number as f32, 0.0]);
+///     batch.commit(Durability::Os)?.wait()?;
+/// }
+/// store.sync()?; // now all of them survive the power
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum Durability {
     /// When it survives the power.
@@ -309,6 +326,27 @@ impl fmt::Debug for Batch {
 }
 
 /// A batch that has a number, and is on its way. Dropped, it is committed all the same.
+///
+/// It can be waited for or awaited, on any runtime. Those that are queued before the first is waited for share a sync.
+///
+/// ```
+/// # use arrwdb::{CollectionConfig, Durability, Metric, Store};
+/// # let dir = tempfile::tempdir()?;
+/// # let store = Store::open(dir.path().join("data"))?;
+/// # let docs = store.create_collection("docs", CollectionConfig::new(2, Metric::L2))?;
+/// let mut commits = Vec::new();
+/// for number in 0..3 {
+///     let mut batch = store.batch();
+///     batch.upsert(&docs, number, &[number as f32, 0.0]);
+///     commits.push(batch.commit(Durability::Sync)?);
+/// }
+/// assert!(commits[0].sequence() < commits[1].sequence());
+/// for commit in commits {
+///     commit.wait()?;
+/// }
+/// assert_eq!(docs.len(), 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "a batch that nobody waits for is committed, but nobody knows when"]
 pub struct Commit {
     inner: Arc<Inner>,

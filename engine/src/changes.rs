@@ -6,6 +6,48 @@
 //!     another place.
 //!
 //! Never: holds up who writes; keeps anything from being dropped between two calls.
+//!
+//! So a follower reads everything once, and from there on what changed. It keeps the [`Position`] of the last batch that
+//! it has done with, as a text, and goes on behind that. The log has what came since the checkpoint before the last: who
+//! was away for longer is told so, and reads everything once more.
+//!
+//! ```
+//! use std::collections::BTreeMap;
+//! use arrwdb::changes::{Changed, Position};
+//! use arrwdb::{CollectionConfig, Id, Metric, Store};
+//!
+//! # let dir = tempfile::tempdir()?;
+//! # let store = Store::open(dir.path().join("data"))?;
+//! # let docs = store.create_collection("docs", CollectionConfig::new(1, Metric::L2))?;
+//! docs.upsert("one", &[1.0])?;
+//!
+//! // Once: first the position, so that nothing between the two is missed.
+//! let mut kept = store.position().map(|position| position.to_string());
+//! let mut copy = BTreeMap::new();
+//! for record in docs.scan(None)? {
+//!     let record = record?;
+//!     copy.insert(record.id().clone(), record.vector().to_vec());
+//! }
+//!
+//! docs.upsert("two", &[2.0])?;
+//! docs.remove("one")?;
+//!
+//! // And again and again.
+//! let after = kept.as_deref().map(str::parse::<Position>).transpose()?;
+//! for change in store.changes(after)? {
+//!     let change = change?;
+//!     match change.what {
+//!         Changed::Upserted { id, vector } => drop(copy.insert(id, vector.to_vec())),
+//!         Changed::Removed { id } => drop(copy.remove(&id)),
+//!         Changed::Cleared => copy.clear(),
+//!         other => println!("{}: {other:?}", change.collection),
+//!     }
+//!     kept = Some(change.position.to_string());
+//! }
+//! assert_eq!(copy, BTreeMap::from([(Id::from("two"), vec![2.0])]));
+//! # assert_eq!(kept, store.position().map(|position| position.to_string()));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod position;
 
@@ -29,6 +71,19 @@ pub use position::Position;
 const AT_A_TIME: usize = 256;
 
 /// Something that was committed.
+///
+/// ```
+/// # use arrwdb::{CollectionConfig, Metric, Store, changes::Changed};
+/// # let dir = tempfile::tempdir()?;
+/// # let store = Store::open(dir.path().join("data"))?;
+/// # let docs = store.create_collection("docs", CollectionConfig::new(2, Metric::L2))?;
+/// let before = store.position();
+/// let sequence = docs.upsert("one", &[1.0, 2.0])?;
+/// let change = store.changes(before)?.next().unwrap()?;
+/// assert_eq!((change.position.sequence(), &*change.collection), (sequence, "docs"));
+/// assert!(matches!(change.what, Changed::Upserted { .. }));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub struct Change {
@@ -40,7 +95,26 @@ pub struct Change {
     pub what: Changed,
 }
 
-/// What became of a collection, or of an id in it.
+/// What became of a collection, or of an id in it. There will be more.
+///
+/// ```
+/// # use arrwdb::{CollectionConfig, Metric, Store, changes::Changed};
+/// # let dir = tempfile::tempdir()?;
+/// # let store = Store::open(dir.path().join("data"))?;
+/// # let docs = store.create_collection("docs", CollectionConfig::new(2, Metric::L2))?;
+/// docs.upsert("one", &[1.0, 2.0])?;
+/// docs.clear()?;
+/// for change in store.changes(None)? {
+///     match change?.what {
+///         Changed::Created(config) => println!("made, for {} numbers", config.dim()),
+///         Changed::Upserted { id, vector } => println!("{id} has {vector:?}"),
+///         Changed::Removed { id } => println!("{id} was taken away"),
+///         Changed::Cleared | Changed::Dropped => println!("all were taken away"),
+///         other => println!("{other:?}"),
+///     }
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub enum Changed {
@@ -74,6 +148,21 @@ pub enum Changed {
 }
 
 /// What was committed behind a place of the history: see [`Store::changes`](crate::Store::changes).
+///
+/// It ends where there is nothing more for now. Gone through again, it goes on.
+///
+/// ```
+/// # use arrwdb::{CollectionConfig, Metric, Store};
+/// # let dir = tempfile::tempdir()?;
+/// # let store = Store::open(dir.path().join("data"))?;
+/// # let docs = store.create_collection("docs", CollectionConfig::new(2, Metric::L2))?;
+/// let mut changes = store.changes(store.position())?;
+/// assert!(changes.next().is_none());
+/// docs.upsert("one", &[1.0, 2.0])?;
+/// assert_eq!(changes.by_ref().count(), 1);
+/// assert!(changes.next().is_none());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "changes are read as they are gone through"]
 pub struct Changes {
     inner: Arc<Inner>,

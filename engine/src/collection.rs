@@ -15,8 +15,28 @@ use crate::{
     Batch, CollectionConfig, Durability, Id, Payload, Record, Result, Scan, Search,
 };
 
-/// A handle of a collection. Cheap to clone; reads through it see what is visible when they begin. Once the collection is
-/// dropped, all that goes through it is refused, also where another one was made of the same name.
+/// A handle of a collection: vectors of one dimension, under ids.
+///
+/// Cheap to clone; reads through it see what is visible when they begin. Once the collection is dropped, all that goes
+/// through it is refused, also where another one was made of the same name.
+///
+/// Each write through it is a batch of its own, durable and visible when it returns. A [`Batch`] does many things at
+/// once, and at less cost.
+///
+/// ```
+/// # use arrwdb::{CollectionConfig, Metric, Store};
+/// # let dir = tempfile::tempdir()?;
+/// # let store = Store::open(dir.path().join("data"))?;
+/// # let docs = store.create_collection("docs", CollectionConfig::new(2, Metric::L2))?;
+/// docs.upsert("one", &[1.0, 2.0])?;
+/// docs.upsert(2, &[3.0, 4.0])?;
+/// assert_eq!(docs.get("one")?.unwrap().vector(), [1.0, 2.0]);
+/// assert!(docs.remove("one")? && !docs.contains("one")?);
+///
+/// let same = store.collection("docs")?;
+/// assert_eq!((same.name(), same.len()), ("docs", 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Collection {
     pub(crate) inner: Arc<Inner>,

@@ -7,7 +7,15 @@ use indexes::{BadName, Metric, check_distance_name};
 
 use crate::{Dedup, Error, Result};
 
-/// How near vectors are found.
+/// How near vectors are found. There is one way so far.
+///
+/// ```
+/// use arrwdb::{CollectionConfig, IndexConfig, Metric};
+///
+/// let config = CollectionConfig::new(384, Metric::Cosine).index(IndexConfig::flat());
+/// assert_eq!(config.index_kind(), IndexConfig::Flat);
+/// assert_eq!(config.index_kind().name(), "flat");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 #[non_exhaustive]
 pub enum IndexConfig {
@@ -30,7 +38,7 @@ impl IndexConfig {
     }
 }
 
-/// What a collection is like.
+/// What a collection is like. It stays so for as long as the collection is there.
 ///
 /// ```
 /// use arrwdb::{CollectionConfig, Dedup, Metric};

@@ -16,6 +16,25 @@ use crate::format::Invalid;
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Everything that can go wrong with a store.
+///
+/// What is printed names the file, the id or the value, and says what to do where anything can be done; a cause that it
+/// leaves out is its `source()`. There will be more kinds.
+///
+/// ```
+/// # use arrwdb::{CollectionConfig, Error, Metric, Store};
+/// # let dir = tempfile::tempdir()?;
+/// # let store = Store::open(dir.path().join("data"))?;
+/// # let docs = store.create_collection("docs", CollectionConfig::new(2, Metric::L2))?;
+/// match docs.insert("one", &[1.0, 2.0, 3.0]) {
+///     Ok(_) => unreachable!("a vector of docs has two numbers"),
+///     Err(Error::IdExists { version, .. }) => println!("somebody was faster: batch {version}"),
+///     // Nothing was changed: what the message says can be mended, and the call made again.
+///     Err(error) if error.is_clean_refusal() => println!("{error}"),
+///     // The disk failed, and nothing is written any more: the store is to be opened again.
+///     Err(error) => return Err(error.into()),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Error {

@@ -17,7 +17,20 @@ use crate::report::TornEnd;
 use crate::store::check_there;
 use crate::{Error, Result, StoreOptions};
 
-/// What a file of a store was found to be.
+/// What a file of a store was found to be. See [`inspect`](crate::inspect()).
+///
+/// ```
+/// # use arrwdb::Store;
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path().join("data");
+/// # Store::open(&path)?.close()?;
+/// for file in std::fs::read_dir(path.join("manifests"))? {
+///     let found = arrwdb::inspect(file?.path())?;
+///     assert!(found.is_sound);
+///     println!("{}", found.text);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Inspection {

@@ -11,7 +11,20 @@ use wal::Doubt;
 use crate::distances::Distances;
 use crate::{Error, Result, Store};
 
-/// How a store is opened.
+/// How a store is opened, where [`Store::open`] is not all there is to say. [`Store::options`] gives the defaults.
+///
+/// ```
+/// use arrwdb::{Error, Store};
+///
+/// # let dir = tempfile::tempdir()?;
+/// let path = dir.path().join("data");
+/// let refused = Store::options().existing().open(&path).unwrap_err();
+/// assert!(refused.is_clean_refusal(), "there is no store, and none is made");
+///
+/// let store = Store::options().checkpoint_bytes(16 << 20).open(&path)?;
+/// store.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct StoreOptions {
     pub(crate) missing: Missing,

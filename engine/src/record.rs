@@ -13,6 +13,20 @@ use crate::view::CollectionView;
 use crate::{Error, Id, Payload, Result};
 
 /// What an id has: it stays as it is for as long as this is kept.
+///
+/// The vector is not copied: it is lent where it lies, in a file that is mapped, and nothing is written over it meanwhile.
+///
+/// ```
+/// # use arrwdb::{CollectionConfig, Metric, Store};
+/// # let dir = tempfile::tempdir()?;
+/// # let store = Store::open(dir.path().join("data"))?;
+/// # let docs = store.create_collection("docs", CollectionConfig::new(2, Metric::L2))?;
+/// let version = docs.upsert("one", &[1.0, 2.0])?;
+/// let record = docs.get("one")?.unwrap();
+/// docs.upsert("one", &[3.0, 4.0])?;
+/// assert_eq!((record.version(), record.vector()), (version, &[1.0, 2.0][..]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Record {
     id: Id,
     version: Sequence,

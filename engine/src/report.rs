@@ -11,6 +11,19 @@ pub use crate::verify::{Problem, Verification};
 
 /// Where the log of a store ends in something that was being written when its process ended. Opening the store cuts it
 /// off, and [`Store::torn_end`](crate::Store::torn_end) tells it.
+///
+/// ```
+/// # use arrwdb::Store;
+/// # let dir = tempfile::tempdir()?;
+/// let store = Store::open(dir.path().join("data"))?;
+/// if let Some(torn) = store.torn_end() {
+///     println!("the log was cut off at offset {} of {}", torn.offset, torn.path.display());
+///     if torn.is_in_doubt {
+///         println!("look whether the last batches are there that were acknowledged");
+///     }
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct TornEnd {

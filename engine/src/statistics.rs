@@ -7,7 +7,22 @@ use wal::Committer;
 
 use crate::{Collection, Store};
 
-/// What a store holds, and what it did since it was opened.
+/// What a store holds, and what it did since it was opened. See [`Store::stats`].
+///
+/// ```
+/// # use arrwdb::{CollectionConfig, Metric, Store};
+/// # let dir = tempfile::tempdir()?;
+/// # let store = Store::open(dir.path().join("data"))?;
+/// # let docs = store.create_collection("docs", CollectionConfig::new(2, Metric::L2))?;
+/// docs.upsert("one", &[1.0, 2.0])?;
+/// let found = store.stats();
+/// assert_eq!(found.sequence, store.sequence());
+/// for (name, held) in &found.collections {
+///     println!("{name}: {} vectors, {} different ones", held.vectors, held.unique_vectors);
+/// }
+/// assert!(found.bytes_written > 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Statistics {
@@ -29,7 +44,19 @@ pub struct Statistics {
     pub collections: Vec<(String, CollectionStatistics)>,
 }
 
-/// What a collection holds, by what was decided.
+/// What a collection holds, by what was decided. See [`Collection::statistics`].
+///
+/// ```
+/// # use arrwdb::{CollectionConfig, Metric, Store};
+/// # let dir = tempfile::tempdir()?;
+/// # let store = Store::open(dir.path().join("data"))?;
+/// # let docs = store.create_collection("docs", CollectionConfig::new(2, Metric::L2))?;
+/// docs.upsert("one", &[1.0, 2.0])?;
+/// docs.upsert("same", &[1.0, 2.0])?;
+/// let held = docs.statistics();
+/// assert_eq!((held.vectors, held.unique_vectors, held.total_references), (2, 1, 2));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 #[non_exhaustive]
 pub struct CollectionStatistics {

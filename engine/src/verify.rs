@@ -30,7 +30,18 @@ use crate::{Error, Result, Store, StoreOptions};
 use payloads::Checked;
 pub use problem::Problem;
 
-/// What a check of a store found.
+/// What a check of a store found. See [`Store::verify`] and [`StoreOptions::verify`].
+///
+/// ```
+/// # use arrwdb::{CollectionConfig, Metric, Store};
+/// # let dir = tempfile::tempdir()?;
+/// # let store = Store::open(dir.path().join("data"))?;
+/// # let docs = store.create_collection("docs", CollectionConfig::new(2, Metric::L2))?;
+/// docs.upsert("one", &[1.0, 2.0])?;
+/// let found = store.verify()?;
+/// assert!(found.is_sound() && found.bytes > 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Verification {

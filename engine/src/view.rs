@@ -13,7 +13,23 @@ use crate::named::{CollectionState, Named};
 use crate::rows::RowsView;
 use crate::{Collection, Error, Id, Record, Result, Scan, Search};
 
-/// A consistent view of all collections at one number.
+/// A consistent view of all collections at one number, whatever is written meanwhile.
+///
+/// What it sees stays on the disk for as long as it lives: a view that is kept for long keeps room from being used again.
+///
+/// ```
+/// # use arrwdb::{CollectionConfig, Metric, Store};
+/// # let dir = tempfile::tempdir()?;
+/// # let store = Store::open(dir.path().join("data"))?;
+/// # let docs = store.create_collection("docs", CollectionConfig::new(2, Metric::L2))?;
+/// docs.upsert("one", &[1.0, 2.0])?;
+/// let view = store.view();
+/// docs.clear()?;
+/// assert_eq!((docs.len(), view.count(&docs)?), (0, 1));
+/// let hits = view.search(&docs, &[1.0, 2.0])?.k(1).run()?;
+/// assert_eq!(hits[0].distance, 0.0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct View {
     number: Option<Sequence>,

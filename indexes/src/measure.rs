@@ -14,26 +14,6 @@ pub const DISTANCE_NAME_BYTES_MAX: usize = 64;
 
 /// A distance of one's own. Flat and graphs work with any; what they can prove of the metrics' codes they cannot of
 /// it, so all vectors are compared in full.
-///
-/// ```
-/// use std::sync::Arc;
-/// use indexes::{Distance, Flat, Measure, Memory};
-///
-/// struct Manhattan;
-///
-/// impl Distance for Manhattan {
-///     fn name(&self) -> &str {
-///         "manhattan"
-///     }
-///
-///     fn distance(&self, one: &[f32], other: &[f32]) -> f32 {
-///         one.iter().zip(other).map(|(a, b)| (a - b).abs()).sum()
-///     }
-/// }
-///
-/// let measure = Measure::own(Arc::new(Manhattan)).unwrap();
-/// assert_eq!(measure.distance(&[0.0, 0.0], &[3.0, 4.0]), 7.0);
-/// ```
 pub trait Distance: Send + Sync {
     /// Its name: kept with what was built by it, and asked for when that is opened.
     fn name(&self) -> &str;
@@ -115,6 +95,26 @@ pub fn check_distance_name(name: &str) -> Result<(), BadName> {
 
 impl Measure {
     /// A distance of one's own.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use indexes::{Distance, Flat, Measure, Memory};
+    ///
+    /// struct Manhattan;
+    ///
+    /// impl Distance for Manhattan {
+    ///     fn name(&self) -> &str {
+    ///         "manhattan"
+    ///     }
+    ///
+    ///     fn distance(&self, one: &[f32], other: &[f32]) -> f32 {
+    ///         one.iter().zip(other).map(|(a, b)| (a - b).abs()).sum()
+    ///     }
+    /// }
+    ///
+    /// let measure = Measure::own(Arc::new(Manhattan)).unwrap();
+    /// assert_eq!(measure.distance(&[0.0, 0.0], &[3.0, 4.0]), 7.0);
+    /// ```
     ///
     /// # Errors
     /// If it cannot have the name that it has.

@@ -46,8 +46,7 @@ impl Metric {
     /// How far two vectors are from each other.
     ///
     /// ```
-    /// use indexes::Metric;
-    ///
+    /// # use indexes::Metric;
     /// assert_eq!(Metric::L2.distance(&[0.0, 0.0], &[3.0, 4.0]), 5.0);
     /// assert_eq!(Metric::Cosine.distance(&[1.0, 0.0], &[0.0, 2.0]), 1.0);
     /// assert_eq!(Metric::Dot.distance(&[1.0, 2.0], &[3.0, 4.0]), -11.0);

@@ -11,6 +11,17 @@ use crate::view::CollectionView;
 use crate::{Id, Record, Result};
 
 /// An id whose vector was found. What it had then stays as it is for as long as this is kept.
+///
+/// ```
+/// # use arrwdb::{CollectionConfig, Metric, Store};
+/// # let dir = tempfile::tempdir()?;
+/// # let store = Store::open(dir.path().join("data"))?;
+/// # let docs = store.create_collection("docs", CollectionConfig::new(2, Metric::L2))?;
+/// docs.upsert("one", &[3.0, 4.0])?;
+/// let hits = docs.search(&[0.0, 0.0]).run()?;
+/// assert_eq!((&hits[0].id, hits[0].distance), (&"one".into(), 5.0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Hit {
     /// The id.
@@ -71,6 +82,23 @@ impl fmt::Debug for Hit {
 }
 
 /// What a search found, the nearest first; equally near ones in the order of their ids.
+///
+/// It is a slice of [`Hit`]s, and says whether it could be whole.
+///
+/// ```
+/// # use arrwdb::{CollectionConfig, Metric, Store};
+/// # let dir = tempfile::tempdir()?;
+/// # let store = Store::open(dir.path().join("data"))?;
+/// # let docs = store.create_collection("docs", CollectionConfig::new(2, Metric::L2))?;
+/// docs.upsert("near", &[1.0, 0.0])?;
+/// docs.upsert("far", &[9.0, 0.0])?;
+/// let hits = docs.search(&[0.0, 0.0]).k(10).run()?;
+/// assert!(hits.complete() && hits.len() == 2, "these are all there are");
+/// for hit in &hits {
+///     println!("{} at {}", hit.id, hit.distance);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, PartialEq, Debug)]
 pub struct Hits {
     hits: Vec<Hit>,

@@ -6,6 +6,26 @@ use std::path::PathBuf;
 use crate::Error;
 
 /// Something that is not as it was written, or does not fit to the rest.
+///
+/// ```
+/// # use arrwdb::{CollectionConfig, Metric, Store};
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path().join("data");
+/// # let store = Store::open(&path)?;
+/// # let docs = store.create_collection("docs", CollectionConfig::new(2, Metric::L2))?;
+/// docs.upsert("one", &[1.0, 2.0])?;
+/// store.close()?;
+/// # drop((docs, store));
+/// // Somebody damages the images.
+/// for image in std::fs::read_dir(path.join("images"))? {
+///     std::fs::OpenOptions::new().write(true).open(image?.path())?.set_len(100)?;
+/// }
+/// let found = Store::options().verify(&path, |_, _| ())?;
+/// let problem = found.problems.first().expect("damage is told");
+/// assert!(problem.file.starts_with("images"));
+/// println!("{problem}"); // the file, the place, what is wrong, and what cannot be relied on
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Problem {

@@ -12,6 +12,7 @@ mod corruption;
 mod crash;
 mod data;
 mod distances;
+mod face;
 mod faults;
 mod history;
 mod inspect;
