@@ -299,19 +299,11 @@ impl fmt::Display for Error {
             Error::BadName { name, why } => {
                 write!(f, "no collection can have the name {name:?}: {why}")
             }
-            Error::BadDimension { dim } => {
-                write!(f, "a vector has 1 to {} numbers, not {dim}", base::Dim::MAX)
-            }
-            Error::BadDecimals { decimals } => {
-                write!(
-                    f,
-                    "vectors are told apart by 0 to {} decimals, not {decimals}",
-                    crate::Dedup::DECIMALS_MAX
-                )
-            }
-            Error::BadDistanceName { .. }
+            Error::BadDimension { .. }
+            | Error::BadDecimals { .. }
+            | Error::BadDistanceName { .. }
             | Error::DistanceTwice { .. }
-            | Error::DistanceMissing { .. } => self.fmt_of_distance(f),
+            | Error::DistanceMissing { .. } => self.fmt_of_config(f),
             Error::BadId { bytes } => {
                 write!(f, "a text as an id has 1 to {} bytes, not {bytes}", crate::ID_BYTES_MAX)
             }
@@ -366,9 +358,17 @@ impl fmt::Display for Error {
 }
 
 impl Error {
-    /// What is wrong with a distance of the caller's own.
-    fn fmt_of_distance(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// What is wrong with what a collection was to be like, or with a distance of the caller's own.
+    fn fmt_of_config(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Error::BadDimension { dim } => {
+                write!(f, "a vector has 1 to {} numbers, not {dim}", base::Dim::MAX)
+            }
+            Error::BadDecimals { decimals } => write!(
+                f,
+                "vectors are told apart by 0 to {} decimals, not {decimals}",
+                crate::Dedup::DECIMALS_MAX
+            ),
             Error::BadDistanceName { name, why } => {
                 write!(f, "no distance can have the name {name:?}: {why}")
             }

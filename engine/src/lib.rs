@@ -197,7 +197,7 @@
 //!
 //! # Limits
 //!
-//! * One process has a store open for writing at a time; within it there are any number of threads.
+//! * One process has a store open at a time; within it there are any number of threads.
 //! * Vectors have 1 to 65,536 numbers of 32 bits, all of them finite.
 //! * A text as an id has at most [`ID_BYTES_MAX`] bytes, a name of a collection [`NAME_BYTES_MAX`], a note
 //!   [`NOTE_BYTES_MAX`], and all notes together [`NOTES_BYTES_MAX`]. A batch takes at most 64 MiB in the log.

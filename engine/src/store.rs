@@ -242,8 +242,9 @@ impl Store {
     /// Makes a collection. It is durable when this returns.
     ///
     /// # Errors
-    /// [`Error::CollectionExists`], [`Error::BadName`], [`Error::BadDimension`]; [`Error::BadDistanceName`] and
-    /// [`Error::DistanceMissing`] if the store was not opened with the distance; if the disk fails.
+    /// [`Error::CollectionExists`], [`Error::BadName`], [`Error::BadDimension`], [`Error::BadDecimals`];
+    /// [`Error::BadDistanceName`] and [`Error::DistanceMissing`] if the store was not opened with the distance; if the
+    /// disk fails.
     pub fn create_collection(&self, name: &str, config: CollectionConfig) -> Result<Collection> {
         let inner = &self.inner;
         check_name(name)?;

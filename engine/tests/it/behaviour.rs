@@ -245,12 +245,13 @@ fn what_cannot_be_is_refused_in_plain_words() {
     let store = on(&SimDisk::new(1));
     let config = CollectionConfig::new(2, Metric::L2);
     let docs = store.create_collection("docs", config.clone()).unwrap();
-    let long = "x".repeat(2_000);
+    let (long, fine) = ("x".repeat(2_000), Dedup::Decimals(13));
     let refusals = [
         store.create_collection("docs", config.clone()).map(drop),
         store.create_collection("", config.clone()).map(drop),
         store.create_collection(&long, config).map(drop),
         store.create_collection("flat", CollectionConfig::new(0, Metric::L2)).map(drop),
+        store.create_collection("fine", CollectionConfig::new(2, Metric::L2).dedup(fine)).map(drop),
         store.collection("nothing").map(drop),
         docs.upsert("", &[1.0, 2.0]).map(drop),
         docs.upsert(long.as_str(), &[1.0, 2.0]).map(drop),
