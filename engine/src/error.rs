@@ -8,9 +8,8 @@ use std::path::PathBuf;
 
 use base::{Row, Sequence};
 
-use crate::Id;
 use crate::changes::Position;
-use crate::format::Invalid;
+use crate::{Id, Invalid};
 
 /// What every operation of a store returns.
 pub type Result<T> = std::result::Result<T, Error>;

@@ -242,6 +242,8 @@ mod wish;
 #[doc = include_str!("../../README.md")]
 pub struct Readme;
 
+pub(crate) use format::Invalid;
+
 /// The number of a batch, and the version of all that it wrote.
 ///
 /// ```

@@ -22,7 +22,7 @@ mod value;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::format::Invalid;
+use crate::Invalid;
 use draft::{Draft, Refused};
 pub use value::{Value, Values};
 

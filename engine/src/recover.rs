@@ -272,7 +272,7 @@ impl All<'_> {
 
 /// A batch of the log is for a collection that cannot be.
 fn unknown(at: Sequence) -> Error {
-    Error::bad_batch(at, crate::format::Invalid::Value("collection"))
+    Error::bad_batch(at, crate::Invalid::Value("collection"))
 }
 
 /// The number of the next file of vectors or payloads: above all that there are.

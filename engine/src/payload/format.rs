@@ -19,7 +19,7 @@ use rkyv::rancor::Failure;
 use super::PAYLOAD_BYTES_MAX;
 use super::tape::Tape;
 use super::value::{Value, Values};
-use crate::format::Invalid;
+use crate::Invalid;
 
 /// The format that this code writes, and the newest that it reads.
 const VERSION: u16 = 0;

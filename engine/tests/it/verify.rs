@@ -202,3 +202,25 @@ fn a_store_is_checked_while_others_write() {
     let found = store.verify().unwrap();
     assert!(found.is_sound() && found.bytes > 0, "{found:?}");
 }
+
+/// It may be a torn write or damage: who opens the store says what it is to be taken for.
+#[test]
+fn a_log_that_ends_in_doubt_is_cut_off_and_told_or_refused() {
+    let disk = SimDisk::new(1);
+    let store = options().open_on(Arc::new(disk.clone())).unwrap();
+    let docs = store.create_collection("docs", CollectionConfig::new(16, Metric::L2)).unwrap();
+    let before = docs.upsert("a", &vector(1)).unwrap();
+    docs.upsert("b", &vector(2)).unwrap();
+    drop((store, docs));
+    let mut image = disk.contents();
+    let log = image.files().filter(|path| path.starts_with("wal")).max().unwrap().to_path_buf();
+    let end = image.bytes(&log).unwrap().iter().rposition(|byte| *byte != 0).unwrap();
+    assert!(image.flip_bit(&log, end, 1));
+    let disk: Arc<dyn Disk> = Arc::new(SimDisk::from_image(&image, 1));
+    let refused = options().refuse_in_doubt().open_on(Arc::clone(&disk)).unwrap_err();
+    assert!(matches!(&refused, Error::Log(_)) && refused.is_clean_refusal(), "{refused}");
+    let store = options().open_on(disk).unwrap();
+    let torn = store.torn_end().unwrap();
+    assert!(torn.is_in_doubt && torn.path.ends_with(&log) && torn.offset < end as u64, "{torn:?}");
+    assert_eq!(store.sequence(), Some(before));
+}

@@ -4,7 +4,7 @@
 //! deeper than a counter.
 
 use super::{ArchivedNode, LIST, MAP};
-use crate::format::Invalid;
+use crate::Invalid;
 use crate::payload::PAYLOAD_DEPTH_MAX;
 use crate::payload::value::{Value, Values};
 
