@@ -11,9 +11,7 @@ use crate::inner::Inner;
 use crate::named::{CollectionState, Named, rows_behind};
 use crate::view::CollectionView;
 use crate::wish::Wish;
-use crate::{
-    Batch, CollectionConfig, Durability, Id, Payload, Record, Result, Scan, Search,
-};
+use crate::{Batch, CollectionConfig, Durability, Id, Payload, Record, Result, Scan, Search};
 
 /// A handle of a collection: vectors of one dimension, under ids.
 ///
