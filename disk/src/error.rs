@@ -56,6 +56,13 @@ pub enum Error {
         /// Who holds it.
         holder: Holder,
     },
+    /// It was opened by another process, of which this one is a copy (`fork`), and nothing was done.
+    OtherProcess {
+        /// What was opened.
+        path: PathBuf,
+        /// The number of the process that opened it.
+        owner: u32,
+    },
     /// The directory or file was deleted while it was in use; what is written to it is lost.
     Removed {
         /// What is gone.
@@ -170,6 +177,7 @@ impl Error {
             | Error::Outside { path }
             | Error::Denied { path, .. }
             | Error::Locked { path, .. }
+            | Error::OtherProcess { path, .. }
             | Error::Removed { path }
             | Error::Network { path, .. }
             | Error::Full { path, .. }
@@ -192,6 +200,7 @@ impl Error {
             | Error::Outside { .. }
             | Error::Denied { .. }
             | Error::Locked { .. }
+            | Error::OtherProcess { .. }
             | Error::Network { .. }
             | Error::Full { .. }
             | Error::TooManyFiles { .. }
@@ -225,6 +234,11 @@ impl Error {
             Error::Locked { holder: Holder::AnotherProcess, .. } => {
                 write!(f, "{path} is locked by another process")
             }
+            Error::OtherProcess { owner, .. } => write!(
+                f,
+                "{path} was opened by process {owner}, and this one is a copy of it (fork) that may not \
+                 change it"
+            ),
             Error::Removed { .. } => write!(
                 f,
                 "{path} was deleted while it was in use, and what is written to it is lost"
@@ -272,6 +286,9 @@ impl Error {
             }
             Error::Locked { holder: Holder::AnotherProcess, .. } => {
                 Some("stop it, or wait until it is done")
+            }
+            Error::OtherProcess { .. } => {
+                Some("open it behind the fork, in the one process that uses it")
             }
             Error::Removed { .. } => Some("close the store, and restore it from a backup"),
             Error::Network { .. } => Some("use a local disk, or allow it explicitly"),

@@ -12,16 +12,17 @@
 //!     refusal ([`Error::is_clean_refusal`]: the disk is full, the name is taken) does not.
 //!  3. From then on every call that would change the disk is refused with [`Error::Stopped`], which
 //!     carries the first failure; calls that only look go through.
-//!
 //!  4. A sync of the same open file that another thread begins meanwhile waits until it is known
 //!     how the first one ended, so that it is not told "done" for bytes that are nowhere.
+//!
+//!  5. A process that was split off from the one that made it changes nothing: [`Error::OtherProcess`].
 //!
 //! Another call that was begun before the first failure was known may still reach the disk.
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use crate::{Call, Disk, Effect, Error, Hook, Hooked, Result};
+use crate::{Call, Disk, Effect, Error, Hook, Hooked, Owner, Result};
 
 /// Remembers the first failure of a disk that it guards.
 #[derive(Debug)]
@@ -29,12 +30,17 @@ pub struct Latch {
     /// For messages.
     root: PathBuf,
     first: OnceLock<Arc<Error>>,
+    owner: Owner,
 }
 
 impl Latch {
     /// Puts a latch in front of a disk; gives the guarded disk, and the latch to ask.
     pub fn guard(disk: Arc<dyn Disk>) -> (Arc<dyn Disk>, Arc<Latch>) {
-        let latch = Arc::new(Latch { root: disk.root().into(), first: OnceLock::new() });
+        let latch = Arc::new(Latch {
+            root: disk.root().into(),
+            first: OnceLock::new(),
+            owner: Owner::this_process(),
+        });
         let hook: Arc<dyn Hook> = Arc::clone(&latch) as _;
         (Arc::new(Hooked::new(disk, hook)), latch)
     }
@@ -47,12 +53,16 @@ impl Latch {
 
 impl Hook for Latch {
     fn before(&self, call: &Call<'_>) -> Result<()> {
+        if call.effect() == Effect::Looks {
+            return Ok(());
+        }
+        let path = || self.root.join(call.path().unwrap_or("".as_ref()));
+        if !self.owner.is_here() {
+            return self.owner.check(&path());
+        }
         match self.first.get() {
-            Some(first) if call.effect() != Effect::Looks => {
-                let path = self.root.join(call.path().unwrap_or("".as_ref()));
-                Err(Error::Stopped { path, first: Arc::clone(first) })
-            }
-            _ => Ok(()),
+            Some(first) => Err(Error::Stopped { path: path(), first: Arc::clone(first) }),
+            None => Ok(()),
         }
     }
 
@@ -68,5 +78,51 @@ impl Hook for Latch {
             // Whoever comes second finds the first one's failure there, and that is the one to keep.
             self.first.get_or_init(|| Arc::new(error.clone()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::{Access, SimDisk};
+
+    #[test]
+    fn a_copy_of_the_process_changes_nothing_and_looks_at_everything() {
+        let sim: Arc<dyn Disk> = Arc::new(SimDisk::new(1));
+        let name = Path::new("a");
+        let (file, pending) = sim.create(name).unwrap();
+        file.write_at(0, b"parent").unwrap();
+        pending.sync(&*sim).unwrap();
+        let owner = Owner::another_process();
+        let latch = Latch { root: sim.root().into(), first: OnceLock::new(), owner };
+        let latch = Arc::new(latch);
+        let disk = Hooked::new(sim, Arc::clone(&latch) as Arc<dyn Hook>);
+        let file = disk.open(name, Access::ReadWrite).unwrap();
+        let mut read = [0; 6];
+        file.read_at(0, &mut read).unwrap();
+        assert_eq!(&read, b"parent");
+        let refusals = [
+            file.write_at(0, b"child!"),
+            file.set_size(0),
+            file.reserve(100),
+            file.sync_data(),
+            file.sync_all(),
+            disk.sync_dir(Path::new("")),
+            disk.create(Path::new("b")).map(drop),
+            disk.create_dir(Path::new("b")).map(drop),
+            disk.rename(name, Path::new("b")).map(drop),
+            disk.remove(name).map(drop),
+        ];
+        for refused in refusals {
+            let refused = refused.unwrap_err();
+            assert!(matches!(refused, Error::OtherProcess { .. }), "{refused:?}");
+            assert!(
+                refused.is_clean_refusal() && refused.to_string().contains("fork"),
+                "{refused}"
+            );
+        }
+        assert!(latch.first_failure().is_none());
     }
 }

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
 
-use crate::{Error, Holder, Result};
+use crate::{Error, Holder, Owner, Result};
 
 /// Name of the lock file in the root of every disk. Its contents mean nothing: FORMAT.md
 /// section 2.
@@ -71,8 +71,8 @@ enum Held {
     Shared(usize),
 }
 
-/// Every lock this process holds.
-static HELD: Mutex<BTreeMap<Identity, Held>> = Mutex::new(BTreeMap::new());
+/// Every lock this process holds, and what it found here of the process it was split off from.
+static HELD: Mutex<BTreeMap<Identity, (Owner, Held)>> = Mutex::new(BTreeMap::new());
 
 /// What is locked: open handles, and the path that messages name and that must lead to the first.
 pub(crate) struct Lockable {
@@ -103,7 +103,7 @@ struct LockedDirectory {
     what: Lockable,
     identity: Identity,
     /// Who took it: a process that was split off from it must not give it back.
-    process: u32,
+    owner: Owner,
 }
 
 /// Locks a directory, or says who has it.
@@ -113,7 +113,9 @@ pub(crate) fn lock(what: Lockable, kind: LockKind) -> Result<LockGuard> {
     let identity = identify(what.anchor(), &what.path).map_err(failed)?;
 
     let mut held = HELD.lock();
-    let holding = match (held.get(&identity), kind) {
+    // One that was taken before this process was split off is the other's, as the operating system will say.
+    let ours = held.get(&identity).filter(|(owner, _)| owner.is_here()).map(|(_, held)| held);
+    let holding = match (ours, kind) {
         (None, LockKind::Exclusive) => Held::Exclusively,
         (None, LockKind::Shared) => Held::Shared(1),
         (Some(Held::Shared(guards)), LockKind::Shared) => Held::Shared(guards + 1),
@@ -132,10 +134,10 @@ pub(crate) fn lock(what: Lockable, kind: LockKind) -> Result<LockGuard> {
         what.unlock();
         return Err(Error::Removed { path: what.path });
     }
-    held.insert(identity.clone(), holding);
+    let owner = Owner::this_process();
+    held.insert(identity.clone(), (owner, holding));
     drop(held);
-    let process = std::process::id();
-    Ok(LockGuard::until_dropped(LockedDirectory { what, identity, process }))
+    Ok(LockGuard::until_dropped(LockedDirectory { what, identity, owner }))
 }
 
 fn lock_all(what: &Lockable, kind: LockKind) -> std::result::Result<(), fs::TryLockError> {
@@ -147,7 +149,7 @@ fn lock_all(what: &Lockable, kind: LockKind) -> std::result::Result<(), fs::TryL
 
 impl Drop for LockedDirectory {
     fn drop(&mut self) {
-        if std::process::id() != self.process {
+        if !self.owner.is_here() {
             return;
         }
         let mut held = HELD.lock();
@@ -159,7 +161,7 @@ impl Drop for LockedDirectory {
         // fail, closing is what is left, so there is nothing to do about an error here.
         self.what.unlock();
         match held.get_mut(&self.identity) {
-            Some(Held::Shared(guards)) if *guards > 1 => *guards -= 1,
+            Some((_, Held::Shared(guards))) if *guards > 1 => *guards -= 1,
             _ => {
                 held.remove(&self.identity);
             }

@@ -124,6 +124,7 @@ pub(crate) fn kind_of(error: &Error) -> &'static str {
         Error::PastEnd { .. } => "past the end",
         Error::Stopped { .. } => "stopped",
         Error::Refused { .. } => "refused",
+        Error::OtherProcess { .. } => "another process's",
         Error::Io { .. } => "failed",
     }
 }

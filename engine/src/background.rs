@@ -6,6 +6,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 
+use disk::Owner;
 use parking_lot::Mutex;
 
 use crate::inner::Inner;
@@ -21,15 +22,16 @@ pub(crate) enum Wake {
 }
 
 /// The thread, if there is one.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Background {
+    owner: Owner,
     running: Mutex<Option<(Sender<Wake>, JoinHandle<()>)>>,
 }
 
 impl Background {
     /// None.
     pub(crate) fn none() -> Self {
-        Background::default()
+        Background { owner: Owner::this_process(), running: Mutex::new(None) }
     }
 
     /// Starts the thread.
@@ -47,7 +49,8 @@ impl Background {
         let thread = std::thread::Builder::new().name("arrwdb-checkpoint".into()).spawn(work);
         let thread =
             thread.map_err(|source| Error::Log(wal::Error::Thread { source: Arc::new(source) }))?;
-        Ok(Background { running: Mutex::new(Some((wake, thread))) })
+        let running = Mutex::new(Some((wake, thread)));
+        Ok(Background { owner: Owner::this_process(), running })
     }
 
     /// Stops it, and waits for what it has begun.
@@ -65,6 +68,11 @@ impl Background {
 
 impl Drop for Background {
     fn drop(&mut self) {
+        if !self.owner.is_here() {
+            // The thread is the other process's: here is nobody to wait for, and nothing to be let go of.
+            std::mem::forget(self.running.get_mut().take());
+            return;
+        }
         self.stop();
     }
 }

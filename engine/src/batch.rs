@@ -131,11 +131,10 @@ impl Batch {
     ) -> &mut Self {
         let prepared = self.admit(collection, &id).and_then(|()| {
             let prepared = collection.named.now()?.set.prepare(Arc::from(vector), hint);
-            prepared.map_err(|error| match error {
-                error @ segments::Error::NotFinite(_) => {
-                    Error::Unreadable { id: id.clone(), source: error }
-                }
-                error => error.into(),
+            prepared.map_err(|source| Error::BadVector {
+                collection: collection.name().to_owned(),
+                id: id.clone(),
+                source: Box::new(source),
             })
         });
         match prepared {

@@ -40,6 +40,7 @@ pub(crate) fn unkept(manifests: &Manifests) -> Option<Sequence> {
 impl Inner {
     /// Makes a checkpoint of everything that was committed so far.
     pub(crate) fn checkpoint(&self) -> Result<Sequence> {
+        self.check_owner()?;
         let mut checkpoints = self.checkpoints.lock();
         let (at, place, cuts) = self.cut()?;
         for cut in &cuts.collections {

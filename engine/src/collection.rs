@@ -183,6 +183,7 @@ impl Collection {
     /// [`Error::NoCollection`](crate::Error::NoCollection) if it was dropped; if the disk failed.
     pub fn clear(&self) -> Result<Sequence> {
         let inner = &self.inner;
+        inner.check_owner()?;
         let _one_at_a_time = inner.ddl.lock();
         let (now, id) = (self.named.now()?, inner.next_collection());
         let mut kept = Some(inner.empty(id, self.config())?);

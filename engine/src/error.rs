@@ -55,6 +55,13 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// There is no store in the directory, and something that is none of one: another program's files, say.
+    NotEmpty {
+        /// The directory.
+        path: PathBuf,
+        /// The first name that is none of a store.
+        found: String,
+    },
     /// There is a store already where one was to be made.
     StoreExists {
         /// The directory.
@@ -112,6 +119,15 @@ pub enum Error {
         collection: String,
         /// The name of the distance.
         distance: String,
+    },
+    /// A collection cannot have this vector: it has another dimension, or a number that is not finite.
+    BadVector {
+        /// The collection's name.
+        collection: String,
+        /// The id that was to have it.
+        id: Id,
+        /// What is wrong with it.
+        source: Box<segments::Error>,
     },
     /// An id is empty or too long.
     BadId {
@@ -280,32 +296,21 @@ impl fmt::Display for Error {
             Error::Log(error) => write!(f, "{error}"),
             Error::Snapshot(error) => write!(f, "{error}"),
             Error::Vectors(error) => write!(f, "{error}"),
-            Error::NoStore { path } => write!(f, "there is no store in {}", path.display()),
-            Error::NotOfAStore { path } => {
-                write!(f, "{} is no manifest, image, segment or log file", path.display())
-            }
-            Error::StoreExists { path } => {
-                write!(f, "there is a store in {} already; open it", path.display())
-            }
-            Error::ManifestLost { path } => write!(
-                f,
-                "the manifests of the store in {} are lost, and there are batches in its log; \
-                 restore it from a backup",
-                path.display()
-            ),
-            Error::NoCollection { name } => write!(f, "there is no collection {name:?}"),
-            Error::CollectionExists { name } => write!(f, "there is a collection {name:?} already"),
-            Error::BadName { name, why } => {
-                write!(f, "no collection can have the name {name:?}: {why}")
-            }
+            Error::NoStore { .. }
+            | Error::NotOfAStore { .. }
+            | Error::NotEmpty { .. }
+            | Error::StoreExists { .. }
+            | Error::ManifestLost { .. } => self.fmt_of_place(f),
+            Error::NoCollection { .. }
+            | Error::CollectionExists { .. }
+            | Error::BadName { .. }
+            | Error::BadVector { .. }
+            | Error::BadId { .. } => self.fmt_of_argument(f),
             Error::BadDimension { .. }
             | Error::BadDecimals { .. }
             | Error::BadDistanceName { .. }
             | Error::DistanceTwice { .. }
             | Error::DistanceMissing { .. } => self.fmt_of_config(f),
-            Error::BadId { bytes } => {
-                write!(f, "a text as an id has 1 to {} bytes, not {bytes}", crate::ID_BYTES_MAX)
-            }
             Error::TwiceInBatch { .. }
             | Error::IdExists { .. }
             | Error::NoId { .. }
@@ -317,7 +322,9 @@ impl fmt::Display for Error {
                 write!(f, "the payload for id {} cannot be stored: {what}", id.plain())
             }
             Error::NotAPayload { id: None, what } => write!(f, "{what}"),
-            Error::NothingAskedFor => write!(f, "a search finds at least one vector: k is 0"),
+            Error::NothingAskedFor => {
+                write!(f, "a search finds at least one vector: k is 0; ask for 1 or more")
+            }
             Error::BadNote { name, value } => write!(
                 f,
                 "a note has a name of 1 to {} bytes and at most {} bytes, not {name} and {value}",
@@ -329,7 +336,9 @@ impl fmt::Display for Error {
                 "all notes of a store take at most {} bytes, not {bytes}; take some away",
                 crate::NOTES_BYTES_MAX
             ),
-            Error::Foreign { name } => write!(f, "collection {name:?} is one of another store"),
+            Error::Foreign { name } => {
+                write!(f, "collection {name:?} is one of another store; use a batch of that store")
+            }
             Error::BadBatch { sequence, what } => {
                 write!(
                     f,
@@ -341,7 +350,7 @@ impl fmt::Display for Error {
             }
             Error::Exhausted { row } => write!(f, "row {row} was the last that there can be"),
             Error::Full { name } => write!(f, "collection {name:?} has no room left"),
-            Error::Closed => write!(f, "the store was closed"),
+            Error::Closed => write!(f, "the store was closed; open it again"),
             Error::Unreadable { id, source } => {
                 let of_payload = matches!(
                     source,
@@ -357,11 +366,68 @@ impl fmt::Display for Error {
 }
 
 impl Error {
+    /// What is wrong with the place where a store is, or is to be.
+    fn fmt_of_place(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::NoStore { path } => {
+                write!(f, "there is no store in {}; check the path, or create one", path.display())
+            }
+            Error::NotOfAStore { path } => {
+                write!(f, "{} is no manifest, image, segment or log file", path.display())
+            }
+            Error::NotEmpty { path, found } => write!(
+                f,
+                "{} holds no store, and {found:?}, which is none of one; choose an empty directory",
+                path.display()
+            ),
+            Error::StoreExists { path } => {
+                write!(f, "there is a store in {} already; open it", path.display())
+            }
+            Error::ManifestLost { path } => write!(
+                f,
+                "the manifests of the store in {} are lost, and there are batches in its log; \
+                 restore it from a backup",
+                path.display()
+            ),
+            other => write!(f, "{other:?}"),
+        }
+    }
+
+    /// What is wrong with a name, an id or a vector.
+    fn fmt_of_argument(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::NoCollection { name } => {
+                write!(f, "there is no collection {name:?}; check its name, or create it")
+            }
+            Error::CollectionExists { name } => {
+                write!(f, "there is a collection {name:?} already; use it, or choose another name")
+            }
+            Error::BadName { name, why } => {
+                write!(f, "no collection can have the name {name:?}: {why}; choose another one")
+            }
+            Error::BadVector { collection, id, source } => {
+                write!(f, "id {} of collection {collection:?}: {source}", id.plain())
+            }
+            Error::BadId { bytes } => {
+                write!(
+                    f,
+                    "a text as an id has 1 to {} bytes, not {bytes}; choose another id",
+                    crate::ID_BYTES_MAX
+                )
+            }
+            other => write!(f, "{other:?}"),
+        }
+    }
+
     /// What is wrong with what a collection was to be like, or with a distance of the caller's own.
     fn fmt_of_config(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::BadDimension { dim } => {
-                write!(f, "a vector has 1 to {} numbers, not {dim}", base::Dim::MAX)
+                write!(
+                    f,
+                    "a vector has 1 to {} numbers, not {dim}; choose a dimension of these",
+                    base::Dim::MAX
+                )
             }
             Error::BadDecimals { decimals } => write!(
                 f,
@@ -451,6 +517,7 @@ impl std::error::Error for Error {
             Error::Log(error) => error.source(),
             Error::Snapshot(error) => error.source(),
             Error::Vectors(error) => error.source(),
+            Error::BadVector { source, .. } => Some(&**source),
             Error::Unreadable { source, .. } => Some(source),
             _ => None,
         }

@@ -13,7 +13,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, OnceLock};
 
 use base::{CollectionId, FileId, LogPlace, Sequence, StoreId};
-use disk::{Disk, LockGuard};
+use disk::{Disk, LockGuard, Owner};
 use parking_lot::{Mutex, RwLock};
 use segments::{Pins, Reclaimed, RestingUntil};
 use wal::{Apply, Body, Committer, Level, Purpose, Request};
@@ -37,6 +37,8 @@ pub(crate) const RECLAIMED_AT_A_TIME: u32 = 10_000;
 /// What all handles share.
 pub(crate) struct Inner {
     pub(crate) disk: Arc<dyn Disk>,
+    /// Who opened it.
+    pub(crate) owner: Owner,
     pub(crate) store: StoreId,
     pub(crate) log_options: wal::Options,
     pub(crate) payload_file_bytes: u64,
@@ -153,6 +155,12 @@ impl CutOff {
 }
 
 impl Inner {
+    /// Refuses a process that was split off from the one that opened the store. Asked before any lock is taken: who
+    /// held it may be a thread that is not there.
+    pub(crate) fn check_owner(&self) -> Result<()> {
+        Ok(self.owner.check(self.disk.root())?)
+    }
+
     /// The failure after which nothing is written.
     pub(crate) fn check(&self) -> Result<()> {
         match self.failure.get() {
@@ -187,6 +195,7 @@ impl Inner {
         place: Option<Arc<OnceLock<LogPlace>>>,
         mut then: impl FnMut(Sequence),
     ) -> std::result::Result<Decided, Refused> {
+        self.check_owner()?;
         self.check()?;
         let aimed: Vec<Aimed<'_>> = wishes.iter().map(Wish::aim).collect::<Result<_>>()?;
         let ops: Vec<Op> = aimed.iter().map(Aimed::op).collect();

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use base::{FileId, Sequence, StoreId, Timeline};
-use disk::{Disk, LockGuard, LockKind};
+use disk::{Disk, LockGuard, LockKind, Owner};
 use parking_lot::{Mutex, RwLock};
 use segments::Pins;
 use snapshot::{Branch, ImageWriter, Manifest, Manifests, Point};
@@ -30,8 +30,18 @@ use crate::{Batch, Collection, CollectionConfig, Error, Result, StoreOptions, Vi
 
 /// A store: one directory, open for one process.
 ///
-/// Handles are cheap to clone, and share everything. The directory is locked until the last handle, view and vector
-/// of it is gone.
+/// Handles are cheap to clone, and share everything. The directory is locked until the last handle, view, vector and
+/// unfinished commit of it is gone. Dropped without [`close`](Store::close) it loses nothing that was acknowledged; the
+/// next opening replays the log.
+///
+/// It belongs to the process that opened it. In a process that was split off from that one (`fork`), whatever writes is
+/// refused ([`disk::Error::OtherProcess`]), and to let go of it changes nothing for the other; to read there is not
+/// safe, since a thread that is not there may hold a lock.
+///
+/// If its directory is removed while it is open, what is read goes on to be there. A batch at
+/// [`Durability::Sync`](crate::Durability::Sync), a sync, a checkpoint and closing are refused from then on
+/// ([`disk::Error::Removed`]); a batch at [`Durability::Os`](crate::Durability::Os) may be acknowledged until one of them
+/// or the background has found out.
 ///
 /// ```
 /// use arrwdb::{CollectionConfig, Metric, Store};
@@ -61,8 +71,9 @@ impl StoreOptions {
     /// As [`StoreOptions::open`].
     pub fn open_on(self, disk: Arc<dyn Disk>) -> Result<Store> {
         let distances = self.distances.clone()?;
-        if self.missing == Missing::Refuse {
-            check_there(&disk)?;
+        match self.missing {
+            Missing::Refuse => check_there(&disk)?,
+            Missing::Create => check_free(&disk)?,
         }
         let lock = Arc::new(disk.lock(LockKind::Exclusive)?);
         // Behind the first failed write or sync nothing is written, whoever asks for it.
@@ -113,6 +124,7 @@ impl StoreOptions {
             log_options: self.log_options(store),
             payload_file_bytes: self.payload_file_bytes,
             disk,
+            owner: Owner::this_process(),
             store,
             committer: RwLock::new(Some(committer)),
             pins,
@@ -189,6 +201,24 @@ pub(crate) fn check_there(disk: &Arc<dyn Disk>) -> Result<()> {
     }
 }
 
+/// Names that may be there before a store is: its own, and one that a new file system has.
+const FREE: [&str; 6] = ["LOCK", "manifests", "images", "vectors", "wal", "lost+found"];
+
+/// Refuses a directory of another program, before anything is made there. A store that is there may have strangers
+/// beside it; a new one may not: a directory with a wrong path is full of them.
+fn check_free(disk: &Arc<dyn Disk>) -> Result<()> {
+    let entries = disk.list(Path::new(""))?;
+    let is_strange = |entry: &&disk::Entry| !FREE.iter().any(|name| entry.name == *name);
+    let Some(strange) = entries.iter().find(is_strange) else { return Ok(()) };
+    match Manifests::open(Arc::clone(disk)) {
+        Ok(None) => Err(Error::NotEmpty {
+            path: disk.root().to_path_buf(),
+            found: strange.name.to_string_lossy().into_owned(),
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// Refuses a store that has a manifest of one that was never finished, and was used: then later manifests are damaged
 /// or lost, and to begin anew would be to lose the rest.
 pub(crate) fn check_never_used(
@@ -227,7 +257,7 @@ impl Store {
     /// Opens the store in a directory, or makes it.
     ///
     /// # Errors
-    /// If somebody has it open; if it is damaged, with the file and the place: nothing is changed then.
+    /// If somebody has it open; [`Error::NotEmpty`] if there is no store and something else; if it is damaged, with the file and the place: nothing is changed then.
     /// [`Error::DistanceMissing`] if one of its collections is compared by a distance of the caller's own:
     /// [`StoreOptions::distance`] gives it.
     pub fn open(path: impl AsRef<Path>) -> Result<Store> {
@@ -247,6 +277,7 @@ impl Store {
     /// disk fails.
     pub fn create_collection(&self, name: &str, config: CollectionConfig) -> Result<Collection> {
         let inner = &self.inner;
+        inner.check_owner()?;
         check_name(name)?;
         config.check()?;
         let measure = inner.distances.measure(inner.disk.root(), name, &config)?;
@@ -278,6 +309,7 @@ impl Store {
     /// [`Error::NoCollection`]; if the disk fails.
     pub fn drop_collection(&self, name: &str) -> Result<()> {
         let inner = &self.inner;
+        inner.check_owner()?;
         let _one_at_a_time = inner.ddl.lock();
         let now = inner.named(name)?.now()?;
         let decided = inner.queue_alone(Wish::Drop(Arc::clone(&now)), Level::Sync, None, |at| {
@@ -362,6 +394,7 @@ impl Store {
     /// # Errors
     /// If the disk fails: then nothing is written any more.
     pub fn sync(&self) -> Result<()> {
+        self.inner.check_owner()?;
         self.inner.check()?;
         let committer = self.inner.committer.read();
         Ok(committer.as_ref().ok_or(Error::Closed)?.sync()?)
@@ -381,6 +414,7 @@ impl Store {
     /// # Errors
     /// If the disk fails.
     pub fn step(&self) -> Result<bool> {
+        self.inner.check_owner()?;
         let stepped = self.inner.committer.read().as_ref().is_some_and(Committer::step);
         Ok(self.inner.checkpoint_if_due()? | stepped)
     }
@@ -413,6 +447,7 @@ impl Store {
     /// # Errors
     /// If the disk fails. What was acknowledged is safe all the same.
     pub fn close(&self) -> Result<()> {
+        self.inner.check_owner()?;
         self.background.stop();
         if self.inner.logged.load(Ordering::Relaxed) > 0 {
             match self.inner.checkpoint() {

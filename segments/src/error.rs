@@ -193,6 +193,9 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Disk(error) => write!(f, "{error}"),
+            Error::Damaged { path, what: what @ Invalid::Newer { .. } } => {
+                write!(f, "{} was {what}; open it with a newer one", path.display())
+            }
             Error::Damaged { path, what } => {
                 write!(f, "{} is not the file it should be: {what}; {RESTORE}", path.display())
             }
@@ -228,7 +231,11 @@ impl fmt::Display for Error {
             Error::NotThere { slot } => write!(f, "there is no vector to be read in slot {slot}"),
             Error::NotAlive { slot } => write!(f, "nothing refers to slot {slot}"),
             Error::Dimension { found, expected } => {
-                write!(f, "the vector has {found} numbers, and those of the collection {expected}")
+                write!(
+                    f,
+                    "the vector has {found} numbers, and those of the collection {expected}; give it one of \
+                     {expected}"
+                )
             }
             Error::NotFinite(error) => write!(f, "{error}"),
             Error::NoRoom { slots, wanted } => {

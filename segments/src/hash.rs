@@ -90,7 +90,7 @@ impl std::fmt::Display for NotFinite {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "number {} of the vector is {}, and only finite ones can be stored",
+            "number {} of the vector is {}, and only finite ones can be stored; leave it out, or mend its source",
             self.position, self.value
         )
     }

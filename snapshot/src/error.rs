@@ -140,6 +140,9 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Disk(error) => write!(f, "{error}"),
+            Error::Damaged { path, what: what @ Invalid::Newer { .. } } => {
+                write!(f, "{} was {what}; open it with a newer one", path.display())
+            }
             Error::Damaged { path, what } => {
                 write!(f, "{} is not the file it should be: {what}; {RESTORE}", path.display())
             }

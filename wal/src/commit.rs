@@ -11,6 +11,7 @@
 //!  2. What was acknowledged at [`Level::Sync`] is durable, and so is everything before it.
 //!  3. A batch that is refused has no number and leaves no trace; one that has a number has its place.
 //!  4. After a failure nobody is told that a batch is safe, or that it is not, where that is not known.
+//!  5. A process that was split off from the one that made this waits for none of its threads.
 //!
 //! Never: keeps time; retries a write or a sync.
 
@@ -22,9 +23,11 @@ mod primitives;
 mod turn;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use base::{LogPlace, Sequence};
+use disk::Owner;
 
 pub use handle::Commit;
 
@@ -129,6 +132,9 @@ pub struct Committer<A: Apply> {
 
 struct Inner<A: Apply> {
     options: Options,
+    owner: Owner,
+    /// For messages.
+    root: PathBuf,
     sequencer: Mutex<Sequencer>,
     turn: Turn<Leader<A>>,
     shared: Arc<Shared<A::Batch>>,
@@ -161,9 +167,12 @@ impl<A: Apply> Committer<A> {
         let last = log.last();
         let shared = Arc::new(Shared::new(last.map_or(0, Sequence::get)));
         let plan = Plan::new(log.rooms());
+        let root = log.disk.root().to_path_buf();
         let leader = Leader::new(log, apply, Arc::clone(&shared));
         let inner = Inner {
             options,
+            owner: Owner::this_process(),
+            root,
             sequencer: Mutex::new(Sequencer { last, plan }),
             turn: Turn::new(leader, last.map_or(0, Sequence::get)),
             shared,
@@ -295,7 +304,7 @@ impl<A: Apply> Committer<A> {
     /// Does what the background thread does when it is woken: serves what nobody is blocked on, syncs
     /// what has waited long enough, makes the next file. Says whether there was anything to do.
     pub fn step(&self) -> bool {
-        self.inner.shared.background.take_poke() && self.inner.serve()
+        self.inner.owner.is_here() && self.inner.shared.background.take_poke() && self.inner.serve()
     }
 
     /// Writes, syncs and applies everything that is queued, and closes the log: see [`Log::close`].
@@ -312,6 +321,9 @@ impl<A: Apply> Committer<A> {
 
     fn stop(&mut self) {
         if let Some(thread) = self.background.take() {
+            if !self.inner.owner.is_here() {
+                return std::mem::forget(thread); // It is none of this process.
+            }
             self.inner.shared.background.stop();
             // A panic of the thread is one of `Apply`; whoever waited has heard of it.
             if thread.join().is_err() {
@@ -372,6 +384,7 @@ impl<A: Apply> Inner<A> {
     /// Takes the turn, and does something with the log. A failure that leaves open what is on the disk is
     /// the last thing that is done.
     fn settled<T>(&self, act: impl FnOnce(&mut Leader<A>) -> Result<T>) -> Result<T> {
+        self.owner.check(&self.root)?;
         self.turn.take_and(|leader| {
             if let Some(stopped) = self.shared.stopped() {
                 return Err(stopped);
@@ -455,15 +468,16 @@ impl<A: Apply> Inner<A> {
 
 impl<A: Apply> handle::Answers for Inner<A> {
     fn wait(&self, number: u64) -> Answer {
-        self.turn.wait(number)
+        self.answer(number).unwrap_or_else(|| self.turn.wait(number))
     }
 
     fn poll(&self, number: u64, waker: &std::task::Waker) -> Option<Answer> {
-        self.turn.poll(number, waker)
+        self.answer(number).or_else(|| self.turn.poll(number, waker))
     }
 
     fn answer(&self, number: u64) -> Option<Answer> {
-        self.turn.answer(number)
+        // In a copy of the process nobody writes it, whoever would wait for that.
+        self.turn.answer(number).or_else(|| (!self.owner.is_here()).then_some(Answer::Over))
     }
 
     fn poke(&self) {
@@ -472,6 +486,9 @@ impl<A: Apply> handle::Answers for Inner<A> {
     }
 
     fn failure_of(&self, sequence: Sequence) -> Error {
+        if let Err(error) = self.owner.check(&self.root) {
+            return error.into();
+        }
         let first = lock(&self.shared.failure).clone().unwrap_or(Arc::new(Error::Closed));
         if self.shared.tried.load(Ordering::Acquire) >= sequence.get() {
             Error::Unknown { sequence, first }

@@ -198,6 +198,9 @@ impl fmt::Display for Error {
                  apart; open it without the demand for certainty to go on from there",
                 path.display()
             ),
+            Error::Damaged { path, what: what @ Invalid::Newer { .. } } => {
+                write!(f, "{} was {what}; open it with a newer one", path.display())
+            }
             Error::Damaged { path, what } => {
                 write!(f, "{} is no log file of this store: {what}; {SALVAGE}", path.display())
             }
