@@ -6,6 +6,7 @@ use crate::tree::Text;
 /// Modules that may lift the workspace's ban, each with the reason it cannot do without.
 const PLACES: &[(&str, &str)] = &[
     ("disk/src/region.rs", "maps files and lends their bytes"),
+    ("engine/tests/it/fork.rs", "splits a process in two, to see what the copy can do"),
     ("engine/tests/it/shutdown.rs", "shuts a file system down, to see what is left"),
     ("indexes/src/lanes/avx2.rs", "instructions that not every processor has"),
     ("indexes/src/lanes/avx512.rs", "instructions that not every processor has"),

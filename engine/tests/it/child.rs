@@ -77,14 +77,24 @@ pub(crate) struct Running {
 impl Running {
     /// Starts the test with this full name in a child.
     pub(crate) fn start(test: &str, task: &Task) -> Running {
+        Running::by(Command::new(std::env::current_exe().unwrap()), test, task).unwrap()
+    }
+
+    /// Starts it by another program, which is given the command as its last arguments.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn within(mut outer: Command, test: &str, task: &Task) -> std::io::Result<Running> {
+        outer.arg(std::env::current_exe().unwrap());
+        Running::by(outer, test, task)
+    }
+
+    fn by(mut command: Command, test: &str, task: &Task) -> std::io::Result<Running> {
         let Task { store, batches, word } = task;
-        let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--exact", test, "--nocapture", "--test-threads=1"]);
         command.env(TEST, test).env(TASK, format!("{word}|{batches}|{}", store.display()));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
+        let mut child = command.spawn()?;
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Running { child, lines, said: Vec::new() }
+        Ok(Running { child, lines, said: Vec::new() })
     }
 
     /// Waits for the next batch that is safe; `None` when the child has ended.

@@ -14,10 +14,13 @@ mod data;
 mod distances;
 mod face;
 mod faults;
+#[cfg(target_os = "linux")]
+mod fork;
 mod history;
 mod inspect;
 mod killed;
 mod long;
+mod misuse;
 mod model;
 #[cfg(target_os = "linux")]
 mod mounted;
@@ -30,5 +33,7 @@ mod report;
 mod shutdown;
 mod space;
 mod store;
+#[cfg(target_os = "linux")]
+mod taken_away;
 mod verify;
 mod writes;
