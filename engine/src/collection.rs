@@ -223,6 +223,28 @@ impl Collection {
         ids.into_iter().map(|id| view.get(id.into())).collect()
     }
 
+    /// What the ids have whose vectors lie in these [slots](Record::slot): for each slot all of them, in the order of ids,
+    /// and all at the same moment. Goes through all rows once.
+    ///
+    /// ```
+    /// # use arrwdb::{CollectionConfig, Metric, Store};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = Store::open(dir.path().join("data"))?;
+    /// # let docs = store.create_collection("docs", CollectionConfig::new(2, Metric::L2))?;
+    /// docs.upsert("one", &[1.0, 2.0])?;
+    /// docs.upsert("the same", &[1.0, 2.0])?;
+    /// let slot = docs.get("one")?.unwrap().slot();
+    /// let sharing = docs.get_by_slot(&[slot])?.remove(0);
+    /// assert_eq!(sharing.iter().map(|it| it.id().to_string()).collect::<Vec<_>>(), ["one", "the same"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`get`](Collection::get), with the first that is damaged.
+    pub fn get_by_slot(&self, slots: &[u32]) -> Result<Vec<Vec<Record>>> {
+        self.view()?.get_by_slot(slots)
+    }
+
     /// Whether an id has anything.
     ///
     /// # Errors

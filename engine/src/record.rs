@@ -1,11 +1,12 @@
 //! What an id has, and going through all of them in order.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::Deref;
 
 use std::sync::Arc;
 
-use base::Sequence;
+use base::{Sequence, Slot};
 use segments::{HeapView, PayloadPlace, PinnedPayload, PinnedVector};
 
 use crate::rows::{Current, Ordered, Seen};
@@ -30,6 +31,7 @@ use crate::{Error, Id, Payload, Result};
 pub struct Record {
     id: Id,
     version: Sequence,
+    slot: Slot,
     vector: PinnedVector,
     payload: Option<PayloadPlace>,
     payloads: HeapView,
@@ -45,6 +47,12 @@ impl Record {
     /// [if it is still that](crate::Collection::upsert_if) overwrites nobody else.
     pub fn version(&self) -> Sequence {
         self.version
+    }
+
+    /// The slot that its vector lies in: ids that share a vector [have the same](crate::Collection::get_by_slot). Once
+    /// nobody has the vector any more, and nobody can come to see it, the slot is given to another one.
+    pub fn slot(&self) -> u32 {
+        self.slot.0
     }
 
     /// Its vector, where it lies.
@@ -113,9 +121,27 @@ impl CollectionView {
         let Current { slot, payload, born: version, .. } = current;
         let payloads = self.payloads.clone();
         match self.vectors.pinned(slot) {
-            Ok(vector) => Ok(Record { id, version, vector, payload, payloads }),
+            Ok(vector) => Ok(Record { id, version, slot, vector, payload, payloads }),
             Err(source) => Err(Error::Unreadable { id, source }),
         }
+    }
+
+    /// What the ids have whose vectors lie in these slots, in the order of ids for each.
+    pub(crate) fn get_by_slot(&self, slots: &[u32]) -> Result<Vec<Vec<Record>>> {
+        let mut found: HashMap<u32, Vec<(Id, Seen)>> = HashMap::new();
+        found.extend(slots.iter().map(|slot| (*slot, Vec::new())));
+        self.rows.for_each(|seen| {
+            if let Some(found) = found.get_mut(&seen.slot.0) {
+                found.extend(self.rows.id_of(&seen)?.map(|id| (id, seen)));
+            }
+            Ok(())
+        })?;
+        found.values_mut().for_each(|found| found.sort_by(|one, other| one.0.cmp(&other.0)));
+        let read = |slot: &u32| {
+            let found = found.get(slot).into_iter().flatten();
+            found.map(|(id, seen)| self.record(id.clone(), seen)).collect()
+        };
+        slots.iter().map(read).collect()
     }
 
     pub(crate) fn contains(&self, id: &Id) -> Result<bool> {

@@ -100,6 +100,14 @@ impl View {
         ids.into_iter().map(|id| view.get(id.into())).collect()
     }
 
+    /// What the ids had whose vectors lie in these [slots](Record::slot): for each slot all of them, in the order of ids.
+    ///
+    /// # Errors
+    /// As [`get`](View::get), with the first that is damaged.
+    pub fn get_by_slot(&self, collection: &Collection, slots: &[u32]) -> Result<Vec<Vec<Record>>> {
+        self.of(collection)?.get_by_slot(slots)
+    }
+
     /// Whether an id had anything.
     ///
     /// # Errors
