@@ -85,7 +85,7 @@ impl StoreOptions {
         StoreOptions { log_file_bytes: (first, most), ..self }
     }
 
-    /// The length of the first file of payloads: 64 KiB, and twice as much for each next one. For tests.
+    /// The length of the first file of payloads, 64 KiB: each next one is in proportion to what is alive. For tests.
     #[must_use]
     pub fn payload_file_bytes(self, first: u64) -> Self {
         StoreOptions { payload_file_bytes: first, ..self }

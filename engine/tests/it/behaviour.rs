@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrwdb::{
     CollectionConfig, Dedup, Durability, Error, Id, Metric, Sequence, Store, StoreOptions,
-    VectorHash,
+    VectorHash, View,
 };
 use disk::{Disk, SimDisk};
 
@@ -263,6 +263,44 @@ fn what_cannot_be_is_refused_in_plain_words() {
         assert!(words.len() > 20 && !words.contains("Error"), "{words}");
     }
     assert_eq!(docs.len(), 0);
+}
+
+/// What is near is asked of vectors, and counted in ids: of those that the view sees.
+#[test]
+fn ten_thousand_ids_have_one_vector_and_a_view_sees_three_of_them() {
+    let store = on(&SimDisk::new(1));
+    let docs = store.create_collection("docs", CollectionConfig::new(2, Metric::L2)).unwrap();
+    let put = |ids: std::ops::Range<u64>| {
+        let mut batch = store.batch();
+        for id in ids {
+            batch.upsert(&docs, id, &[1.0, 2.0]);
+        }
+        batch.commit(Durability::Sync).unwrap().wait().unwrap();
+    };
+    docs.upsert("far", &[9.0, 9.0]).unwrap();
+    put(0..3);
+    let old = store.view();
+    put(3..5_000);
+    store.checkpoint().unwrap();
+    put(5_000..10_000);
+    docs.remove(1).unwrap();
+    let found = |view: &View, k: usize| {
+        let hits = view.search(&docs, &[1.0, 2.0]).unwrap().k(k).within(1.0).run().unwrap();
+        assert!(hits.complete());
+        ids(&hits)
+    };
+    let new = store.view();
+    for _ in 0..2 {
+        assert_eq!(found(&old, 5), ["0", "1", "2"], "k counts ids, and these are all that it sees");
+        assert_eq!(found(&new, 5), ["0", "2", "3", "4", "5"]);
+        assert_eq!(found(&new, 20_000).len(), 9_999);
+        let counted = docs.statistics();
+        assert_eq!((counted.total_references, counted.unique_vectors), (10_000, 2));
+        let slot = docs.get(0).unwrap().unwrap().slot();
+        let of = |view: &View| view.get_by_slot(&docs, &[slot, slot + 100]).unwrap();
+        assert_eq!((of(&old)[0].len(), of(&new)[0].len(), of(&new)[1].len()), (3, 9_999, 0));
+        store.checkpoint().unwrap();
+    }
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn every_sync_of_a_store_is_missed() {
     let elisions =
         elide_syncs(&config(), &recording, |disk, progress| recover(disk, progress, &contents));
     let elisions = elisions.unwrap_or_else(|failure| panic!("{failure}"));
-    assert_eq!(elisions.len(), 10, "{elisions:?}");
+    assert_eq!(elisions.len(), 11, "{elisions:?}");
     for elision in elisions {
         assert!(elision.missed_together, "nobody misses {}", elision.site);
     }

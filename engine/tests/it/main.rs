@@ -26,6 +26,7 @@ mod model;
 mod mounted;
 mod notes;
 mod payload;
+mod payloads;
 #[cfg(target_os = "linux")]
 mod power;
 mod report;

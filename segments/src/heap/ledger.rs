@@ -259,11 +259,12 @@ impl Ledger {
         }
     }
 
-    /// How many addresses the next file has that is appended to, if no record needs more.
+    /// How many addresses the next file has that is appended to, if no record needs more: in proportion to what is alive, so
+    /// that what is written again and again does not take more and more.
     pub(super) fn next_capacity(&self, first: u64) -> u64 {
-        let appended = self.books.iter().filter(|book| book.it.append_at(self.next).is_some());
-        let last = appended.map(|book| book.it.capacity).next_back().unwrap_or(0);
-        last.saturating_mul(2).clamp(first.min(MOST_BYTES), MOST_BYTES)
+        let live: u64 = self.books.iter().map(|book| book.it.live).sum();
+        let twice = live.saturating_mul(2).min(MOST_BYTES).next_power_of_two();
+        twice.clamp(first.min(MOST_BYTES), MOST_BYTES)
     }
 
     /// One more file.

@@ -74,7 +74,7 @@ fn payloads_of_all_lengths_come_back_aligned_and_as_they_were() {
 }
 
 #[test]
-fn files_double_and_a_record_that_does_not_fit_leaves_the_rest_unused() {
+fn files_grow_with_what_is_alive_and_a_record_that_does_not_fit_leaves_the_rest_unused() {
     let disk = SimDisk::new(1);
     let heap = heap_on(&disk);
     let full = heap.batch().reserve(10).unwrap_err();
@@ -96,17 +96,23 @@ fn files_double_and_a_record_that_does_not_fit_leaves_the_rest_unused() {
         (0, first),
         (first, second),
         (first + second, 3 << 20),
-        (first + second + (3 << 20), 6 << 20),
+        (first + second + (3 << 20), 262_144),
     ];
     assert_eq!(sizes(&heap), expected);
     let path = Name::Payloads(FileId(2)).path();
     assert_eq!(disk.contents().bytes(path).unwrap().len(), 4_096 + 131_072);
     let memory = PayloadHeap::in_memory(owner());
-    for (file, at_least) in [(1, 40 << 20), (2, 0), (3, 0)] {
-        memory.grow(FileId(file), at_least).unwrap();
-    }
-    let taken: Vec<_> = sizes(&memory).iter().map(|(_, capacity)| capacity >> 20).collect();
-    assert_eq!(taken, [40, 64, 64], "they grow no further");
+    memory.grow(FileId(1), 80 << 20).unwrap();
+    let mut batch = memory.batch();
+    let all: Vec<_> = (0..4).map(|_| batch.reserve(16 << 20).unwrap()).collect();
+    batch.keep();
+    memory.grow(FileId(2), 0).unwrap();
+    let mut batch = memory.batch();
+    all.into_iter().for_each(|place| batch.release(place));
+    batch.keep();
+    memory.grow(FileId(3), 0).unwrap();
+    let taken: Vec<_> = sizes(&memory).iter().map(|(_, capacity)| capacity >> 10).collect();
+    assert_eq!(taken, [80 << 10, 64 << 10, 64], "64 MiB at most, and less where little is alive");
     let too_long = heap.batch().reserve(LONGEST as usize + 1).unwrap_err();
     assert!(matches!(too_long, Error::PayloadTooLong { bytes: 16_777_217 }), "{too_long}");
 }
