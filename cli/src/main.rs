@@ -21,6 +21,7 @@ mod numbers;
 mod opened;
 mod options;
 mod output;
+mod payload;
 mod progress;
 mod queries;
 mod user_files;

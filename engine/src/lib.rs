@@ -86,6 +86,30 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Payloads
+//!
+//! Beside its vector an id may have a [`Payload`]: a map of typed values, of which [`payload!`](macro@payload) spells one
+//! out. It is read where it lies, and only when it is asked for. A vector that is written without one takes away what was
+//! there; [`update_payload`](Collection::update_payload) leaves the vector as it is.
+//!
+//! ```
+//! # use arrwdb::{CollectionConfig, Durability, Metric, Store, Value, payload};
+//! # let dir = tempfile::tempdir()?;
+//! # let store = Store::open(dir.path().join("data"))?;
+//! # let docs = store.create_collection("docs", CollectionConfig::new(2, Metric::L2))?;
+//! let mut batch = store.batch();
+//! batch.upsert(&docs, "chunk-1", &[1.0, 2.0]).payload(payload! { "lang" => "en", "tags" => ["a", "b"] });
+//! batch.commit(Durability::Sync)?.wait()?;
+//! docs.update_payload("chunk-1", payload! { "lang" => "de" })?;
+//!
+//! let hits = docs.search(&[1.0, 2.0]).run()?;
+//! let payload = hits[0].record()?.payload()?.unwrap();
+//! assert_eq!(payload.get("lang").and_then(Value::as_str), Some("de"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Checkpoints
+//!
 //! A store makes checkpoints by itself as its log grows, and when it is [closed](Store::close): the next opening then
 //! has no log to read. One that was not closed is found as it was acknowledged, all the same.
 //!
@@ -200,7 +224,8 @@
 //! * One process has a store open at a time; within it there are any number of threads.
 //! * Vectors have 1 to 65,536 numbers of 32 bits, all of them finite.
 //! * A text as an id has at most [`ID_BYTES_MAX`] bytes, a name of a collection [`NAME_BYTES_MAX`], a note
-//!   [`NOTE_BYTES_MAX`], and all notes together [`NOTES_BYTES_MAX`]. A batch takes at most 64 MiB in the log.
+//!   [`NOTE_BYTES_MAX`], and all notes together [`NOTES_BYTES_MAX`]; a payload [`PAYLOAD_BYTES_MAX`], with maps and
+//!   lists that lie [`PAYLOAD_DEPTH_MAX`] deep in each other. A batch takes at most 64 MiB in the log.
 //! * A search looks at every vector of its collection: it takes as long as reading them does.
 //! * Linux is what it is tested on. Network file systems are refused where they are recognised, and big-endian machines
 //!   when it is compiled.

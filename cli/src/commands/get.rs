@@ -1,4 +1,4 @@
-//! Shows the vectors of ids, and says which id is not there.
+//! Shows the vectors and payloads of ids, and says which id is not there.
 
 use arrwdb::Store;
 use clap::Args;
@@ -9,8 +9,9 @@ use crate::ids::{JsonId, Spelled};
 use crate::opened;
 use crate::options::{CollectionArguments, IdArguments, JsonOption};
 use crate::output::Output;
+use crate::payload::JsonPayload;
 
-/// Shows the vectors of ids, one line each; exit code 1 if one of them is not there
+/// Shows the vectors and payloads of ids, one line each; exit code 1 if one of them is not there
 #[derive(Args)]
 pub(crate) struct Get {
     #[command(flatten)]
@@ -21,11 +22,13 @@ pub(crate) struct Get {
     format: JsonOption,
 }
 
-/// A line of JSON. There are no payloads yet.
+/// A line of JSON.
 #[derive(Serialize)]
 struct Found<'a> {
     id: JsonId<'a>,
     vector: Vec<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<JsonPayload>,
 }
 
 impl Get {
@@ -44,9 +47,11 @@ impl Get {
             };
             if self.format.json {
                 let vector = record.vector().iter().copied().map(f64::from).collect();
-                output.json(&Found { id: JsonId(id), vector })?;
+                let payload = record.payload()?.map(JsonPayload);
+                output.json(&Found { id: JsonId(id), vector, payload })?;
             } else {
-                output.line(format_args!("{}  {:?}", Spelled(id), record.vector()))?;
+                let payload = record.payload()?.map(|it| format!("  {it}")).unwrap_or_default();
+                output.line(format_args!("{}  {:?}{payload}", Spelled(id), record.vector()))?;
             }
         }
         output.finish()?;

@@ -22,7 +22,8 @@ impl fmt::Display for Error {
             | Error::CollectionExists { .. }
             | Error::BadName { .. }
             | Error::BadVector { .. }
-            | Error::BadId { .. } => self.fmt_of_argument(f),
+            | Error::BadId { .. }
+            | Error::NotAPayload { .. } => self.fmt_of_argument(f),
             Error::BadDimension { .. }
             | Error::BadDecimals { .. }
             | Error::BadDistanceName { .. }
@@ -35,10 +36,6 @@ impl fmt::Display for Error {
             | Error::BadPosition { .. }
             | Error::Abandoned { .. }
             | Error::NotRetained { .. } => self.fmt_of_history(f),
-            Error::NotAPayload { id: Some(id), what } => {
-                write!(f, "the payload for id {} cannot be stored: {what}", id.plain())
-            }
-            Error::NotAPayload { id: None, what } => write!(f, "{what}"),
             Error::NothingAskedFor => {
                 write!(f, "a search finds at least one vector: k is 0; ask for 1 or more")
             }
@@ -132,6 +129,10 @@ impl Error {
                     crate::ID_BYTES_MAX
                 )
             }
+            Error::NotAPayload { id: Some(id), what } => {
+                write!(f, "the payload for id {} cannot be stored: {what}", id.plain())
+            }
+            Error::NotAPayload { id: None, what } => write!(f, "{what}"),
             other => write!(f, "{other:?}"),
         }
     }

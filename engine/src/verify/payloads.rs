@@ -40,7 +40,7 @@ pub(super) fn check_live(
         let mut check = Check::begin(&state.heap, &named.about.name, of, report)?;
         let listed = view.rows.for_each(|seen| {
             let place = view.rows.has(&seen)?.and_then(|has| has.payload);
-            check.look(place, || Ok(view.rows.id_of(&seen)?), report)
+            check.look(place, || view.rows.id_of(&seen), report)
         });
         if let Err(error) = listed {
             report.note_error(error, &named.about.name)?;

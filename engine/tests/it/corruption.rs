@@ -98,8 +98,8 @@ fn is_said_to_be_sound(image: &Image, what: &str) -> bool {
 /// Zeros in a row that are taken for space that was left empty.
 const EMPTY: usize = 64;
 
-/// Which bits of a file are flipped: all of them; where nothing was ever written, one of each byte, unless everything is
-/// to be tried.
+/// Which bits of a file are flipped: all of them; where nothing was ever written, one of each fourth byte, unless
+/// everything is to be tried.
 fn bits(bytes: &[u8]) -> Vec<(usize, u8)> {
     let mut bits = Vec::new();
     let mut at = 0;
@@ -108,7 +108,7 @@ fn bits(bytes: &[u8]) -> Vec<(usize, u8)> {
         let run = at..at + run.len();
         at = run.end;
         if is_empty {
-            bits.extend(run.map(|at| (at, one_of(at))));
+            bits.extend(run.step_by(4).map(|at| (at, one_of(at))));
         } else {
             bits.extend(run.flat_map(|at| (0..8).map(move |bit| (at, bit))));
         }
@@ -118,7 +118,7 @@ fn bits(bytes: &[u8]) -> Vec<(usize, u8)> {
 
 /// The bit of a byte that is looked at whatever the others are.
 fn one_of(at: usize) -> u8 {
-    (at * 5 % 8) as u8
+    (at / 4 * 5 % 8) as u8
 }
 
 /// Every bit of every file of a small closed store: it is told by a check, or changes no answer.

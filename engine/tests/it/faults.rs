@@ -50,15 +50,7 @@ fn whatever_fails_what_was_promised_is_kept() {
 #[test]
 fn every_sync_of_a_store_is_missed() {
     let start = &starts()[1];
-    let ops = [
-        Op::PutNew,
-        Op::Batch,
-        Op::Checkpoint,
-        Op::Overwrite,
-        Op::Checkpoint,
-        Op::Reopen,
-        Op::PutNew,
-    ];
+    let ops = [Op::Batch, Op::Checkpoint, Op::Overwrite, Op::Checkpoint, Op::Reopen, Op::PutNew];
     let (recording, contents) = record(start, &ops);
     let elisions =
         elide_syncs(&config(), &recording, |disk, progress| recover(disk, progress, &contents));

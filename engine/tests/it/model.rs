@@ -222,12 +222,16 @@ impl Thread<'_> {
         for act in acts.values() {
             match act {
                 Act::Put(at, id, number, payload) => {
-                    batch.upsert(&self.collections[*at], id, &vector(*number));
-                    payload.map(|payload| batch.payload(self::payload(payload)).len());
+                    let put = batch.upsert(&self.collections[*at], id, &vector(*number));
+                    if let Some(payload) = payload {
+                        put.payload(self::payload(*payload));
+                    }
                 }
-                Act::Remove(at, id) => drop(batch.remove(&self.collections[*at], id).len()),
+                Act::Remove(at, id) => {
+                    batch.remove(&self.collections[*at], id);
+                }
                 Act::Update(..) | Act::Clear(_) => unreachable!("no batch does"),
-            };
+            }
         }
         let level = if self.chance.below(4) == 0 { Durability::Os } else { Durability::Sync };
         let sequence = batch.commit(level).unwrap().wait().unwrap();

@@ -50,8 +50,8 @@ fn a_payload_stays_with_its_vector_until_either_is_written_again() {
     assert_eq!(counts, (2, 2, 1), "the slot has as many references as before");
     assert_eq!(page(docs.get("one").unwrap()), Some(2));
     assert_eq!(page(before.get(&docs, "one").unwrap()), Some(1));
-    let empty = docs.get("two").unwrap().unwrap().payload().unwrap().unwrap();
-    assert!(empty.is_empty(), "which is another thing than none");
+    let empty = docs.get("two").unwrap().unwrap().payload().unwrap();
+    assert!(empty.unwrap().is_empty(), "which is another thing than none");
     docs.upsert("one", &[3.0, 4.0]).unwrap();
     assert_eq!(page(docs.get("one").unwrap()), None);
     assert_eq!(page(before.get(&docs, "one").unwrap()), Some(1));
@@ -189,8 +189,10 @@ impl Life {
                 let mut batch = self.store.batch();
                 // Each third vector is one that was there before.
                 let number = if self.written.is_multiple_of(3) { id } else { self.written };
-                batch.upsert(&docs, id, &[number as f32; DIM]);
-                payload.map(|payload| batch.payload(numbered(payload)).len());
+                let put = batch.upsert(&docs, id, &[number as f32; DIM]);
+                if let Some(payload) = payload {
+                    put.payload(numbered(payload));
+                }
                 let at = batch.commit(Durability::Sync).unwrap().wait().unwrap();
                 self.content.insert(Id::from(id), (number, payload, at));
             }

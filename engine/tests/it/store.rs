@@ -308,11 +308,13 @@ fn put(
     payload: Option<Payload>,
 ) -> arrwdb::Result<()> {
     let mut batch = store.batch();
-    match docs.get(&id)? {
+    let put = match docs.get(&id)? {
         Some(record) => batch.upsert_if(docs, id, vector, record.version()),
         None => batch.insert(docs, id, vector),
     };
-    payload.map(|payload| batch.payload(payload).len());
+    if let Some(payload) = payload {
+        put.payload(payload);
+    }
     batch.commit(Durability::Sync)?.wait().map(drop)
 }
 
