@@ -1,4 +1,4 @@
-//! Writes payloads as JSON.
+//! Writes payloads as JSON, value by value.
 //!
 //! What JSON has no kind of becomes text: a moment as in RFC 3339, bytes in hexadecimal digits. A float that is no number
 //! becomes null.

@@ -91,6 +91,22 @@ fn check_order(found: &ImageRows) {
     assert_eq!(found.up_to(&Id::from("zz")).unwrap(), 480);
 }
 
+/// Under each key the same slots are found.
+fn check_keys(found: &ImageSlots, list: &SlotList) {
+    for key in 0..110 {
+        let all = |base: &dyn SlotBase| {
+            let mut slots = Vec::new();
+            base.find(key, &mut |slot| {
+                slots.push(slot);
+                Ok(false)
+            })
+            .unwrap();
+            slots
+        };
+        assert_eq!(all(found), all(list));
+    }
+}
+
 #[test]
 fn an_image_answers_as_what_it_was_made_of() {
     let store = StoreId([7; 16]);
@@ -150,16 +166,5 @@ fn an_image_answers_as_what_it_was_made_of() {
         assert_eq!(found.free_at(at).unwrap(), list.free_at(at).unwrap());
         assert_eq!(found.resting_at(at).unwrap(), list.resting_at(at).unwrap());
     }
-    for key in 0..110 {
-        let all = |base: &dyn SlotBase| {
-            let mut slots = Vec::new();
-            base.find(key, &mut |slot| {
-                slots.push(slot);
-                Ok(false)
-            })
-            .unwrap();
-            slots
-        };
-        assert_eq!(all(&found), all(&list));
-    }
+    check_keys(&found, &list);
 }
