@@ -101,7 +101,7 @@ mod faults;
 mod shrink;
 mod watchdog;
 
-pub use elide::{Elision, elide_syncs};
+pub use elide::{Elision, elide_sites, elide_syncs};
 pub use faults::fail_every_call;
 pub use shrink::shrink;
 pub use watchdog::watched;

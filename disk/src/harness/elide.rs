@@ -43,23 +43,44 @@ pub fn elide_syncs<Found: PartialEq + Debug>(
     recording: &Recording,
     recover: impl Fn(&SimDisk, Progress) -> Result<Found, String>,
 ) -> Result<Vec<Elision>, Failure> {
-    assert!(!recording.has_failed_syncs(), "only a run without failed syncs can be elided");
-    crash_everywhere(config, recording, &recover)?;
     let is_missed =
         |elided: &[usize]| crash_everywhere(config, &recording.without(elided), &recover).is_err();
-    let syncs = recording.syncs();
-    let sites = recording.sites();
-    let mut names: Vec<&String> = sites.iter().collect();
-    names.sort();
-    names.dedup();
-    let elisions = names.into_iter().map(|name| {
-        let of_site = syncs.iter().zip(&sites).filter(|(_, site)| *site == name);
-        let of_site: Vec<usize> = of_site.map(|(sync, _)| *sync).collect();
-        Elision {
-            site: name.clone(),
-            missed: of_site.iter().map(|sync| is_missed(&[*sync])).collect(),
-            missed_together: is_missed(&of_site),
-        }
+    let sites = elide_sites(config, recording, &recover)?;
+    let elisions = sites.into_iter().map(|(site, missed_together)| {
+        let missed = of_site(recording, &site).map(|sync| is_missed(&[sync])).collect();
+        Elision { site, missed, missed_together }
     });
     Ok(elisions.collect())
+}
+
+/// The same for the syncs of each site together alone, which takes less time: the sites, in order, and whether each is
+/// missed.
+///
+/// # Errors
+/// As [`elide_syncs`].
+///
+/// # Panics
+/// As [`elide_syncs`].
+pub fn elide_sites<Found: PartialEq + Debug>(
+    config: &Config,
+    recording: &Recording,
+    recover: impl Fn(&SimDisk, Progress) -> Result<Found, String>,
+) -> Result<Vec<(String, bool)>, Failure> {
+    assert!(!recording.has_failed_syncs(), "only a run without failed syncs can be elided");
+    crash_everywhere(config, recording, &recover)?;
+    let mut sites = recording.sites();
+    sites.sort();
+    sites.dedup();
+    let missed = sites.into_iter().map(|site| {
+        let elided: Vec<usize> = of_site(recording, &site).collect();
+        let is_missed = crash_everywhere(config, &recording.without(&elided), &recover).is_err();
+        (site, is_missed)
+    });
+    Ok(missed.collect())
+}
+
+/// The syncs of a site.
+fn of_site(recording: &Recording, site: &str) -> impl Iterator<Item = usize> {
+    let syncs = recording.syncs().into_iter().zip(recording.sites());
+    syncs.filter(move |(_, of)| *of == site).map(|(sync, _)| sync)
 }

@@ -2,7 +2,7 @@
 //! nothing that was lost was promised.
 
 use disk::SimDisk;
-use disk::harness::{Config, elide_syncs, fail_every_call};
+use disk::harness::{Config, elide_sites, fail_every_call};
 use disk::sim::{Density, FaultKind, LostSync, Progress};
 
 use crate::store::{Op, Run, record, recover, starts};
@@ -52,11 +52,11 @@ fn every_sync_of_a_store_is_missed() {
     let start = &starts()[1];
     let ops = [Op::Batch, Op::Checkpoint, Op::Overwrite, Op::Checkpoint, Op::Reopen, Op::PutNew];
     let (recording, contents) = record(start, &ops);
-    let elisions =
-        elide_syncs(&config(), &recording, |disk, progress| recover(disk, progress, &contents));
-    let elisions = elisions.unwrap_or_else(|failure| panic!("{failure}"));
-    assert_eq!(elisions.len(), 11, "{elisions:?}");
-    for elision in elisions {
-        assert!(elision.missed_together, "nobody misses {}", elision.site);
+    let sites =
+        elide_sites(&config(), &recording, |disk, progress| recover(disk, progress, &contents));
+    let sites = sites.unwrap_or_else(|failure| panic!("{failure}"));
+    assert_eq!(sites.len(), 11, "{sites:?}");
+    for (site, is_missed) in sites {
+        assert!(is_missed, "nobody misses {site}");
     }
 }
