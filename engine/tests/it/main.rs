@@ -20,6 +20,8 @@ mod history;
 mod inspect;
 mod killed;
 mod long;
+#[cfg(target_os = "linux")]
+mod memory;
 mod misuse;
 mod model;
 #[cfg(target_os = "linux")]

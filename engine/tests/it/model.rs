@@ -104,8 +104,33 @@ fn all_of(view: &View, collections: &[Collection; 2]) -> Content {
             assert!(content.insert(record.id().clone(), has(&record)).is_none());
         }
         assert_eq!(view.count(collection).unwrap(), content.len() as u64);
+        check_ways(view, collection, content);
     }
     content
+}
+
+/// By each way to read a view sees the same.
+fn check_ways(view: &View, collection: &Collection, content: &BTreeMap<Id, Has>) {
+    let ids: Vec<Id> = content.keys().cloned().chain([Id::from("nobody")]).collect();
+    let many = view.get_many(collection, &ids).unwrap();
+    assert_eq!(many.last().map(Option::is_none), Some(true));
+    let mut of_slot: BTreeMap<u32, Vec<&Id>> = BTreeMap::new();
+    for (record, (id, expected)) in many.iter().flatten().zip(content) {
+        assert_eq!((record.id(), has(record)), (id, *expected));
+        assert!(view.contains(collection, id).unwrap());
+        of_slot.entry(record.slot()).or_default().push(id);
+    }
+    assert_eq!(many.iter().flatten().count(), content.len());
+    let slots: Vec<u32> = of_slot.keys().copied().collect();
+    let sharing = view.get_by_slot(collection, &slots).unwrap();
+    for (records, ids) in sharing.iter().zip(of_slot.values()) {
+        assert!(records.iter().map(Record::id).eq(ids.iter().copied()));
+    }
+    let queries = [vector(1), vector(2)];
+    let batch = view.search_batch(collection, &queries).unwrap().k(3).run().unwrap();
+    for (query, hits) in queries.iter().zip(&batch) {
+        assert_eq!(view.search(collection, query).unwrap().k(3).run().unwrap(), *hits);
+    }
 }
 
 /// One thread, and what it notes down.
@@ -139,7 +164,7 @@ impl Thread<'_> {
         let at = self.chance.below(2) as usize;
         let docs = &self.collections[at];
         let (id, number) = (id(&mut self.chance), self.chance.below(VECTORS));
-        match self.chance.below(22) {
+        match self.chance.below(23) {
             0..5 => self.put(at, id, number),
             5..7 => match docs.insert(&id, &vector(number)) {
                 Ok(sequence) => self.did(sequence, vec![Act::Put(at, id, number, None)]),
@@ -159,8 +184,25 @@ impl Thread<'_> {
             }
             17..19 => self.search(at, number),
             19..21 => self.update(at, id),
+            21 => self.make_and_drop(number),
             _ => drop(self.store.checkpoint().unwrap()),
         }
+    }
+
+    /// A collection of this thread's own comes and goes.
+    fn make_and_drop(&self, number: u64) {
+        let name = format!("of {:?}", std::thread::current().id());
+        let config = CollectionConfig::new(2, Metric::L2);
+        let own = self.store.create_collection(&name, config).unwrap();
+        own.upsert_with("it", &vector(number), payload(number)).unwrap();
+        let view = self.store.view();
+        self.store.drop_collection(&name).unwrap();
+        let seen = view.get(&own, "it").unwrap().unwrap();
+        assert_eq!(
+            (number_of(seen.vector()), seen.payload().unwrap()),
+            (number, Some(payload(number)))
+        );
+        assert!(matches!(own.get("it"), Err(Error::NoCollection { .. })));
     }
 
     fn put(&mut self, at: usize, id: Id, number: u64) {
@@ -253,7 +295,9 @@ impl Thread<'_> {
 fn follow(changes: &mut Changes, content: &mut Content) {
     for change in changes {
         let change = change.unwrap();
-        let which = NAMES.iter().position(|name| **name == *change.collection).unwrap();
+        let Some(which) = NAMES.iter().position(|name| **name == *change.collection) else {
+            continue;
+        };
         let (content, version) = (&mut content[which], change.position.sequence());
         match change.what {
             Changed::Cleared => content.clear(),
