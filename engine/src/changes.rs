@@ -69,6 +69,8 @@ pub use position::Position;
 
 /// So many batches are read at a time.
 const AT_A_TIME: usize = 256;
+/// And no more behind so many bytes of them.
+const BYTES_AT_A_TIME: usize = 8 << 20;
 
 /// Something that was committed.
 ///
@@ -107,7 +109,8 @@ pub struct Change {
 /// for change in store.changes(None)? {
 ///     match change?.what {
 ///         Changed::Created(config) => println!("made, for {} numbers", config.dim()),
-///         Changed::Upserted { id, vector } => println!("{id} has {vector:?}"),
+///         Changed::Upserted { id, vector, payload } => println!("{id} has {vector:?} {payload:?}"),
+///         Changed::Updated { id, payload } => println!("{id} has another payload: {payload:?}"),
 ///         Changed::Removed { id } => println!("{id} was taken away"),
 ///         Changed::Cleared | Changed::Dropped => println!("all were taken away"),
 ///         other => println!("{other:?}"),
@@ -213,19 +216,22 @@ impl Changes {
         }
         let disk = Arc::clone(&inner.disk);
         let mut replay = Replay::begin(disk, &inner.log_options, &self.place, None)?;
-        let mut batches = 0;
-        while batches < AT_A_TIME && self.place.sequence < until {
+        let (mut batches, mut bytes) = (0, 0);
+        while batches < AT_A_TIME && bytes < BYTES_AT_A_TIME && self.place.sequence < until {
             let Some(batch) = replay.next()? else { break };
             let sequence = batch.sequence;
             let bad = |what| Error::bad_batch(sequence, what);
             let ops = decode_ops(batch.body).map_err(bad)?;
             let outcomes = decode_outcomes(batch.table, &ops).map_err(bad)?;
             let is_wanted = Some(sequence) > self.after;
+            (batches, bytes) = (batches + usize::from(is_wanted), bytes + batch.body.len());
+            // All of it or nothing is told.
+            let mut told = Vec::new();
             for (op, outcome) in ops.into_iter().zip(&outcomes) {
                 let change = self.change(op, outcome, sequence).map_err(bad)?;
-                self.read.extend(change.filter(|_| is_wanted));
+                told.extend(change.filter(|_| is_wanted));
             }
-            batches += usize::from(is_wanted);
+            self.read.extend(told);
             self.place = replay.place();
         }
         Ok(())

@@ -23,6 +23,9 @@ use crate::named::CollectionState;
 use crate::wish::Wish;
 use crate::{Error, Result};
 
+/// How many bytes of payloads a checkpoint copies of a collection, at most, so that files can be emptied.
+const MOVED_AT_A_TIME: u64 = 256 << 20;
+
 /// What is known of checkpoints. Whoever makes one holds this.
 #[derive(Debug)]
 pub(crate) struct Checkpoints {
@@ -47,10 +50,23 @@ impl Inner {
             self.noting(cut.collection.set.sync().map_err(Error::from))?;
             self.noting(cut.collection.heap.sync().map_err(Error::from))?;
         }
-        let (image, moved) = self.write_image(&checkpoints.manifests, &cuts)?;
-        let next = self.next_manifest(&checkpoints, (at, place), image)?;
-        let published = checkpoints.manifests.publish(next).map_err(Error::from);
-        self.noting_unless_refused(published)?;
+        let written = self.write_image(&checkpoints.manifests, &cuts).and_then(|(image, moved)| {
+            let next = self.next_manifest(&checkpoints, (at, place), image)?;
+            let published = checkpoints.manifests.publish(next).map_err(Error::from);
+            self.noting_unless_refused(published).map(|_| (image, moved))
+        });
+        let (image, mut moved) = match written {
+            Ok(written) => written,
+            Err(error) => {
+                // The disk may be full: what payloads were copied to does not stay until it is not.
+                let unkept = *self.unkept.lock();
+                if self.check().is_ok() {
+                    self.remove_unused_files(unkept)?;
+                }
+                return Err(error);
+            }
+        };
+        moved.iter_mut().flatten().for_each(|moved| moved.is_named_by(at));
         self.image_bytes.store(image.bytes, Ordering::Relaxed);
         self.rebase((at, &image), &cuts.collections, moved)?;
         self.logged.store(0, Ordering::Relaxed);
@@ -131,20 +147,22 @@ impl Inner {
         self.noting_unless_refused(written())
     }
 
-    /// Begins to empty files of payloads, if there are any that are worth it, and room.
+    /// Begins to empty files of payloads, if there are any that are worth it: as many as there is room for.
     fn begin_move<'c>(&self, cut: &'c CutOff) -> Result<Option<Move<'c>>> {
-        let (heap, sparse) = (&cut.collection.heap, cut.heap.sparse());
-        if sparse.is_empty() {
-            return Ok(None);
+        let mut files = cut.heap.sparse_up_to(MOVED_AT_A_TIME);
+        while !files.is_empty() {
+            let into = FileId(self.next_file.fetch_add(1, Ordering::Relaxed));
+            match cut.collection.heap.begin_move(&cut.heap, files, into) {
+                // What ended meanwhile does not keep the new file.
+                Ok(moving) => return Ok(Some(moving).filter(|_| !cut.collection.has_ended())),
+                // The cheapest come first, and some of them may need no room.
+                Err(error) if error.is_clean_refusal() => {
+                    files = files.get(..files.len() / 2).unwrap_or_default();
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
-        let into = FileId(self.next_file.fetch_add(1, Ordering::Relaxed));
-        match heap.begin_move(&cut.heap, sparse, into) {
-            // What ended meanwhile does not keep the new file.
-            Ok(moving) => Ok(Some(moving).filter(|_| !cut.collection.has_ended())),
-            // It takes up space for a while: a disk that is full is no reason to make no checkpoint.
-            Err(error) if error.is_clean_refusal() => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        Ok(None)
     }
 
     fn next_manifest(
@@ -218,17 +236,23 @@ impl Inner {
     fn remove_unused_files(&self, unkept: Option<Sequence>) -> Result<()> {
         // Before collections are listed: files of those that come later have higher numbers.
         let below = self.next_file.load(Ordering::Relaxed);
-        let (collections, needed) = {
+        let collections = {
             let mut state = self.state.write();
             state.forget(self.pins.visible());
-            (state.everything(), state.needed(unkept))
+            state.everything()
         };
-        // Nobody makes a segment meanwhile: it would have a number and not be listed yet.
+        // Nobody makes a file meanwhile: it would have a number and not be listed yet.
         let _nobody_grows: Vec<_> = collections.iter().map(|it| it.growth.lock()).collect();
-        let going_on = collections.iter().filter(|it| !it.has_ended());
-        going_on.clone().for_each(|it| it.heap.let_go(unkept));
-        let used = going_on.flat_map(|it| it.files_kept()).chain(needed);
-        let used: HashSet<FileId> = used.collect();
+        let used: HashSet<FileId> = {
+            // What ends goes from the one list to the other under this lock: here it is in one of them.
+            let mut state = self.state.write();
+            let going_on = collections.iter().filter(|it| !it.has_ended());
+            let of = |it: &Arc<CollectionState>| {
+                it.heap.let_go(unkept);
+                it.files_kept()
+            };
+            going_on.flat_map(of).chain(state.needed(unkept)).collect()
+        };
         for name in segments::list(&*self.disk)? {
             let is_used = match name {
                 segments::Name::Segment(file) | segments::Name::Payloads(file) => {

@@ -49,6 +49,15 @@ pub(crate) enum Refused {
 }
 
 impl Refused {
+    /// The same, with room for all payloads of the batch: one file of them, and not one after the other.
+    fn for_all(self, wishes: &[Aimed<'_>]) -> Self {
+        let Refused::Full(state, Room::Payload(least)) = self else { return self };
+        let of_it = |it: &&Aimed<'_>| it.state.as_ref().is_some_and(|of| Arc::ptr_eq(of, &state));
+        let payloads = wishes.iter().filter(of_it).filter_map(|aimed| aimed.wish.payload());
+        let bytes = payloads.map(|payload| segments::record_bytes(payload.len())).sum();
+        Refused::Full(state, Room::Payload(least.max(bytes)))
+    }
+
     fn by(collection: &Arc<CollectionState>, error: Error) -> Self {
         match error {
             Error::Vectors(segments::Error::NoRoom { .. }) => {
@@ -90,7 +99,8 @@ impl Inner {
         let mut parts: BTreeMap<CollectionId, Part<'_>> = BTreeMap::new();
         let mut outcomes = Vec::with_capacity(wishes.len());
         for aimed in wishes {
-            outcomes.push(decide_one(aimed, &mut parts, at)?);
+            let decided = decide_one(aimed, &mut parts, at);
+            outcomes.push(decided.map_err(|refused| refused.for_all(wishes))?);
         }
         // From here on nothing can fail.
         let visible = self.pins.visible();

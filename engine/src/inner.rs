@@ -1,8 +1,8 @@
 //! The state that all handles of a store share, and how a batch is queued for the log.
 //!
 //! Locks, in the order in which they are taken: `checkpoints`, `ddl`, a collection's `growth`, `committer`, the
-//! sequencer's (inside the log), `state` and what is in it, `notes`, a collection's `rows`, and those inside a set of
-//! vectors.
+//! sequencer's (inside the log), `state` and what is in it, `notes`, those inside a set of vectors and a heap of payloads
+//! while a batch is decided, and a collection's `rows`.
 //!
 //! Promises
 //!  1. A batch that is refused leaves no trace.

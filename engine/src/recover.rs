@@ -170,7 +170,7 @@ impl Rebuilt {
         let owner = owner(*store, id, config)?;
         let set = Recovery::begin(Arc::clone(disk), owner, &files, config.rule()?, slots)?;
         let heap_owner = HeapOwner { store: *store, collection: id };
-        let heap = HeapRecovery::begin(Arc::clone(disk), heap_owner, &list);
+        let heap = HeapRecovery::begin(Arc::clone(disk), heap_owner, &list)?;
         let files = files.into_iter().chain(list.files().iter().map(|it| it.file)).collect();
         Ok(Rebuilt { about, set, heap, rows, files })
     }

@@ -34,7 +34,7 @@ pub struct Statistics {
     pub image_bytes: u64,
     /// Bytes of all vector files.
     pub vector_file_bytes: u64,
-    /// Bytes of all files of payloads.
+    /// Bytes of all files of payloads, but for their headers and for those that are about to be removed.
     pub payload_file_bytes: u64,
     /// Bytes written to the disk since the store was opened: log, vectors, payloads, images and manifests.
     pub bytes_written: u64,
@@ -68,7 +68,7 @@ pub struct CollectionStatistics {
     pub total_references: u64,
     /// Bytes of the files they lie in.
     pub vector_file_bytes: u64,
-    /// Bytes that payloads take which an id has.
+    /// Bytes that payloads take which an id has, with what stands in front of each.
     pub payload_bytes: u64,
     /// Bytes of the files they lie in.
     pub payload_file_bytes: u64,

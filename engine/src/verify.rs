@@ -17,6 +17,7 @@ mod payloads;
 mod problem;
 mod vectors;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -65,6 +66,7 @@ impl Verification {
 struct Report<'p> {
     root: PathBuf,
     problems: Vec<Problem>,
+    told: HashSet<Problem>,
     read: u64,
     of: u64,
     tell: &'p mut dyn FnMut(u64, u64),
@@ -72,14 +74,21 @@ struct Report<'p> {
 
 impl<'p> Report<'p> {
     fn new(root: &Path, tell: &'p mut dyn FnMut(u64, u64)) -> Self {
-        Report { root: root.to_path_buf(), problems: Vec::new(), read: 0, of: 0, tell }
+        Report {
+            root: root.to_path_buf(),
+            problems: Vec::new(),
+            told: HashSet::new(),
+            read: 0,
+            of: 0,
+            tell,
+        }
     }
 
     fn note(&mut self, mut problem: Problem) {
         if let Ok(file) = problem.file.strip_prefix(&self.root) {
             problem.file = file.to_path_buf();
         }
-        if !self.problems.contains(&problem) {
+        if self.told.insert(problem.clone()) {
             self.problems.push(problem);
         }
     }

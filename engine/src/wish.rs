@@ -71,6 +71,14 @@ impl Wish {
         matches!(self, Wish::Remove(..) | Wish::Clear(..) | Wish::Drop(_) | Wish::Cut)
     }
 
+    /// The payload that it gives an id.
+    pub(crate) fn payload(&self) -> Option<&Arc<[u8]>> {
+        match self {
+            Wish::Upsert(_, _, _, payload, _) | Wish::Update(_, _, payload, _) => payload.as_ref(),
+            _ => None,
+        }
+    }
+
     pub(crate) fn note(&self) -> Option<&Note> {
         if let Wish::Note(note) = self { Some(note) } else { None }
     }

@@ -48,7 +48,7 @@ pub use cut::HeapCut;
 pub use lent::{HeapView, PinnedPayload};
 pub use list::{Emptied, HeapFile, HeapList};
 pub use moving::{Move, Moved};
-pub use place::{LONGEST, PayloadPlace};
+pub use place::{LONGEST, PayloadPlace, record_bytes};
 pub use recovery::HeapRecovery;
 pub use scrub::HeapScrub;
 
@@ -79,7 +79,7 @@ pub struct PayloadHeap {
     made: Mutex<Option<Arc<Opened>>>,
     /// Held by who makes a file to append to.
     growing: Mutex<()>,
-    kept: Mutex<Vec<Kept>>,
+    kept: Arc<Mutex<Vec<Kept>>>,
     held: Option<Held>,
     /// How many addresses the first file has.
     first_bytes: u64,
@@ -107,7 +107,7 @@ impl PayloadHeap {
 
     fn of_parts(place: Place, owner: HeapOwner, files: Files, ledger: Ledger) -> Self {
         let (files, ledger) = (RwLock::new(files), Mutex::new(ledger));
-        let (made, growing, kept) = (Mutex::new(None), Mutex::new(()), Mutex::new(Vec::new()));
+        let (made, growing, kept) = (Mutex::new(None), Mutex::new(()), Arc::default());
         let (held, first_bytes) = (None, ledger::FIRST_BYTES);
         PayloadHeap { place, owner, files, ledger, made, growing, kept, held, first_bytes }
     }

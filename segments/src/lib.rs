@@ -55,7 +55,7 @@ pub use geometry::{Element, Geometry, HEADER_BYTES};
 pub use hash::{Decimals, Dedup, NotFinite, VectorHash, check_finite};
 pub use heap::{
     Emptied, HeapBatch, HeapCut, HeapFile, HeapList, HeapOwner, HeapRecovery, HeapScrub, HeapView,
-    Move, Moved, PayloadHeap, PayloadPlace, PinnedPayload,
+    Move, Moved, PayloadHeap, PayloadPlace, PinnedPayload, record_bytes,
 };
 pub use names::Name;
 pub use recovery::Recovery;

@@ -26,7 +26,7 @@ use crate::Error;
 /// println!("{problem}"); // the file, the place, what is wrong, and what cannot be relied on
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub struct Problem {
     /// The file, seen from the store's directory.

@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use disk::harness::{Config, Crashes, Report, crash_everywhere};
@@ -12,7 +13,7 @@ use disk::{Disk, SimDisk};
 use crate::chance::Chance;
 use crate::report::say;
 use crate::store::{
-    Contents, OPS, Op, Start, configs, options, record_parts, recover, starts, vector,
+    Contents, OPS, Op, Run, Start, configs, options, record_parts, recover, starts, vector,
 };
 
 /// Whether everything is to be tried, however long it takes.
@@ -198,4 +199,19 @@ fn the_making_of_a_store_survives_every_crash() {
     let report = report.unwrap_or_else(|failure| panic!("{failure}"));
     say(&format!("the making of a store, depth 2: {report:?}"));
     assert!(report.images > 500, "{report:?}");
+}
+
+/// What crashes is worth crashing: files of payloads are emptied in it. What is copied goes to a file that is as long as it
+/// needs to be, and those that are appended to have a power of two behind their header.
+#[test]
+fn workloads_that_are_crashed_empty_files_of_payloads() {
+    let start = &starts()[2];
+    let mut run = Run::on(&start.disk().build(), start).unwrap();
+    [Op::Update, Op::Checkpoint].into_iter().for_each(|op| run.step(op).unwrap());
+    let contents = run.disk.contents();
+    let is_filled = |path: &Path| {
+        let length = contents.bytes(path).unwrap().len();
+        path.extension().is_some_and(|it| it == "pay") && !(length - 4_096).is_power_of_two()
+    };
+    assert!(contents.files().any(is_filled), "{:?}", contents.files().collect::<Vec<_>>());
 }

@@ -5,7 +5,7 @@ use disk::SimDisk;
 use disk::harness::{Config, elide_sites, fail_every_call};
 use disk::sim::{Density, FaultKind, LostSync, Progress};
 
-use crate::store::{Op, Run, record, recover, starts};
+use crate::store::{Op, Run, Start, record, recover, starts};
 
 const KINDS: [FaultKind; 9] = [
     FaultKind::Sync(LostSync::KeepsCache),
@@ -26,13 +26,24 @@ fn config() -> Config {
     Config { density: Density::thin(), ..Config::default() }
 }
 
+/// Files of payloads are emptied in this one.
+const MOVING: [Op; 3] = [Op::Update, Op::Checkpoint, Op::Update];
+
 #[test]
 fn whatever_fails_what_was_promised_is_kept() {
-    let start = &starts()[1];
-    let (_, contents) = record(start, &OPS);
+    fail_all(&starts()[1], &OPS);
+}
+
+#[test]
+fn whatever_fails_while_files_of_payloads_are_emptied_what_was_promised_is_kept() {
+    fail_all(&starts()[2], &MOVING);
+}
+
+fn fail_all(start: &Start, ops: &[Op]) {
+    let (_, contents) = record(start, ops);
     let told = |disk: &SimDisk| -> arrwdb::Result<()> {
         let mut run = Run::on(disk, start)?;
-        OPS.iter().try_for_each(|op| run.step(*op))
+        ops.iter().try_for_each(|op| run.step(*op))
     };
     let held = |disk: &SimDisk, progress: Progress, told: &arrwdb::Result<()>| {
         let Progress { acknowledged, begun } = progress;

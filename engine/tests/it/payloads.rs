@@ -291,3 +291,55 @@ fn files_of_payloads_are_emptied_and_removed() {
     let files = files.files().filter(|path| path.extension().is_some_and(|it| it == "pay"));
     assert!(files.count() < 10, "of {written} bytes most are gone");
 }
+
+/// Room is made for all of it, and not for one payload after the other.
+#[test]
+fn a_large_batch_makes_one_file() {
+    let disk = SimDisk::new(1);
+    let store = open(&disk);
+    let docs = docs(&store);
+    let mut batch = store.batch();
+    for id in 0..20_000 {
+        batch.upsert(&docs, id, &[1.0, 2.0]).payload(numbered(30));
+    }
+    let before = store.stats().syncs;
+    batch.commit(Durability::Sync).unwrap().wait().unwrap();
+    assert_eq!(docs.statistics().payload_bytes >> 20, 7);
+    assert!(pay_files(&disk).len() <= 1 && store.stats().syncs - before < 12);
+}
+
+/// The files of payloads, and how long they are.
+fn pay_files(disk: &SimDisk) -> BTreeMap<String, usize> {
+    let contents = disk.contents();
+    let files = contents.files().filter(|path| path.extension().is_some_and(|it| it == "pay"));
+    files.map(|path| (path.display().to_string(), contents.bytes(path).unwrap().len())).collect()
+}
+
+/// What was copied to a new file counts for nothing where the disk is full then, and does not stay there.
+#[test]
+fn a_checkpoint_that_is_refused_leaves_no_file_behind() {
+    let mut life = Life::begin();
+    for round in 0..3 {
+        (0..10).filter(|id| *id > 0 || round == 0).for_each(|id| life.step(&Op::Put(id, Some(30))));
+    }
+    let before = pay_files(&life.disk);
+    let contents = life.disk.contents();
+    let used: usize = contents.files().map(|path| contents.bytes(path).unwrap().len()).sum();
+    let mut refused = 0;
+    for room in (4_096..40_960).step_by(1_024) {
+        life.disk.set_capacity(used as u64 + room);
+        match life.store.checkpoint() {
+            Ok(_) => break,
+            Err(error) => assert!(error.is_clean_refusal(), "{error}"),
+        }
+        refused += 1;
+        assert_eq!(pay_files(&life.disk), before);
+        life.check();
+    }
+    assert!(refused > 3, "{refused}");
+    life.disk.set_capacity(u64::MAX);
+    life.step(&Op::Checkpoint);
+    life.step(&Op::Checkpoint);
+    assert_ne!(pay_files(&life.disk), before, "files were emptied");
+    life.check();
+}

@@ -95,7 +95,8 @@ fn list(mut bytes: Bytes<'_>) {
     }
     assert!(end <= list.top());
     let owner = HeapOwner { store: StoreId([7; 16]), collection: CollectionId(1) };
-    let mut recovery = HeapRecovery::begin(Arc::new(SimDisk::new(1)), owner, &list);
+    let begun = HeapRecovery::begin(Arc::new(SimDisk::new(1)), owner, &list);
+    let mut recovery = begun.expect("files that are not there are no error");
     for (kind, number) in entries {
         let place = PayloadPlace { address: number >> 8, length: u32::from(kind >> 2) };
         // Whatever a log of elsewhere may say.

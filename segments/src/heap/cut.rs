@@ -34,4 +34,18 @@ impl HeapCut {
     pub fn sparse(&self) -> &[FileId] {
         &self.sparse
     }
+
+    /// The first of them: those in which no more than so many bytes are alive, all together.
+    pub fn sparse_up_to(&self, live: u64) -> &[FileId] {
+        let live_in = |file: &FileId| {
+            let found = self.list.files().iter().find(|it| it.file == *file);
+            found.map_or(0, |it| it.live)
+        };
+        let sums = self.sparse.iter().scan(0_u64, |sum, file| {
+            *sum = sum.saturating_add(live_in(file));
+            Some(*sum)
+        });
+        let count = sums.take_while(|sum| *sum <= live).count();
+        self.sparse.get(..count).unwrap_or_default()
+    }
 }

@@ -17,8 +17,8 @@ use crate::{Error, Result};
 
 /// How many addresses the first file has, unless somebody says otherwise.
 pub(super) const FIRST_BYTES: u64 = 64 << 10;
-/// How many the largest ones have.
-const MOST_BYTES: u64 = 64 << 20;
+/// How many the largest ones have, if no record needs more: each file costs a handle.
+const MOST_BYTES: u64 = 256 << 20;
 
 /// The books.
 #[derive(Debug, Default)]
@@ -113,7 +113,7 @@ impl Ledger {
     /// # Errors
     /// [`Error::HeapFull`].
     pub(super) fn reserve(&mut self, length: u32) -> Result<PayloadPlace> {
-        let bytes = record_bytes(length);
+        let bytes = record_bytes(length as usize);
         let (at, address) = self.room(bytes).ok_or(Error::HeapFull { wanted: bytes })?;
         let place = PayloadPlace { address, length };
         self.bear(at, place, address + bytes);

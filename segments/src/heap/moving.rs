@@ -20,7 +20,7 @@ use super::ledger::Left;
 use super::list::{Emptied, HeapFile, HeapList};
 use super::place::PayloadPlace;
 use super::{HeapCut, Kept, PayloadHeap, RUN_BYTES};
-use crate::primitives::lock;
+use crate::primitives::{Mutex, lock};
 use crate::{Error, Result};
 
 /// A compaction that is under way. Dropped, it is given up.
@@ -34,8 +34,17 @@ pub struct Move<'h> {
     /// By their addresses.
     sources: Vec<Source>,
     target: Option<Target>,
+    filling: Option<Filling>,
     problems: Vec<Error>,
     buffer: Vec<u8>,
+}
+
+/// Keeps the file that is filled in the directory: for as long as this lives, or while the image is kept that names it.
+#[derive(Debug)]
+struct Filling {
+    kept: Arc<Mutex<Vec<Kept>>>,
+    file: FileId,
+    named_by: Option<Sequence>,
 }
 
 /// A file that is emptied.
@@ -57,12 +66,13 @@ struct Target {
 
 /// A compaction that was done, and is not in the heap yet.
 #[derive(Debug)]
-#[must_use = "the files stay as they are until the heap is told"]
+#[must_use = "the files stay as they are until the heap is told; dropped, it is given up"]
 pub struct Moved {
     cut: u64,
     list: HeapList,
     left: Vec<(FileId, Left)>,
     filled: Option<(HeapFile, Arc<Opened>)>,
+    filling: Option<Filling>,
     problems: Vec<Error>,
 }
 
@@ -88,12 +98,13 @@ impl PayloadHeap {
         let emptied = list.files.iter().filter(|it| files.contains(&it.file));
         let live = emptied.map(|it| it.live).sum();
         let target = if live == 0 { None } else { Some(Target::of(self.make(into, live)?)?) };
-        if let Some(target) = &target {
-            // From when it is finished on, a manifest may name it.
-            lock(&self.kept).push(Kept { file: target.opened.file, retired: None });
-        }
+        let filling = target.as_ref().map(|target| {
+            let file = target.opened.file;
+            lock(&self.kept).push(Kept { file, retired: None });
+            Filling { kept: Arc::clone(&self.kept), file, named_by: None }
+        });
         let (problems, buffer) = (Vec::new(), Vec::new());
-        Ok(Move { heap: self, cut: cut.number, list, sources, target, problems, buffer })
+        Ok(Move { heap: self, cut: cut.number, list, sources, target, filling, problems, buffer })
     }
 
     /// Follows a compaction: from here on payloads are where it put them. To be called when the image with its places is
@@ -104,7 +115,8 @@ impl PayloadHeap {
     /// # Panics
     /// If there was another cut since, or it is one of another heap.
     pub fn moved(&self, moved: Moved, at: Sequence) {
-        let Moved { cut, list, left, filled, .. } = moved;
+        // Held to the end: until it is in the list.
+        let Moved { cut, list, left, filled, filling: _filling, .. } = moved;
         let is_retired = |file: FileId| left.contains(&(file, Left::Nothing));
         {
             let mut ledger = lock(&self.ledger);
@@ -209,11 +221,10 @@ impl Move<'_> {
         }
         let left: Vec<_> = self.sources.iter().map(Source::left).collect();
         let list = self.list_after(&left, filled.as_ref().map(|(it, _)| *it));
+        // A file in which nothing lies is named by nobody.
+        let filling = self.filling.take().filter(|_| filled.is_some());
         let (cut, problems) = (self.cut, std::mem::take(&mut self.problems));
-        if filled.is_some() {
-            self.target = None;
-        }
-        Ok(Moved { cut, list, left, filled, problems })
+        Ok(Moved { cut, list, left, filled, filling, problems })
     }
 
     /// The list of the cut, with what became of it.
@@ -242,11 +253,17 @@ impl Move<'_> {
     }
 }
 
-impl Drop for Move<'_> {
+impl Drop for Filling {
     fn drop(&mut self) {
-        // Given up, or not needed: nothing refers to the file.
-        if let Some(target) = &self.target {
-            lock(&self.heap.kept).retain(|kept| kept.file != target.opened.file);
+        let mut kept = lock(&self.kept);
+        match self.named_by {
+            // Given up, or in the list now.
+            None => kept.retain(|kept| kept.file != self.file),
+            // The next checkpoint does without it, and the one that names it has the number before.
+            Some(at) => {
+                let of_it = kept.iter_mut().filter(|kept| kept.file == self.file);
+                of_it.for_each(|kept| kept.retired = Sequence::new(at.get().saturating_add(1)));
+            }
         }
     }
 }
@@ -268,6 +285,12 @@ impl Source {
 }
 
 impl Moved {
+    /// Says that an image that reaches up to this batch is published. From here on the file that was filled stays for as
+    /// long as that is kept, also if the heap does not come to [follow](PayloadHeap::moved).
+    pub fn is_named_by(&mut self, at: Sequence) {
+        self.filling.iter_mut().for_each(|filling| filling.named_by = Some(at));
+    }
+
     /// What the catalogue of the image holds, in the place of the cut's own list.
     pub fn list(&self) -> &HeapList {
         &self.list

@@ -30,7 +30,7 @@ pub struct PayloadPlace {
 impl PayloadPlace {
     /// How many bytes its record takes, up to the next one.
     pub fn record_bytes(self) -> u64 {
-        record_bytes(self.length)
+        record_bytes(self.length as usize)
     }
 
     /// Where the next record could begin; `None` if no record can lie here.
@@ -48,8 +48,8 @@ impl fmt::Display for PayloadPlace {
 }
 
 /// How many bytes the record of a payload of this length takes.
-pub(crate) fn record_bytes(length: u32) -> u64 {
-    (RECORD_HEADER_BYTES as u64 + u64::from(length)).next_multiple_of(ALIGNMENT)
+pub fn record_bytes(length: usize) -> u64 {
+    (RECORD_HEADER_BYTES as u64 + length as u64).next_multiple_of(ALIGNMENT)
 }
 
 #[cfg(test)]
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn records_are_as_long_as_they_have_to_be() {
-        let lengths = [0, 1, 15, 16, 17, 32, LONGEST];
+        let lengths = [0, 1, 15, 16, 17, 32, LONGEST as usize];
         let taken = lengths.map(record_bytes);
         assert_eq!(taken, [16, 32, 32, 32, 48, 48, 16 + (16 << 20)]);
     }

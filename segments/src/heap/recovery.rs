@@ -31,12 +31,20 @@ pub struct HeapRecovery {
 }
 
 impl HeapRecovery {
-    /// Begins with the files as an image lists them. One that cannot be opened is no error here.
-    pub fn begin(disk: Arc<dyn Disk>, owner: HeapOwner, list: &HeapList) -> Self {
-        Self::begin_with((disk, Access::ReadWrite), owner, list)
+    /// Begins with the files as an image lists them. One that is damaged or lost is no error here.
+    ///
+    /// # Errors
+    /// [`Error::Disk`] where a file may be as it was, and could not be opened: too many are open, say. Going on without it,
+    /// what the log holds for it would be lost with the log.
+    pub fn begin(disk: Arc<dyn Disk>, owner: HeapOwner, list: &HeapList) -> Result<Self> {
+        let begun = Self::begin_with((disk, Access::ReadWrite), owner, list);
+        match begun.heap.broken().into_iter().find(|(_, error)| may_be_there(error)) {
+            Some((_, error)) => Err(error),
+            None => Ok(begun),
+        }
     }
 
-    /// The same, to look only: nothing can be [written](HeapRecovery::wrote) in it.
+    /// The same, to look only: nothing can be [written](HeapRecovery::wrote) in it, and any file may be closed to it.
     pub fn to_look(disk: Arc<dyn Disk>, owner: HeapOwner, list: &HeapList) -> Self {
         Self::begin_with((disk, Access::Read), owner, list)
     }
@@ -57,7 +65,8 @@ impl HeapRecovery {
     /// One more file was made, for these addresses.
     ///
     /// # Errors
-    /// [`Error::BadFile`] if it was there already, or an address of it is that of another.
+    /// [`Error::BadFile`] if it was there already, or an address of it is that of another; [`Error::Disk`] as
+    /// [`begin`](HeapRecovery::begin).
     pub fn grew(&mut self, file: FileId, base: u64, capacity: u64) -> Result<()> {
         let bad = |what| Error::BadFile { file, what };
         let it = HeapFile { file, base, capacity, used: 0, live: 0 };
@@ -69,6 +78,11 @@ impl HeapRecovery {
             return Err(bad("made where another one is"));
         }
         let opened = open(&*self.disk, self.heap.owner, &it, Access::ReadWrite);
+        if let Err(error) = &opened.payloads
+            && may_be_there(error)
+        {
+            return Err(error.clone());
+        }
         ledger.add(it, health_of(&opened));
         self.heap.change_files(|files| files.push(opened));
         Ok(())
@@ -106,6 +120,11 @@ impl HeapRecovery {
 fn open(disk: &dyn Disk, owner: HeapOwner, it: &HeapFile, access: Access) -> Arc<Opened> {
     let header = owner.header(it.file, it.base, it.capacity);
     Opened::new(&header, PayloadFile::open(disk, &header, access, it.used))
+}
+
+/// Whether a file that could not be opened may be sound for all that.
+fn may_be_there(error: &Error) -> bool {
+    matches!(error, Error::Disk(error) if !matches!(error, disk::Error::Missing { .. }))
 }
 
 fn health_of(opened: &Opened) -> Health {

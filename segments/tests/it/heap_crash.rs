@@ -155,7 +155,8 @@ fn recover(disk: &SimDisk, progress: Progress, states: &[State]) -> Result<Vec<u
     let _recovering = disk.recovering();
     segments::make_directory(disk).map_err(in_words)?;
     let state = &states[usize::try_from(progress.acknowledged).unwrap()];
-    let mut recovery = HeapRecovery::begin(Arc::new(disk.clone()), owner(), &state.list);
+    let mut recovery =
+        HeapRecovery::begin(Arc::new(disk.clone()), owner(), &state.list).map_err(in_words)?;
     for entry in &state.log {
         match entry {
             Entry::Grew(file, base, capacity) => {

@@ -229,7 +229,7 @@ impl World {
 
     fn recovered(&self, disk: &SimDisk, image: &Image) -> PayloadHeap {
         let list = HeapList::decode(&image.list).unwrap();
-        let mut recovery = HeapRecovery::begin(Arc::new(disk.clone()), owner(), &list);
+        let mut recovery = HeapRecovery::begin(Arc::new(disk.clone()), owner(), &list).unwrap();
         for entry in &image.log {
             match entry {
                 Entry::Grew(file, base, capacity) => {

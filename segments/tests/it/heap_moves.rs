@@ -116,7 +116,7 @@ fn payloads_that_end_while_they_are_moved_are_counted_where_they_are_then() {
     release(&heap, &places[3..4]);
     assert_eq!(live(&heap), [(2, 60_016), (3, 0)]);
     // The same from the image and the log.
-    let mut recovery = HeapRecovery::begin(Arc::new(disk.clone()), owner(), &list);
+    let mut recovery = HeapRecovery::begin(Arc::new(disk.clone()), owner(), &list).unwrap();
     places[..4].iter().for_each(|place| recovery.released(*place));
     let again = recovery.finish();
     assert_eq!(again.list(), heap.list());
@@ -154,7 +154,7 @@ fn a_damaged_payload_stays_where_it_is_and_so_does_its_file() {
     let list = moved.list().clone();
     heap.moved(moved, at(1));
     assert_eq!(live(&heap), [(1, 0), (2, 60_016), (3, 128)]);
-    let mut recovery = HeapRecovery::begin(Arc::new(disk.clone()), owner(), &list);
+    let mut recovery = HeapRecovery::begin(Arc::new(disk.clone()), owner(), &list).unwrap();
     places[1..3].iter().for_each(|place| recovery.released(*place));
     assert_eq!(recovery.finish().list(), heap.list());
     let view = heap.view();

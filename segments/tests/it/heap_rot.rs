@@ -146,7 +146,7 @@ fn a_log_that_contradicts_the_list_is_refused() {
     put(&heap, 1, &[100]);
     heap.sync().unwrap();
     let list = heap.cut().list().clone();
-    let begin = || HeapRecovery::begin(Arc::new(disk.clone()), owner(), &list);
+    let begin = || HeapRecovery::begin(Arc::new(disk.clone()), owner(), &list).unwrap();
     let place = |address, length| PayloadPlace { address, length };
     for (wrong, bytes) in [
         (place(112, 16), 16),
