@@ -37,7 +37,7 @@
 //! for change in store.changes(after)? {
 //!     let change = change?;
 //!     match change.what {
-//!         Changed::Upserted { id, vector } => drop(copy.insert(id, vector.to_vec())),
+//!         Changed::Upserted { id, vector, .. } => drop(copy.insert(id, vector.to_vec())),
 //!         Changed::Removed { id } => drop(copy.remove(&id)),
 //!         Changed::Cleared => copy.clear(),
 //!         other => println!("{}: {other:?}", change.collection),

@@ -83,12 +83,24 @@ fn a_file_that_a_manifest_may_name_is_kept() {
     assert_eq!(kept(), [1, 2], "nothing can refer to it");
     assert_eq!(heap.list().files(), before.files());
     assert_eq!(*heap.view().get(places[0]).unwrap(), *payload(1, 100));
-    // It may have been published, and nobody knows.
-    let cut = heap.cut();
-    let mut moving = heap.begin_move(&cut, cut.sparse(), FileId(4)).unwrap();
-    moving.put(places[0]).unwrap();
-    drop(moving.finish().unwrap());
+    let move_to = |file: u64| {
+        let cut = heap.cut();
+        let mut moving = heap.begin_move(&cut, cut.sparse(), FileId(file)).unwrap();
+        moving.put(places[0]).unwrap();
+        moving.finish().unwrap()
+    };
+    let done = move_to(4);
     assert_eq!(kept(), [1, 2, 4]);
+    drop(done);
+    assert_eq!(kept(), [1, 2], "done, and named by nobody");
+    // Published, and not followed: it stays for as long as that checkpoint does.
+    let mut named = move_to(5);
+    named.is_named_by(at(7));
+    drop(named);
+    heap.let_go(Some(at(7)));
+    assert_eq!(kept(), [1, 2, 5]);
+    heap.let_go(Some(at(8)));
+    assert_eq!(kept(), [1, 2]);
     assert_eq!(heap.list().files(), before.files());
 }
 
@@ -176,7 +188,7 @@ fn a_full_disk_refuses_a_file_and_a_compaction_and_changes_nothing() {
     assert!(refused.is_clean_refusal());
     assert_eq!(segments::list(&disk).unwrap(), []);
     assert_eq!(heap.list(), HeapList::default(), "its addresses are given back");
-    disk.set_capacity(2 * 4_096 + 3 * 65_536);
+    disk.set_capacity(2 * 4_096 + 2 * 65_536);
     heap.grow(FileId(2), 0).unwrap();
     heap.grow(FileId(3), 0).unwrap();
     let places = put(&heap, 1, &[100, 60_000, 60_000]);
