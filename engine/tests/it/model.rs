@@ -164,7 +164,7 @@ impl Thread<'_> {
         let at = self.chance.below(2) as usize;
         let docs = &self.collections[at];
         let (id, number) = (id(&mut self.chance), self.chance.below(VECTORS));
-        match self.chance.below(23) {
+        match self.chance.below(24) {
             0..5 => self.put(at, id, number),
             5..7 => match docs.insert(&id, &vector(number)) {
                 Ok(sequence) => self.did(sequence, vec![Act::Put(at, id, number, None)]),
@@ -185,6 +185,7 @@ impl Thread<'_> {
             17..19 => self.search(at, number),
             19..21 => self.update(at, id),
             21 => self.make_and_drop(number),
+            22 => assert!(self.store.verify().unwrap().is_sound()),
             _ => drop(self.store.checkpoint().unwrap()),
         }
     }

@@ -62,6 +62,12 @@ pub(crate) fn payload(number: u32) -> Payload {
     payload! { "number" => number, "text" => "0123456789".repeat(number as usize % 7) }
 }
 
+/// What the record of such a payload takes.
+fn record_bytes(number: u32) -> u64 {
+    let bytes = |payload: Payload| payload.encoded().unwrap().len() as u64;
+    if number == 0 { 0 } else { (16 + bytes(payload(number))).next_multiple_of(16) }
+}
+
 /// A distance that is none of the metrics.
 pub(crate) struct Manhattan;
 
@@ -392,6 +398,11 @@ pub(crate) fn look(store: &Store) -> Result<Content, String> {
         let expected = (content.len() as u64, content.len() as u64, unique.len() as u64);
         if counted != expected {
             return Err(format!("{name}: counted {counted:?}, and there are {expected:?}"));
+        }
+        let payloads = content.values().map(|(_, payload)| record_bytes(*payload)).sum::<u64>();
+        if statistics.payload_bytes != payloads {
+            let counted = statistics.payload_bytes;
+            return Err(format!("{name}: {counted} bytes of payloads, and there are {payloads}"));
         }
     }
     Ok(content)
