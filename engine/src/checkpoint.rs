@@ -61,7 +61,8 @@ impl Inner {
                 // The disk may be full: what payloads were copied to does not stay until it is not.
                 let unkept = *self.unkept.lock();
                 if self.check().is_ok() {
-                    self.remove_unused_files(unkept)?;
+                    // Whatever comes of it, what is told is what went wrong first.
+                    let _removed = self.remove_unused_files(unkept);
                 }
                 return Err(error);
             }

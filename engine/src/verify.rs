@@ -172,7 +172,7 @@ impl StoreOptions {
         check_manifests(&manifests, &mut report)?;
         let images = images::check(&disk, &manifests, &mut report)?;
         let options = self.log_options(manifests.store());
-        let torn_end = log::check(&disk, &manifests, &options, None, &mut report)?;
+        let torn_end = log::check(&disk, (&manifests, &images), &options, None, &mut report)?;
         vectors::check(&disk, manifests.store(), &images, &|_, _| false, &mut report)?;
         payloads::check(&disk, manifests.store(), &images, Checked::default(), &mut report)?;
         Ok(report.finish(torn_end))
@@ -203,7 +203,8 @@ impl Store {
         let images = images::check(&inner.disk, manifests, &mut report)?;
         // What is visible was written; what is behind it may be on its way.
         let until = inner.pins.visible();
-        log::check(&inner.disk, manifests, &inner.log_options, Some(until), &mut report)?;
+        let from = (manifests, &*images);
+        log::check(&inner.disk, from, &inner.log_options, Some(until), &mut report)?;
         let live: Vec<_> = inner.state.read().all().cloned().collect();
         vectors::check_live(inner, &live, &mut report)?;
         let checked = payloads::check_live(inner, &live, &mut report)?;

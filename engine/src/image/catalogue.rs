@@ -29,6 +29,13 @@ pub(crate) struct Entry {
     pub(crate) heap: HeapList,
 }
 
+impl Entry {
+    /// Its files, of vectors and of payloads.
+    pub(crate) fn all_files(&self) -> impl Iterator<Item = FileId> {
+        self.files.iter().copied().chain(self.heap.files().iter().map(|it| it.file))
+    }
+}
+
 /// All collections of an image, in the order of their ids, and all notes, in the order of their names.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Catalogue {

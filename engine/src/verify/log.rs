@@ -1,14 +1,19 @@
-//! Checks the log: from what the older of the two newest manifests needs, up to its end or to what is visible.
+//! Checks the log: from what the older of the two newest manifests needs, up to its end or to what is visible. And the files
+//! that it alone says were made.
 
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use base::Sequence;
-use disk::Disk;
+use base::{CollectionId, FileId, Sequence};
+use disk::{Access, Disk};
+use segments::Name;
 use snapshot::Manifests;
 use wal::Replay;
 
+use super::images::Found;
 use super::{Problem, Report};
-use crate::format::{decode_ops, decode_outcomes};
+use crate::format::{Op, decode_ops, decode_outcomes};
+use crate::image::Entry;
 use crate::report::TornEnd;
 use crate::{Error, Result};
 
@@ -18,7 +23,7 @@ const BATCHES: &str = "all batches from there on";
 /// something that was being written.
 pub(super) fn check(
     disk: &Arc<dyn Disk>,
-    manifests: &Manifests,
+    (manifests, images): (&Manifests, &[Found]),
     options: &wal::Options,
     until: Option<Option<Sequence>>,
     report: &mut Report<'_>,
@@ -36,8 +41,13 @@ pub(super) fn check(
         Err(error) => return report.note_error(error.into(), BATCHES).map(|()| None),
     };
     report.is_to_read(replay.progress().1);
-    match read(replay, until.flatten(), report) {
+    let mut files = Files::default();
+    match read(replay, until.flatten(), &mut files, report) {
         Ok((last, torn_end)) => {
+            // Who has the store open has these open.
+            if until.is_none() {
+                files.check(&**disk, images, report)?;
+            }
             if let Some(Some(until)) = until
                 && last < Some(until)
             {
@@ -57,6 +67,7 @@ pub(super) fn check(
 fn read(
     mut replay: Replay,
     until: Option<Sequence>,
+    files: &mut Files,
     report: &mut Report<'_>,
 ) -> Result<(Option<Sequence>, Option<TornEnd>)> {
     let mut read = 0;
@@ -66,6 +77,7 @@ fn read(
         let bad = |what| Error::bad_batch(sequence, what);
         let ops = decode_ops(batch.body).map_err(bad)?;
         decode_outcomes(batch.table, &ops).map_err(bad)?;
+        ops.iter().for_each(|op| files.follow(op));
         last = Some(sequence);
         let now = replay.progress().0;
         report.has_read(now - read);
@@ -77,6 +89,51 @@ fn read(
     let ended = replay.finish()?;
     // It began behind batches that an image has.
     Ok((last.max(ended.last()), ended.cut.map(TornEnd::of)))
+}
+
+/// Files of vectors and payloads that the log says were made, of collections that go on.
+#[derive(Default)]
+struct Files(BTreeMap<CollectionId, Vec<Name>>);
+
+impl Files {
+    fn follow(&mut self, op: &Op) {
+        match op {
+            Op::Segment { collection, file } => {
+                self.0.entry(*collection).or_default().push(Name::Segment(*file));
+            }
+            Op::Payloads { collection, file, .. } => {
+                self.0.entry(*collection).or_default().push(Name::Payloads(*file));
+            }
+            Op::Clear { collection, .. } | Op::DropCollection { collection } => {
+                self.0.remove(collection);
+            }
+            _ => {}
+        }
+    }
+
+    /// Looks whether they can be opened, but for those that an image has as well.
+    fn check(&self, disk: &dyn Disk, images: &[Found], report: &mut Report<'_>) -> Result<()> {
+        const AFFECTS: &str = "what was written to it since the last checkpoint";
+        let entries = images.iter().flat_map(|found| &found.catalogue.entries);
+        let listed: HashSet<FileId> = entries.flat_map(Entry::all_files).collect();
+        let behind = |name: &&Name| !listed.contains(&name.file());
+        for name in self.0.values().flatten().filter(behind) {
+            let described = disk.open(&name.path(), Access::Read).map_err(Error::from);
+            let described =
+                described.and_then(|file| Ok(segments::describe(&*file, &mut String::new())?));
+            match described {
+                Ok(true) => {}
+                Ok(false) => report.note(Problem {
+                    file: name.path(),
+                    offset: Some(0),
+                    what: "a part of its header is damaged, or its end is cut off".to_owned(),
+                    affects: AFFECTS.to_owned(),
+                }),
+                Err(error) => report.note_error(error, AFFECTS)?,
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A torn write and rot of the very last batches look alike: it is not called sound.

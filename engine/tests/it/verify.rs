@@ -1,10 +1,13 @@
 //! Checks stores that are sound, damaged everywhere, open and not: what is damaged is told, with its place and whom it
 //! affects, and nothing is changed by looking.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use arrwdb::{Collection, CollectionConfig, Durability, Error, Id, Metric, Store, StoreOptions};
+use arrwdb::{
+    Collection, CollectionConfig, Durability, Error, Id, Metric, Store, StoreOptions, payload,
+};
 use disk::sim::Image;
 use disk::{Access, Call, Disk, Effect, Hook, Hooked, SimDisk};
 
@@ -223,4 +226,34 @@ fn a_log_that_ends_in_doubt_is_cut_off_and_told_or_refused() {
     let torn = store.torn_end().unwrap();
     assert!(torn.is_in_doubt && torn.path.ends_with(&log) && torn.offset < end as u64, "{torn:?}");
     assert_eq!(store.sequence(), Some(before));
+}
+
+/// Nothing but the log says that these are there.
+#[test]
+fn a_lost_file_that_only_the_log_names_is_told() {
+    let disk = SimDisk::new(1);
+    let at: Arc<dyn Disk> = Arc::new(disk.clone());
+    let store = options().open_on(at).unwrap();
+    let docs = store.create_collection("docs", CollectionConfig::new(2, Metric::L2)).unwrap();
+    store.checkpoint().unwrap();
+    docs.upsert_with(1, &[1.0, 2.0], payload! { "page" => 1 }).unwrap();
+    let check = |disk: &SimDisk| {
+        let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+        options().verify_on(disk, |_, _| ()).unwrap().problems
+    };
+    let killed = disk.after_kill(2);
+    assert_eq!(check(&killed), []);
+    let files: Vec<PathBuf> = killed.contents().files().map(Path::to_path_buf).collect();
+    let files: Vec<&PathBuf> = files.iter().filter(|path| path.starts_with("vectors")).collect();
+    assert_eq!(files.len(), 2, "one of vectors, one of payloads");
+    for path in files {
+        let lost = disk.after_kill(2);
+        lost.remove(path).unwrap().forgo("it is lost");
+        let told = check(&lost);
+        assert!(told.len() == 1 && told[0].file == *path, "{told:?}");
+        let mut rotten = killed.contents();
+        rotten.flip_bit(path, 9, 0);
+        let told = check(&SimDisk::from_image(&rotten, 3));
+        assert!(told.iter().any(|problem| problem.file == *path), "{told:?}");
+    }
 }
