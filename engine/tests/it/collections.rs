@@ -2,9 +2,10 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
-use arrwdb::{Collection, CollectionConfig, Durability, Error, Id, Metric, Store};
-use disk::{Disk, SimDisk};
+use arrwdb::{Collection, CollectionConfig, Durability, Error, Id, Metric, Store, payload};
+use disk::{Call, Disk, Hook, Hooked, SimDisk};
 
 const DIM: usize = 256;
 
@@ -194,4 +195,80 @@ fn who_writes_beside_clearing_has_whole_batches() {
         }
     });
     assert!(store.verify().unwrap().is_sound());
+}
+
+/// Holds up who makes a file of vectors or payloads, and sees when a manifest is published and the log pruned.
+#[derive(Debug, Default)]
+struct Gate(AtomicU8);
+
+const OPEN: u8 = 0;
+const CLOSED: u8 = 1;
+const SOMEBODY_WAITS: u8 = 2;
+const PUBLISHED: u8 = 3;
+const PRUNES: u8 = 4;
+
+impl Gate {
+    /// Goes on to the next state, if this is the one it is in.
+    fn step(&self, from: u8, to: u8) -> bool {
+        self.0.compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+    }
+
+    fn await_state(&self, state: u8) {
+        while self.0.load(Ordering::SeqCst) != state {
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Hook for Gate {
+    fn before(&self, call: &Call<'_>) -> disk::Result<()> {
+        let is_made = matches!(call, Call::Create { path } if path.starts_with("vectors"));
+        if is_made && self.step(CLOSED, SOMEBODY_WAITS) {
+            self.await_state(OPEN);
+        }
+        Ok(())
+    }
+
+    fn after(&self, call: &Call<'_>, _: std::result::Result<(), &disk::Error>) {
+        if matches!(call, Call::Rename { to, .. } if to.starts_with("manifests")) {
+            self.step(SOMEBODY_WAITS, PUBLISHED);
+        }
+        if matches!(call, Call::List { dir } if dir.starts_with("wal")) {
+            self.step(PUBLISHED, PRUNES);
+        }
+    }
+}
+
+/// A checkpoint that is about to take away what nobody needs waits for who makes a file, and meanwhile a collection ends
+/// which that checkpoint and the one before it have.
+#[test]
+fn what_ends_while_files_are_looked_through_keeps_its_own() {
+    let (disk, gate) = (SimDisk::new(1), Arc::new(Gate::default()));
+    let hooked = Hooked::new(Arc::new(disk.clone()), Arc::clone(&gate) as Arc<dyn Hook>);
+    let options = Store::options().stepped().log_file_bytes(8_192, 1 << 20);
+    let store = options.open_on(Arc::new(hooked)).unwrap();
+    let [ends, grows] =
+        ["ends", "grows"].map(|name| store.create_collection(name, config()).unwrap());
+    fill(&store, &ends, 0);
+    ends.upsert_with("it", &[1.0; DIM], payload! { "page" => 1 }).unwrap();
+    store.checkpoint().unwrap();
+    store.checkpoint().unwrap();
+    let before = vector_files(&disk);
+    gate.0.store(CLOSED, Ordering::SeqCst);
+    std::thread::scope(|scope| {
+        scope.spawn(|| fill(&store, &grows, 0));
+        gate.await_state(SOMEBODY_WAITS);
+        scope.spawn(|| store.checkpoint().unwrap());
+        gate.await_state(PRUNES);
+        // It comes to where it waits in a moment; should it not, nothing is tested.
+        (0..10_000).for_each(|_| std::thread::yield_now());
+        store.drop_collection("ends").unwrap();
+        gate.0.store(OPEN, Ordering::SeqCst);
+    });
+    assert!(vector_files(&disk) > before, "nothing was taken away");
+    assert!(store.verify().unwrap().is_sound());
+    for _ in 0..3 {
+        store.checkpoint().unwrap();
+    }
+    assert_eq!(vector_files(&disk), before - 1, "as many as the other has, and no payloads");
 }
