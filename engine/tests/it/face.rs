@@ -1,5 +1,7 @@
 //! The face of the crate: so few types at its root that all of them can be kept in mind.
 
+use arrwdb::{CollectionConfig, Metric, Store, Value, payload};
+
 const ROOT: &str = include_str!("../../src/lib.rs");
 
 /// What is more than these, or what few name, belongs into a module.
@@ -45,4 +47,28 @@ fn names_are_read_however_they_are_spelled() {
     let text = "\npub use a::One;\n/// Text; {Five}.\npub use b::{Two as Six, say, NAME_MAX,\n    Result,\n};\npub use c::*;\n";
     assert_eq!(exported(text), ["One", "Six", "say", "NAME_MAX", "Result", "*"]);
     assert_eq!(types(text), ["One", "Six"]);
+}
+
+/// What is read owns what it needs: it goes to other threads, and outlives the store's handles.
+#[test]
+fn what_is_read_crosses_threads_and_outlives_its_handles() {
+    fn crosses<T: Send + Sync + 'static>(it: T) -> T {
+        it
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let store = crosses(Store::open(dir.path().join("store")).unwrap());
+    let config = CollectionConfig::new(2, Metric::L2);
+    let docs = crosses(store.create_collection("docs", config).unwrap());
+    docs.upsert_with("one", &[1.0, 2.0], payload! { "page" => 1 }).unwrap();
+    let view = crosses(store.view());
+    let hits = crosses(docs.search(&[1.0, 2.0]).run().unwrap());
+    let record = crosses(docs.get("one").unwrap().unwrap());
+    let payload = crosses(record.payload().unwrap().unwrap());
+    let read = std::thread::spawn(move || {
+        drop((store, docs));
+        let of_hit = hits[0].record().unwrap();
+        let page = payload.get("page").and_then(Value::as_i64);
+        (record.vector().to_vec(), of_hit.vector().to_vec(), page, view.number().is_some())
+    });
+    assert_eq!(read.join().unwrap(), (vec![1.0, 2.0], vec![1.0, 2.0], Some(1), true));
 }
