@@ -141,8 +141,9 @@ pub(crate) fn live(task: &Task, options: StoreOptions, (size, level): (Size, Dur
     let mut next = task.batches;
     loop {
         if let Err(error) = wave((&store, &collections), &mut next, (size, level)) {
-            let (one, more) =
-                (size.commit((&store, &collections), next + WAVE, level), store.sync());
+            // A file that cannot be made is no reason to write no more; but nothing is promised on such a disk.
+            let one = size.commit((&store, &collections), next + WAVE, level);
+            let (one, more) = (one.and_then(|commit| commit.wait()), store.checkpoint());
             assert!(one.is_err() && more.is_err(), "after {error} it goes on");
             refused(&error.to_string());
         }
