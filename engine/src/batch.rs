@@ -11,7 +11,7 @@ use wal::Level;
 
 use crate::inner::Inner;
 use crate::notes::Note;
-use crate::wish::{Bytes, If, Wish};
+use crate::wish::{If, Wish};
 use crate::{Collection, Error, Id, Payload, Result};
 
 /// When a batch is acknowledged.
@@ -129,19 +129,22 @@ impl Batch {
         vector: &[f32],
         hint: Option<VectorHash>,
     ) -> &mut Self {
-        let prepared = self.admit(collection, &id).and_then(|()| {
+        let wish = self.admit(collection, &id).and_then(|()| {
             let prepared = collection.named.now()?.set.prepare(Arc::from(vector), hint);
-            prepared.map_err(|source| Error::BadVector {
+            let prepared = prepared.map_err(|source| Error::BadVector {
                 collection: collection.name().to_owned(),
                 id: id.clone(),
                 source: Box::new(source),
-            })
+            })?;
+            Ok(Wish::Upsert(Arc::clone(&collection.named), id, prepared, None, condition))
         });
-        match prepared {
-            Ok(prepared) => {
-                let named = Arc::clone(&collection.named);
-                self.wishes.push(Wish::Upsert(named, id, prepared, None, condition));
-            }
+        self.add(wish)
+    }
+
+    /// One more wish, or what is wrong with it: the first of those is told.
+    fn add(&mut self, wish: Result<Wish>) -> &mut Self {
+        match wish {
+            Ok(wish) => self.wishes.push(wish),
             Err(error) => drop(self.refused.get_or_insert(error)),
         }
         self
@@ -207,18 +210,11 @@ impl Batch {
         (collection, id, condition): (&Collection, Id, If),
         payload: Option<Payload>,
     ) -> &mut Self {
-        let prepared = self.admit(collection, &id).and_then(|()| {
-            let bytes: Bytes = payload.map(|payload| encoded(&id, &payload)).transpose()?;
-            Ok(bytes)
+        let wish = self.admit(collection, &id).and_then(|()| {
+            let bytes = payload.map(|payload| encoded(&id, &payload)).transpose()?;
+            Ok(Wish::Update(Arc::clone(&collection.named), id, bytes, condition))
         });
-        match prepared {
-            Ok(bytes) => {
-                let named = Arc::clone(&collection.named);
-                self.wishes.push(Wish::Update(named, id, bytes, condition));
-            }
-            Err(error) => drop(self.refused.get_or_insert(error)),
-        }
-        self
+        self.add(wish)
     }
 
     /// Takes an id away; one that is not there is no error.
@@ -238,14 +234,8 @@ impl Batch {
     }
 
     fn take_away(&mut self, collection: &Collection, id: Id, condition: If) -> &mut Self {
-        match self.admit(collection, &id) {
-            Ok(()) => {
-                let named = Arc::clone(&collection.named);
-                self.wishes.push(Wish::Remove(named, id, condition));
-            }
-            Err(error) => drop(self.refused.get_or_insert(error)),
-        }
-        self
+        let admitted = self.admit(collection, &id);
+        self.add(admitted.map(|()| Wish::Remove(Arc::clone(&collection.named), id, condition)))
     }
 
     /// Keeps a small value by name, or takes it away if it is empty. It is set exactly if the batch is: so whoever
@@ -264,11 +254,7 @@ impl Batch {
     /// ```
     pub fn note(&mut self, name: &str, value: &[u8]) -> &mut Self {
         let note = Note { name: name.into(), value: value.into() };
-        match note.check() {
-            Ok(()) => self.wishes.push(Wish::Note(note)),
-            Err(error) => drop(self.refused.get_or_insert(error)),
-        }
-        self
+        self.add(note.check().map(|()| Wish::Note(note)))
     }
 
     /// How many things are to happen.

@@ -33,8 +33,8 @@ pub struct Record {
     version: Sequence,
     slot: Slot,
     vector: PinnedVector,
-    payload: Option<PayloadPlace>,
-    payloads: HeapView,
+    /// Where it is, and what lends it.
+    payload: Option<(PayloadPlace, HeapView)>,
 }
 
 impl Record {
@@ -77,8 +77,9 @@ impl Record {
     /// If it is damaged.
     pub fn payload(&self) -> Result<Option<Payload>> {
         let unreadable = |source| Error::Unreadable { id: self.id.clone(), source };
-        let Some(place) = self.payload else { return Ok(None) };
-        let bytes = self.payloads.get(place).map_err(unreadable)?;
+        let Some((place, payloads)) = &self.payload else { return Ok(None) };
+        let place = *place;
+        let bytes = payloads.get(place).map_err(unreadable)?;
         let bad =
             |_| unreadable(segments::Error::BadPlace { place, what: "it leads to no payload" });
         Payload::from_bytes(Arc::new(Lent(bytes))).map(Some).map_err(bad)
@@ -119,9 +120,9 @@ impl CollectionView {
 
     fn read(&self, id: Id, current: Current) -> Result<Record> {
         let Current { slot, payload, born: version, .. } = current;
-        let payloads = self.payloads.clone();
+        let payload = payload.map(|place| (place, self.payloads.clone()));
         match self.vectors.pinned(slot) {
-            Ok(vector) => Ok(Record { id, version, slot, vector, payload, payloads }),
+            Ok(vector) => Ok(Record { id, version, slot, vector, payload }),
             Err(source) => Err(Error::Unreadable { id, source }),
         }
     }
