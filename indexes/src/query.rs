@@ -28,6 +28,7 @@ pub struct Query<'q> {
     pub(crate) visible: Option<Visible<'q>>,
     pub(crate) ties: Ties,
     pub(crate) budget: Option<u64>,
+    pub(crate) ef: Option<usize>,
     pub(crate) recall: Option<f32>,
     pub(crate) strategy: Option<Strategy>,
     pub(crate) deadline: Option<Deadline<'q>>,
@@ -101,6 +102,7 @@ impl<'q> Query<'q> {
             visible: None,
             ties: Ties::Cut,
             budget: None,
+            ef: None,
             recall: None,
             strategy: None,
             deadline: None,
@@ -150,6 +152,30 @@ impl<'q> Query<'q> {
     /// How a graph should be searched.
     pub fn strategy(self, strategy: Strategy) -> Self {
         Query { strategy: Some(strategy), ..self }
+    }
+
+    /// How many neighbours a graph keeps in view, in the place of
+    /// [`HnswConfig::ef_search`](crate::HnswConfig::ef_search): at least 1, and the more, the surer and the slower. If a
+    /// [`recall`](Query::recall) is asked for, too, that decides. An index that looks at everything has no use for it.
+    ///
+    /// ```
+    /// use indexes::{Hnsw, HnswConfig, Index, Memory, Metric, Pool, Query, Slot};
+    ///
+    /// let mut vectors = Memory::new(1);
+    /// for slot in 0..5_000 {
+    ///     vectors.set(Slot(slot), &[slot as f32])?;
+    /// }
+    /// let graph = Hnsw::new(1, Metric::L2, HnswConfig::default());
+    /// graph.insert_all(vectors.slots(), &vectors, &Pool::here(), &mut |_| true)?;
+    /// let looked_at = |ef| {
+    ///     let found = graph.search(&Query::new(&[7.2]).k(1).ef(ef), &vectors)?;
+    ///     Ok::<u64, indexes::Error>(found.work.looked_at)
+    /// };
+    /// assert!(looked_at(10)? < looked_at(100)?);
+    /// # Ok::<(), indexes::Error>(())
+    /// ```
+    pub fn ef(self, ef: usize) -> Self {
+        Query { ef: Some(ef.max(1)), ..self }
     }
 
     /// So much of what is nearest should be found, from 0 to 1: an approximate index that was calibrated looks no further

@@ -178,10 +178,12 @@ impl Hnsw {
         Ok(found)
     }
 
-    /// How far to look for a query: as far as the recall needs that it asks for, or as the index is made for; nothing, if
-    /// only looking at everything will do.
+    /// How far to look for a query: as far as the recall needs that it asks for, or with as many in view as it says, or as
+    /// the index is made for; nothing, if only looking at everything will do.
     pub(super) fn view_of(&self, query: &Query<'_>) -> Result<Option<View>, Error> {
-        let Some(recall) = query.recall else { return Ok(Some(self.view(self.config.ef_search))) };
+        let Some(recall) = query.recall else {
+            return Ok(Some(self.view(query.ef.unwrap_or(self.config.ef_search))));
+        };
         let here = self.len();
         let holds = |it: &Calibration| {
             (it.slots.div_ceil(GROWN)..=it.slots.saturating_mul(GROWN)).contains(&here)

@@ -139,3 +139,36 @@ fn a_search_that_may_stop_early_looks_at_less_and_finds_nearly_as_much() {
         assert_eq!(look(&patient, within), look(&hasty, within));
     }
 }
+
+#[test]
+fn a_query_says_how_many_are_in_view_as_the_configuration_does() {
+    // With codes and without.
+    for (dim, metric) in [(64, Metric::Cosine), (20, Metric::L2)] {
+        let (memory, vectors) = Kind::Gaussian.set(dim, 3_000, 50, 54);
+        let graph = calibrated(&memory, metric);
+        let (mut recall_before, mut work_before) = (0.0, 0);
+        for ef in [10, 40, 160] {
+            let config = HnswConfig::default().ef_search(ef);
+            let configured = Hnsw::new(dim, metric, config);
+            let all = memory.slots();
+            configured.insert_all(all, &memory, &pool(2), &mut |_| true).expect("they fit");
+            let queries: Vec<_> = vectors.iter().map(|vector| walk(vector)).collect();
+            let with_ef: Vec<_> = queries.iter().map(|query| query.ef(ef)).collect();
+            let expected = configured.search_many(&queries, &memory, &pool(2)).expect("found");
+            let found = graph.search_many(&with_ef, &memory, &pool(2)).expect("found");
+            assert_eq!(found, expected);
+            let recall = mean_recall(&graph, &memory, &metric.into(), &with_ef);
+            let work = found.iter().map(|it| it.work.looked_at).sum();
+            assert!(recall >= recall_before && work > work_before, "{ef}: {recall}, {work}");
+            (recall_before, work_before) = (recall, work);
+            // Whoever asks for a recall as well gets that.
+            for (query, with_ef) in queries.iter().zip(&with_ef) {
+                let found = graph.search(&with_ef.recall(0.9), &memory).expect("found");
+                assert_eq!(found, graph.search(&query.recall(0.9), &memory).expect("found"));
+            }
+        }
+        let query = walk(vectors.first().map_or(&[][..], Vec::as_slice)).k(1);
+        let find = |query: &Query<'_>| graph.search(query, &memory).expect("found");
+        assert_eq!(find(&query.ef(0)), find(&query.ef(1)));
+    }
+}
