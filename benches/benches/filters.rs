@@ -72,7 +72,7 @@ fn run(Known { name, metric, data, .. }: &Known) {
     let graph = Hnsw::new(data.dim, *metric, HnswConfig::default());
     graph.insert_all(memory.slots(), &memory, &pool, &mut |_| true).expect("they fit");
     let flat = Flat::new(data.dim, *metric);
-    flat.insert_all(memory.slots(), &memory, &pool).expect("they fit");
+    flat.insert_all(memory.slots(), &memory, &pool, &mut |_| true).expect("they fit");
     let queries = data.queries.chunks_exact(data.dim).take(QUERIES).collect();
     let searched = Searched { graph, flat, memory, queries };
     println!("  searches a second and recall");

@@ -72,7 +72,7 @@ fn round(
 ) -> [Effort; 2] {
     let (here, singly) = (Pool::here(), all.get(..SINGLY).unwrap_or(all));
     let build = |flat: Flat, pool: &Pool| {
-        flat.insert_all(memory.slots(), memory, pool).expect("they fit");
+        flat.insert_all(memory.slots(), memory, pool, &mut |_| true).expect("they fit");
         flat
     };
     let measure = Measure::from(metric);

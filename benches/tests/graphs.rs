@@ -1,7 +1,7 @@
 //! What a graph finds of real neighbours as it comes, and how little it looks at for that.
 
 use benches::known::known;
-use indexes::{Hnsw, HnswConfig, Pool, Query};
+use indexes::{Hnsw, HnswConfig, Index, Pool, Query};
 
 const K: usize = 10;
 

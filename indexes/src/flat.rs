@@ -14,6 +14,7 @@ pub(crate) mod format;
 mod many;
 mod one;
 
+use std::io::{self, Write};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -88,6 +89,9 @@ const CODED: RangeInclusive<usize> = 48..=DIM_MAX;
 /// So many slots are taken up by a thread at a time.
 const SLOTS: usize = 1_024;
 
+/// And so many times as many for each thread are taken up, or not, as a whole.
+const PARTS: usize = 8;
+
 impl Flat {
     /// An empty index of vectors of so many numbers. By a metric it makes codes of them, from 48 numbers on and up
     /// to 65,536.
@@ -111,22 +115,11 @@ impl Flat {
         Flat { dim, measure, readers, slots, codes, writers, instructions }
     }
 
-    /// Takes up many slots at once, on all threads of a pool. All of them are found when it returns, and some perhaps a
-    /// little earlier; if there is an error, none ever is.
-    ///
-    /// # Errors
-    /// As [`insert`](Index::insert), for any of them.
-    pub fn insert_all(
-        &self,
-        slots: &SlotSet,
-        vectors: &dyn Vectors,
-        pool: &Pool,
-    ) -> Result<(), Error> {
-        check_dim(vectors, self.dim)?;
+    /// Takes up slots, all or none.
+    fn take_up(&self, slots: &[Slot], vectors: &dyn Vectors, pool: &Pool) -> Result<(), Error> {
         let _beside_others = self.writers.writing.read();
-        let all: Vec<Slot> = slots.iter().collect();
-        let taken = self.slots.take(&all)?;
-        let parts = all.chunks(SLOTS).collect();
+        let taken = self.slots.take(slots)?;
+        let parts = slots.chunks(SLOTS).collect();
         let make = |some: &[Slot]| {
             let make = |slot: &Slot| self.make(*slot, vectors);
             some.iter().map(make).collect::<Result<Vec<_>, Error>>()
@@ -161,11 +154,6 @@ impl Flat {
         self.dim
     }
 
-    /// Whether it has this slot.
-    pub fn contains(&self, slot: Slot) -> bool {
-        self.slots.live.contains(slot)
-    }
-
     /// How many slots it has.
     pub fn len(&self) -> usize {
         self.slots.live.len()
@@ -192,10 +180,27 @@ struct InUse<'p> {
 impl Index for Flat {
     fn insert(&self, slot: Slot, vectors: &dyn Vectors) -> Result<(), Error> {
         check_dim(vectors, self.dim)?;
-        let _beside_others = self.writers.writing.read();
-        let taken = self.slots.take(std::slice::from_ref(&slot))?;
-        self.make(slot, vectors)?.into_iter().for_each(Held::open);
-        taken.live();
+        self.take_up(&[slot], vectors, &Pool::here())
+    }
+
+    fn insert_all(
+        &self,
+        slots: &SlotSet,
+        vectors: &dyn Vectors,
+        pool: &Pool,
+        progress: &mut dyn FnMut(usize) -> bool,
+    ) -> Result<(), Error> {
+        check_dim(vectors, self.dim)?;
+        slots.iter().try_for_each(|slot| self.slots.check_free(slot))?;
+        let all: Vec<Slot> = slots.iter().collect();
+        let mut done = 0;
+        for some in all.chunks(PARTS * SLOTS * pool.threads()) {
+            self.take_up(some, vectors, pool)?;
+            done += some.len();
+            if !progress(done) {
+                break;
+            }
+        }
         Ok(())
     }
 
@@ -242,9 +247,29 @@ impl Index for Flat {
         many::search(self.under(&pin), queries, vectors, pool)
     }
 
-    fn encode(&self, into: &mut Vec<u8>) {
+    fn contains(&self, slot: Slot) -> Result<bool, Error> {
+        Ok(self.slots.live.contains(slot))
+    }
+
+    fn is_lent(&self) -> bool {
+        false
+    }
+
+    fn verify(&self, _progress: &mut dyn FnMut(usize) -> bool) -> Result<bool, Error> {
+        Ok(true)
+    }
+
+    fn take_over(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn bytes_to_own(&self) -> usize {
+        0
+    }
+
+    fn write(&self, into: &mut dyn Write) -> io::Result<()> {
         let _alone = self.writers.writing.write();
-        format::encode(self, into);
+        format::write(self, into)
     }
 
     fn statistics(&self) -> Statistics {

@@ -4,10 +4,13 @@
 //! Promises: whatever the bytes, decoding answers with a value or with what is wrong, and allocates no more than a small
 //! multiple of them. Never: knows what a kind puts behind.
 
+use std::io;
+
 use base::checksum::Xxh3;
 use base::codec::{Decoder, Encoder, Malformed};
 
 use crate::measure::DISTANCE_NAME_BYTES_MAX;
+use crate::out::Out;
 use crate::slots::WORD;
 use crate::{Error, Measure, SlotSet};
 
@@ -18,7 +21,7 @@ const VERSION: u16 = 0;
 pub(crate) const ALIGNMENT: usize = 64;
 
 /// How many bytes the sum takes, at the end of a header.
-const SUM: usize = size_of::<u64>();
+pub(crate) const SUM: usize = size_of::<u64>();
 
 /// The greatest number of words: those of all slots there can be.
 const WORDS_MAX: u32 = u32::MAX / WORD as u32 + 1;
@@ -139,19 +142,10 @@ impl Head {
     }
 }
 
-/// Fills a header of so many bytes up with zeros, its sum being put in later, and writes the name and the slots behind.
-pub(crate) fn encode_body(
-    header: usize,
-    measure: &Measure,
-    (live, words): (&SlotSet, usize),
-    encoder: &mut Encoder<'_>,
-) {
-    encoder.zeros(header - encoder.offset());
-    encoder.bytes(measure.name().as_bytes()).align(ALIGNMENT);
-    (0..words).for_each(|at| {
-        encoder.u64(live.word(at));
-    });
-    encoder.align(ALIGNMENT);
+/// Writes so many words of a set.
+pub(crate) fn write_words(set: &SlotSet, words: usize, out: &mut Out<'_>) -> io::Result<()> {
+    (0..words).try_for_each(|at| out.bytes(&set.word(at).to_le_bytes()))?;
+    out.align(ALIGNMENT)
 }
 
 /// The sum of all bytes but those it stands in, the last of the header.
@@ -160,14 +154,6 @@ fn sum_of(header: usize, image: &[u8]) -> u64 {
     let mut sum = Xxh3::new();
     sum.update(before.unwrap_or_default()).update(behind.unwrap_or_default());
     sum.sum()
-}
-
-/// Puts the sum into its place.
-pub(crate) fn seal(header: usize, image: &mut [u8]) {
-    let sum = sum_of(header, image).to_le_bytes();
-    if let Some(place) = image.get_mut(header - SUM..header) {
-        place.copy_from_slice(&sum);
-    }
 }
 
 /// Reads the rest of a header, and whether the sum fits.

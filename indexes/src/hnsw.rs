@@ -28,6 +28,7 @@ mod through;
 mod upkeep;
 mod visited;
 
+use std::io::{self, Write};
 use std::ops::RangeInclusive;
 use std::sync::{Arc, OnceLock};
 
@@ -47,7 +48,9 @@ use crate::codes::DIM_MAX;
 use crate::image::Image;
 use crate::lanes::Instructions;
 use crate::shared::{Apart, Readers};
-use crate::{Error, Index, Measure, Nearest, Pool, Probe, Query, Statistics, Step, Vectors};
+use crate::{
+    Error, Index, Measure, Nearest, Pool, Probe, Query, SlotSet, Statistics, Step, Vectors,
+};
 
 /// How a graph is built and searched.
 ///
@@ -248,16 +251,6 @@ impl Hnsw {
         format::open(image.into(), measure)
     }
 
-    /// Verifies all of the image that the graph lies in, so that no search has to. `progress` is told how many bytes are
-    /// done, and says whether to go on; answers with whether all is verified. There is nothing to do for a graph that
-    /// lies in none.
-    ///
-    /// # Errors
-    /// [`Error::BadImage`], also of every search from then on.
-    pub fn verify(&self, progress: &mut dyn FnMut(usize) -> bool) -> Result<bool, Error> {
-        self.image().map_or(Ok(true), |image| image.verify_all(progress))
-    }
-
     /// The image, as long as something is searched that lies in it.
     fn image(&self) -> Option<&Image> {
         self.image.as_deref().filter(|_| self.own.get().is_none())
@@ -298,19 +291,6 @@ impl Hnsw {
     /// How many numbers a vector has.
     pub fn dim(&self) -> usize {
         self.dim
-    }
-
-    /// Whether it has this slot.
-    ///
-    /// # Errors
-    /// [`Error::BadImage`].
-    pub fn contains(&self, slot: Slot) -> Result<bool, Error> {
-        let slots = &self.body().slots;
-        // What pads the words of an image is nobody's slot, whatever is in it.
-        let end = slots.words() * crate::slots::WORD;
-        let there = (slot.0 as usize) < end && slots.contains::<true>(slot);
-        self.check_image()?;
-        Ok(there)
     }
 
     /// How many slots it has.
@@ -360,6 +340,16 @@ impl Index for Hnsw {
         self.insert_one(slot, vectors)
     }
 
+    fn insert_all(
+        &self,
+        slots: &SlotSet,
+        vectors: &dyn Vectors,
+        pool: &Pool,
+        progress: &mut dyn FnMut(usize) -> bool,
+    ) -> Result<(), Error> {
+        self.insert_many(slots, vectors, pool, progress)
+    }
+
     fn remove(&self, slot: Slot) -> Result<bool, Error> {
         let (_, own) = self.own()?;
         Ok(own.lives.remove(slot))
@@ -382,9 +372,34 @@ impl Index for Hnsw {
         self.search_all(queries, |query| self.view_of(query), vectors, pool)
     }
 
-    fn encode(&self, into: &mut Vec<u8>) {
+    fn contains(&self, slot: Slot) -> Result<bool, Error> {
+        let slots = &self.body().slots;
+        // What pads the words of an image is nobody's slot, whatever is in it.
+        let end = slots.words() * crate::slots::WORD;
+        let there = (slot.0 as usize) < end && slots.contains::<true>(slot);
+        self.check_image()?;
+        Ok(there)
+    }
+
+    fn is_lent(&self) -> bool {
+        self.image().is_some()
+    }
+
+    fn verify(&self, progress: &mut dyn FnMut(usize) -> bool) -> Result<bool, Error> {
+        self.image().map_or(Ok(true), |image| image.verify_all(progress))
+    }
+
+    fn take_over(&self) -> Result<(), Error> {
+        self.own().map(|_| ())
+    }
+
+    fn bytes_to_own(&self) -> usize {
+        self.image().map_or(0, |image| image.bytes().len())
+    }
+
+    fn write(&self, into: &mut dyn Write) -> io::Result<()> {
         let _alone = self.writers.writing.write();
-        format::encode(self, into);
+        format::write(self, into)
     }
 
     fn statistics(&self) -> Statistics {

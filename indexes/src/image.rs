@@ -8,12 +8,14 @@
 //!  1. Of a chunk that is not what was written nothing is handed out, and the image says from then on that it is bad.
 //!  2. No bytes make it panic, or reserve more than a small part of them.
 
+use std::io::{self, Write};
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
 use base::checksum::Xxh3;
 use bytes::Bytes;
 
 use crate::Error;
+use crate::out::Out;
 
 /// How many bytes a sum is of.
 const CHUNK: usize = 4_096;
@@ -52,19 +54,65 @@ fn parts(first: usize, end: usize) -> Vec<Part> {
     parts
 }
 
-/// Appends the sums of the data that begins at this byte, and answers with the root.
-pub(crate) fn sum_up(first: usize, image: &mut Vec<u8>) -> u64 {
-    let mut root = 0;
-    for part in parts(first, image.len()) {
-        let bytes = image.get(part.first..part.first + part.len).unwrap_or_default();
-        let sums: Vec<u64> = bytes.chunks(CHUNK).map(Xxh3::of).collect();
-        match sums[..] {
-            [] => {}
-            [only] => root = only,
-            _ => sums.iter().for_each(|sum| image.extend(sum.to_le_bytes())),
+/// Writes an image: the header that goes with a root, the data, which is gone through twice and must be the same both times,
+/// and its sums.
+pub(crate) fn write(
+    into: &mut dyn Write,
+    header: impl FnOnce(u64) -> Vec<u8>,
+    data: impl Fn(&mut Out<'_>) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut sums = Sums::default();
+    let mut out = Out::new(&mut sums);
+    data(&mut out)?;
+    out.finish()?;
+    let (sums, root) = sums.tree();
+    let mut out = Out::new(into);
+    out.bytes(&header(root))?;
+    data(&mut out)?;
+    out.bytes(&sums)?;
+    out.finish()
+}
+
+/// The sums of the chunks of what is written to it.
+#[derive(Default)]
+struct Sums {
+    sums: Vec<u64>,
+    /// What was written of the chunk that is not whole.
+    begun: Vec<u8>,
+}
+
+impl Write for Sums {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let (some, rest) = bytes.split_at(bytes.len().min(CHUNK - self.begun.len()));
+        self.begun.extend_from_slice(some);
+        if self.begun.len() == CHUNK {
+            self.sums.push(Xxh3::of(&self.begun));
+            self.begun.clear();
         }
+        let (chunks, _) = rest.as_chunks::<CHUNK>();
+        self.sums.extend(chunks.iter().map(|chunk| Xxh3::of(chunk)));
+        Ok(some.len() + chunks.len() * CHUNK)
     }
-    root
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Sums {
+    /// All sums as they stand behind the data, and the root.
+    fn tree(mut self) -> (Vec<u8>, u64) {
+        if !self.begun.is_empty() {
+            self.sums.push(Xxh3::of(&self.begun));
+        }
+        let (mut tree, mut sums) = (Vec::new(), self.sums);
+        while sums.len() > 1 {
+            let bytes: Vec<u8> = sums.iter().flat_map(|sum| sum.to_le_bytes()).collect();
+            sums = bytes.chunks(CHUNK).map(Xxh3::of).collect();
+            tree.extend(bytes);
+        }
+        (tree, sums.first().copied().unwrap_or(0))
+    }
 }
 
 /// An image in use.
@@ -212,9 +260,17 @@ mod tests {
 
     /// A header of 100 bytes, and so many of data.
     fn image(len: usize) -> (Vec<u8>, u64) {
-        let mut image: Vec<u8> = (0..100 + len).map(|at| (at * at % 251) as u8).collect();
-        let root = sum_up(100, &mut image);
-        (image, root)
+        let (mut image, mut known) = (Vec::new(), 0);
+        let header = |root| {
+            known = root;
+            vec![7; 100]
+        };
+        let data: Vec<u8> = (0..len).map(|at| (at * at % 251) as u8).collect();
+        // By pieces of any length.
+        let pieces = |out: &mut Out<'_>| data.chunks(len / 3 + 1).try_for_each(|it| out.bytes(it));
+        write(&mut image, header, pieces).expect("memory takes all");
+        assert_eq!(image.get(100..100 + len), Some(&data[..]));
+        (image, known)
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! The trait: what every index kind can do, and how its image is opened.
 
+use std::io::{self, Write};
+
 use base::Slot;
 use bytes::Bytes;
 
-use crate::{Error, Flat, Hnsw, Measure, Nearest, Pool, Query, Vectors};
+use crate::{Error, Flat, Hnsw, Measure, Nearest, Pool, Query, SlotSet, Vectors};
 
 /// A way of finding near neighbours among slots.
 ///
@@ -22,6 +24,41 @@ pub trait Index: Send + Sync {
     /// [`Error::There`]; [`Error::NotGivenBack`]; if its vector cannot be read, or does not fit. Nothing has changed then. If the
     /// vector of a neighbour cannot be read, the slot may count as one that was removed.
     fn insert(&self, slot: Slot, vectors: &dyn Vectors) -> Result<(), Error>;
+
+    /// Takes up many slots at once, on all threads of a pool. `progress` is told how many are done, and says whether to go on;
+    /// what was taken up by then stays. Others may search, insert and remove meanwhile.
+    ///
+    /// A graph depends on the seed and the slots alone, if nobody else changes it meanwhile. A flat index takes up some
+    /// thousand at a time, each time all of them or none.
+    ///
+    /// ```
+    /// use indexes::{Flat, Index, Memory, Metric, Pool, Slot};
+    ///
+    /// let mut vectors = Memory::new(2);
+    /// for slot in 0..100 {
+    ///     vectors.set(Slot(slot), &[slot as f32, 1.0])?;
+    /// }
+    /// let index: Box<dyn Index> = Box::new(Flat::new(2, Metric::L2));
+    /// let mut done = 0;
+    /// let mut progress = |count| {
+    ///     done = count;
+    ///     true
+    /// };
+    /// index.insert_all(vectors.slots(), &vectors, &Pool::here(), &mut progress)?;
+    /// assert_eq!((done, index.contains(Slot(99))?), (100, true));
+    /// # Ok::<(), indexes::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`insert`](Index::insert), for any of them. If one of them is there already, or not given back, nothing has changed;
+    /// what was taken up before another error stays.
+    fn insert_all(
+        &self,
+        slots: &SlotSet,
+        vectors: &dyn Vectors,
+        pool: &Pool,
+        progress: &mut dyn FnMut(usize) -> bool,
+    ) -> Result<(), Error>;
 
     /// Gives up a slot: no search that begins after this finds it. Says whether it was there. It takes no time, whatever the
     /// index, and waits for nobody, unless the index lies in an image, which the first change copies; what is left of it is cleared away
@@ -57,9 +94,62 @@ pub trait Index: Send + Sync {
         pool: &Pool,
     ) -> Result<Vec<Nearest>, Error>;
 
-    /// Its image: bytes that [`open`](crate::open) makes the same index of. It adds them to what is there. Slots that were removed and
-    /// not given back are in that of a graph, and count as removed when it is opened; in that of a flat index they are free.
-    fn encode(&self, into: &mut Vec<u8>);
+    /// Whether it has this slot.
+    ///
+    /// # Errors
+    /// [`Error::BadImage`], if the image that the index lies in is damaged.
+    fn contains(&self, slot: Slot) -> Result<bool, Error>;
+
+    /// Whether it still lies in the image that it was opened from: until the first change, or until it is
+    /// [taken over](Index::take_over).
+    ///
+    /// ```
+    /// use indexes::{Hnsw, HnswConfig, Index, Measure, Metric};
+    ///
+    /// let mut image = Vec::new();
+    /// Hnsw::new(384, Metric::L2, HnswConfig::default()).encode(&mut image);
+    /// let index = indexes::open(image, &Measure::from(Metric::L2))?;
+    /// assert!(index.is_lent() && index.bytes_to_own() > 0);
+    /// index.take_over()?;
+    /// assert!(!index.is_lent() && index.bytes_to_own() == 0);
+    /// # Ok::<(), indexes::Error>(())
+    /// ```
+    fn is_lent(&self) -> bool;
+
+    /// Verifies all of the image that it lies in, so that no search has to. `progress` is told how many bytes are
+    /// done, and says whether to go on; answers with whether all is verified. There is nothing to do for an index that
+    /// lies in none.
+    ///
+    /// # Errors
+    /// [`Error::BadImage`], also of every search from then on.
+    fn verify(&self, progress: &mut dyn FnMut(usize) -> bool) -> Result<bool, Error>;
+
+    /// Takes over what lies in an image: verifies all of it, and copies it into memory of its own, so that the first change need
+    /// not. Others may search meanwhile. There is nothing to do for an index that lies in none.
+    ///
+    /// # Errors
+    /// [`Error::BadImage`], also of every search from then on.
+    fn take_over(&self) -> Result<(), Error>;
+
+    /// How many bytes of memory it takes to [take it over](Index::take_over), about: 0, if it does not lie in an image. Nothing
+    /// of the image is looked at for that.
+    fn bytes_to_own(&self) -> usize;
+
+    /// Writes its image: bytes that [`open`](crate::open) makes the same index of. They are never in memory as a whole. Who
+    /// wants to insert, or step, waits until it is done; searches and removals go on. Slots that were removed and
+    /// not given back are in the image of a graph, and count as removed when it is opened; in that of a flat index they are free.
+    ///
+    /// # Errors
+    /// What the writer says.
+    fn write(&self, into: &mut dyn Write) -> io::Result<()>;
+
+    /// Appends its image, as [`write`](Index::write) does.
+    fn encode(&self, into: &mut Vec<u8>) {
+        match self.write(into) {
+            Ok(()) => {}
+            Err(error) => unreachable!("memory takes all that is written: {error}"),
+        }
+    }
 
     /// Figures about it.
     fn statistics(&self) -> Statistics;

@@ -26,6 +26,7 @@ mod lent;
 mod measure;
 mod memory;
 mod metric;
+mod out;
 mod pool;
 mod query;
 mod rows;

@@ -67,18 +67,9 @@ impl Kind {
         vectors: &Memory,
         pool: &Pool,
     ) -> Result<Box<dyn Index>, Error> {
-        match self {
-            Kind::Flat => {
-                let flat = Flat::new(vectors.dim(), measure.clone());
-                flat.insert_all(slots, vectors, pool)?;
-                Ok(Box::new(flat))
-            }
-            Kind::Hnsw(config) => {
-                let hnsw = Hnsw::new(vectors.dim(), measure.clone(), config);
-                hnsw.insert_all(slots, vectors, pool, &mut |_| true)?;
-                Ok(Box::new(hnsw))
-            }
-        }
+        let index = self.empty(vectors.dim(), measure);
+        index.insert_all(slots, vectors, pool, &mut |_| true)?;
+        Ok(index)
     }
 }
 

@@ -67,7 +67,7 @@ impl Contest {
         let ours = Hnsw::new(data.dim, Metric::L2, config);
         ours.insert_all(vectors.slots(), &vectors, &pool, &mut |_| true)?;
         let flat = Flat::new(data.dim, Metric::L2);
-        flat.insert_all(vectors.slots(), &vectors, &pool)?;
+        flat.insert_all(vectors.slots(), &vectors, &pool, &mut |_| true)?;
         let usearch = peer_usearch::index(&data, THREADS)?;
         Ok(Contest { data, vectors, ours, flat, usearch })
     }

@@ -2,37 +2,44 @@
 //!
 //! Promises: decoding allocates nothing before it has seen that all bytes are there.
 
+use std::io;
+
 use base::Slot;
-use base::codec::{Decoder, Encoder};
+use base::codec::Decoder;
 
 use super::rows::copy;
 use super::{Codes, CodesInUse, widths};
+use crate::out::Out;
 use crate::shared::GATE;
 use crate::slots::WORD;
 use crate::{Error, SlotSet};
 
 impl CodesInUse<'_> {
-    /// Appends the codes of slots of so many words, those that are wanted: zeros for others, and for what is not there.
-    pub(crate) fn encode(
+    /// Writes the codes of slots of so many words, those that are wanted: zeros for others, and for what is not there.
+    pub(crate) fn write(
         self,
         words: usize,
         wanted: impl Fn(Slot) -> bool,
-        encoder: &mut Encoder<'_>,
-    ) {
+        out: &mut Out<'_>,
+    ) -> io::Result<()> {
         let [first, second] = widths(self.dim());
         let slots = || (0..words * WORD).map(|slot| Slot(slot as u32));
         for slot in slots() {
             match self.first::<false>(slot.0) {
-                row if !row.is_empty() && wanted(slot) => encoder.bytes(row).zeros(GATE),
-                _ => encoder.zeros(first),
-            };
+                row if !row.is_empty() && wanted(slot) => {
+                    out.bytes(row)?;
+                    out.zeros(GATE)?;
+                }
+                _ => out.zeros(first)?,
+            }
         }
         for slot in slots() {
             match self.both::<false, false>(slot.0).1 {
-                row if !row.is_empty() && wanted(slot) => encoder.bytes(row),
-                _ => encoder.zeros(second),
-            };
+                row if !row.is_empty() && wanted(slot) => out.bytes(row)?,
+                _ => out.zeros(second)?,
+            }
         }
+        Ok(())
     }
 }
 

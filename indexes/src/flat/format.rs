@@ -3,10 +3,14 @@
 //! Promises: whatever the bytes, decoding answers with an index or with what is wrong; it never panics, and allocates
 //! no more than a small multiple of the bytes it was given.
 
+use std::io::{self, Write};
+
+use base::checksum::Xxh3;
 use base::codec::{Decoder, Encoder};
 
 use super::Flat;
-use crate::format::{Head, check_sum, encode_body, seal};
+use crate::format::{ALIGNMENT, Head, SUM, check_sum, write_words};
+use crate::out::Out;
 use crate::shared::Lives;
 use crate::{Error, Measure, SlotSet};
 
@@ -15,22 +19,49 @@ pub(crate) const MAGIC: [u8; 8] = *b"arrwflat";
 
 const HEADER: usize = 64;
 
-/// Appends the image of an index in which no codes are written or let go of meanwhile.
-pub(super) fn encode(flat: &Flat, into: &mut Vec<u8>) {
+/// What is written to it is summed up.
+struct Summed(Xxh3);
+
+impl Write for Summed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Writes the image of an index in which no codes are written or let go of meanwhile.
+pub(super) fn write(flat: &Flat, into: &mut dyn Write) -> io::Result<()> {
     let Flat { dim, measure, codes, slots, .. } = flat;
+    // Others may remove some meanwhile: what is written is what was there when it began.
     let live = slots.live.now();
-    let mut image = Vec::new();
-    let mut encoder = Encoder::new(&mut image);
     let words = live.words_taken();
+    let mut header = Vec::new();
+    let mut encoder = Encoder::new(&mut header);
     let head = Head::new(measure, (*dim, codes.as_ref()), (words, live.len()));
     head.encode(MAGIC, &mut encoder);
-    encode_body(HEADER, measure, (&live, words), &mut encoder);
-    if let Some(codes) = codes {
+    encoder.zeros(HEADER - SUM - encoder.offset());
+    let body = |out: &mut Out<'_>| {
+        out.bytes(measure.name().as_bytes())?;
+        out.align(ALIGNMENT)?;
+        write_words(&live, words, out)?;
+        let Some(codes) = codes else { return Ok(()) };
         let pin = flat.readers.pin();
-        codes.under(&pin).encode(words, |slot| live.contains(slot), &mut encoder);
-    }
-    seal(HEADER, &mut image);
-    into.append(&mut image);
+        codes.under(&pin).write(words, |slot| live.contains(slot), out)
+    };
+    let mut summed = Summed(Xxh3::new());
+    summed.0.update(&header);
+    let mut out = Out::new(&mut summed);
+    body(&mut out)?;
+    out.finish()?;
+    header.extend(summed.0.sum().to_le_bytes());
+    let mut out = Out::new(into);
+    out.bytes(&header)?;
+    body(&mut out)?;
+    out.finish()
 }
 
 /// Makes an index of its image.

@@ -61,15 +61,8 @@ pub(super) struct Change {
 }
 
 impl Hnsw {
-    /// Takes up many slots at once, on all threads of a pool. `progress` is told how many are done, and says whether to
-    /// go on; what was taken up by then stays.
-    ///
-    /// Others may search, insert and remove meanwhile; the graph depends on the seed and the slots alone if they do not change
-    /// it.
-    ///
-    /// # Errors
-    /// As [`insert`](crate::Index::insert), for any of them.
-    pub fn insert_all(
+    /// Takes up many slots at once, on all threads of a pool.
+    pub(super) fn insert_many(
         &self,
         slots: &SlotSet,
         vectors: &dyn Vectors,

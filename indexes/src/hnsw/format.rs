@@ -3,6 +3,7 @@
 //! Promises: opening reads the header alone, and whatever the bytes, answers with an index or with what is wrong; it never
 //! panics, and allocates no more than a small part of the bytes it was given. What leads out of a level leads nowhere.
 
+use std::io::{self, Write};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -19,13 +20,14 @@ use super::plan::View;
 use super::slots::{self, LentSlots, Slots};
 use super::{Hnsw, HnswConfig};
 use crate::codes::{Codes, widths};
-use crate::format::{ALIGNMENT, Head};
-use crate::image::{Image, sum_up};
+use crate::format::{ALIGNMENT, Head, write_words};
+use crate::image::{self, Image};
 use crate::lent::LentRows;
 use crate::measure::DISTANCE_NAME_BYTES_MAX;
+use crate::out::Out;
 use crate::shared::Readers;
 use crate::slots::WORD;
-use crate::{Error, Measure};
+use crate::{Error, Measure, SlotSet};
 
 /// What an image begins with.
 pub(crate) const MAGIC: [u8; 8] = *b"arrwhnsw";
@@ -48,50 +50,46 @@ const LINKS_MAX: usize = 256;
 /// What is no less than nothing, and a number.
 const PARTS: RangeInclusive<f32> = 0.0..=f32::INFINITY;
 
-/// Appends the image of an index whose links nobody changes meanwhile.
-pub(super) fn encode(hnsw: &Hnsw, into: &mut Vec<u8>) {
-    if let (Some(_), Some(image)) = (hnsw.image(), &hnsw.image) {
+/// Writes the image of an index whose links nobody changes meanwhile.
+pub(super) fn write(hnsw: &Hnsw, into: &mut dyn Write) -> io::Result<()> {
+    if let Some(image) = hnsw.image() {
         // Its sums go with it: what is damaged stays so.
-        into.extend_from_slice(image.bytes());
-        return;
+        return into.write_all(image.bytes());
     }
-    let mut image = Vec::new();
-    let mut encoder = Encoder::new(&mut image);
-    encoder.zeros(HEADER);
-    let Body { slots, graph, codes } = hnsw.body();
+    let slots = &hnsw.body().slots;
+    // Others may remove some meanwhile: what is written is what was there when it began.
     let sets = slots.own().map(|own| own.lives.now()).unwrap_or_default();
     let words = slots.words();
-    for set in &sets {
-        (0..words).for_each(|at| {
-            encoder.u64(set.word(at));
-        });
-        encoder.align(ALIGNMENT);
-    }
-    let rows = words * WORD;
+    let counts = sets.each_ref().map(SlotSet::len);
+    image::write(
+        into,
+        |root| header_of(hnsw, (words, counts), root),
+        |out| write_data(hnsw, (&sets, words), out),
+    )
+}
+
+/// Writes what lies behind the header.
+fn write_data(
+    hnsw: &Hnsw,
+    (sets, words): (&[SlotSet; 2], usize),
+    out: &mut Out<'_>,
+) -> io::Result<()> {
+    let Body { graph, codes, .. } = hnsw.body();
+    sets.iter().try_for_each(|set| write_words(set, words, out))?;
     let height = graph.entry().map_or(0, |entry| entry.level);
     for level in (1..=height).filter_map(|at| graph.level(at)) {
-        for node in 0..level.end() as u32 {
-            encoder.bytes(&level.bytes_of(node).0);
-        }
-        encoder.align(ALIGNMENT);
-        (0..level.end() as u32).for_each(|node| {
-            encoder.bytes(&level.bytes_of(node).1);
-        });
+        let nodes = 0..level.end() as u32;
+        nodes.clone().try_for_each(|node| out.bytes(&level.bytes_of(node).0))?;
+        out.align(ALIGNMENT)?;
+        nodes.clone().try_for_each(|node| out.bytes(&level.bytes_of(node).1))?;
     }
-    (0..rows as u32).for_each(|node| {
-        encoder.bytes(&graph.ground().bytes_of(node).1);
-    });
+    let mut rows = 0..(words * WORD) as u32;
+    rows.try_for_each(|node| out.bytes(&graph.ground().bytes_of(node).1))?;
     if let Some(codes) = codes {
         let pin = hnsw.readers.pin();
-        codes.under(&pin).encode(words, |_| true, &mut encoder);
+        codes.under(&pin).write(words, |_| true, out)?;
     }
-    encoder.align(ALIGNMENT);
-    let root = sum_up(HEADER, &mut image);
-    let header = header_of(hnsw, (words, sets.map(|set| set.len())), root);
-    if let Some(place) = image.get_mut(..HEADER) {
-        place.copy_from_slice(&header);
-    }
-    into.append(&mut image);
+    out.align(ALIGNMENT)
 }
 
 /// The header of an image with so many words of slots, of which so many are live and removed.

@@ -4,7 +4,7 @@ use base::Slot;
 use base::checksum::Xxh3;
 
 use super::{Hnsw, HnswConfig};
-use crate::image::sum_up;
+use crate::image::write;
 use crate::{Error, Index, Memory, Metric, Pool, SlotSet};
 
 const HEADER: usize = 4_096;
@@ -20,11 +20,17 @@ fn forged(graph: &Hnsw, data: usize, edits: &[(usize, &[u8])]) -> Vec<u8> {
     graph.encode(&mut image);
     image.truncate(HEADER + data);
     edits.iter().for_each(|(at, bytes)| put(&mut image, *at, bytes));
-    let root = sum_up(HEADER, &mut image);
-    put(&mut image, 80, &root.to_le_bytes());
-    let sum = image.get(..HEADER - 8).map_or(0, Xxh3::of);
-    put(&mut image, HEADER - 8, &sum.to_le_bytes());
-    image
+    let (header, data) = image.split_at(HEADER);
+    let seal = |root: u64| {
+        let mut header = header.to_vec();
+        put(&mut header, 80, &root.to_le_bytes());
+        let sum = header.get(..HEADER - 8).map_or(0, Xxh3::of);
+        put(&mut header, HEADER - 8, &sum.to_le_bytes());
+        header
+    };
+    let mut forged = Vec::new();
+    write(&mut forged, seal, |out| out.bytes(data)).expect("memory takes all");
+    forged
 }
 
 /// A graph of two slots, without codes and levels.

@@ -15,7 +15,7 @@ const DIMS: [usize; 2] = [3, 64];
 fn eighty(dim: usize, metric: Metric) -> (Flat, Memory, Vec<f32>) {
     let (memory, mut queries) = Kind::Gaussian.set(dim, 80, 1, 7);
     let flat = Flat::new(dim, metric);
-    flat.insert_all(memory.slots(), &memory, &Pool::here()).expect("they fit");
+    flat.insert_all(memory.slots(), &memory, &Pool::here(), &mut |_| true).expect("they fit");
     (flat, memory, queries.remove(0))
 }
 
@@ -83,7 +83,7 @@ fn what_is_removed_is_not_found_until_it_is_back() {
     each(|flat, memory, query| {
         let all = ask(&flat, &memory, Query::new(&query).k(80));
         let nearest = all.first().expect("eighty").slot;
-        assert!(flat.remove(nearest).expect("whole") && !flat.contains(nearest));
+        assert!(flat.remove(nearest).expect("whole") && !flat.contains(nearest).expect("whole"));
         let rest = ask(&flat, &memory, Query::new(&query).k(80));
         assert_eq!(all.get(1..), Some(&rest[..]));
         let again = flat.insert(nearest, &memory);
@@ -154,12 +154,18 @@ fn a_slot_is_taken_up_once_and_only_with_its_vector() {
     each(|flat, memory, query| {
         let refused = flat.insert(Slot(3), &memory).expect_err("it is there");
         assert!(matches!(refused, Error::There { slot: Slot(3) }));
-        let refused = flat.insert_all(&SlotSet::from_iter([Slot(3)]), &memory, &Pool::here());
+        let refused =
+            flat.insert_all(&SlotSet::from_iter([Slot(3)]), &memory, &Pool::here(), &mut |_| true);
         assert!(matches!(refused, Err(Error::There { slot: Slot(3) })));
         let before = ask(&flat, &memory, Query::new(&query).k(100));
         for refused in [
             flat.insert(Slot(80), &memory),
-            flat.insert_all(&SlotSet::from_iter([Slot(80), Slot(81)]), &memory, &Pool::here()),
+            flat.insert_all(
+                &SlotSet::from_iter([Slot(80), Slot(81)]),
+                &memory,
+                &Pool::here(),
+                &mut |_| true,
+            ),
         ] {
             let Err(Error::Unreadable(Unreadable { slot: Slot(80), .. })) = refused else {
                 panic!("{refused:?}");
@@ -214,8 +220,9 @@ fn many_slots_at_once_are_looked_at_as_closely_as_one() {
             for metric in Metric::ALL {
                 let flat = new(dim, metric);
                 let one = flat.insert(Slot(2), &vectors).expect_err("it does not fit");
-                let all =
-                    flat.insert_all(&slots, &vectors, &Pool::here()).map_err(|it| it.to_string());
+                let all = flat
+                    .insert_all(&slots, &vectors, &Pool::here(), &mut |_| true)
+                    .map_err(|it| it.to_string());
                 assert_eq!((all, flat.len()), (Err(one.to_string()), 0));
             }
         }
@@ -303,4 +310,30 @@ fn statistics_say_what_it_is() {
     );
     let (plain, ..) = eighty(3, Metric::Cosine);
     assert!(statistics.bytes > plain.statistics().bytes);
+}
+
+#[test]
+fn taking_up_many_can_be_stopped_and_what_was_taken_up_stays() {
+    let (memory, _) = Kind::Gaussian.set(3, 40_000, 0, 15);
+    let flat = Flat::new(3, Metric::L2);
+    let mut told = Vec::new();
+    let mut progress = |done| {
+        told.push(done);
+        done < 10_000
+    };
+    flat.insert_all(memory.slots(), &memory, &Pool::here(), &mut progress).expect("stopped");
+    assert_eq!((told, flat.len()), (vec![8_192, 16_384], 16_384));
+    let again = flat.insert_all(memory.slots(), &memory, &Pool::here(), &mut |_| true);
+    assert!(matches!(again, Err(Error::There { slot: Slot(0) })));
+    let has = |slot: &Slot| flat.contains(*slot).expect("whole");
+    let rest: SlotSet = memory.slots().iter().filter(|slot| !has(slot)).collect();
+    flat.insert_all(&rest, &memory, &Pool::here(), &mut |_| true).expect("they fit");
+    assert!(flat.len() == 40_000 && memory.slots().iter().all(|slot| has(&slot)));
+    // What comes before what is not there stays, in portions; what is there already is seen before any.
+    let mut memory = memory;
+    assert!(memory.unset(Slot(30_000)));
+    let flat = Flat::new(3, Metric::L2);
+    let all = (0..40_000).map(Slot).collect();
+    let broken = flat.insert_all(&all, &memory, &Pool::here(), &mut |_| true);
+    assert!(matches!(broken, Err(Error::Unreadable(_))) && flat.len() == 3 * 8_192);
 }

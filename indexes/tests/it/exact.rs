@@ -97,7 +97,8 @@ fn go_through(kind: Kind, cases: usize, dims: &[usize]) -> usize {
         let filters = [None, None, Some(&filters).map(|[a, _]| a), Some(&filters).map(|[_, b]| b)];
         for metric in Metric::ALL {
             let flat = Flat::new(dim, metric);
-            flat.insert_all(memory.slots(), &memory, &Pool::here()).expect("they fit");
+            flat.insert_all(memory.slots(), &memory, &Pool::here(), &mut |_| true)
+                .expect("they fit");
             let ask = |vector| {
                 let slot = Slot(random.below(count) as u32);
                 let near = metric.distance(vector, &memory.vector(slot).expect("it is there"));

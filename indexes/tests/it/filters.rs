@@ -36,7 +36,7 @@ fn whatever_is_admitted_and_wherever_it_lies_enough_is_found() {
         let (memory, vectors) = Kind::Clustered.set(dim, COUNT, 10, 61);
         let graph = graph_of(&memory, Metric::L2);
         let flat = Flat::new(dim, Metric::L2);
-        flat.insert_all(memory.slots(), &memory, &pool(2)).expect("they fit");
+        flat.insert_all(memory.slots(), &memory, &pool(2), &mut |_| true).expect("they fit");
         let mut random = Random(62);
         for place in 0..3 {
             for admitted in [COUNT, 10_000, 6_000, 3_500, 1_500, 600, 60, 6, 1] {
@@ -115,7 +115,7 @@ fn within_a_threshold_nothing_is_left_out_because_other_things_are_not_to_be_sho
     let (memory, vectors) = Kind::Clustered.set(64, COUNT, 8, 68);
     let graph = graph_of(&memory, Metric::L2);
     let flat = Flat::new(64, Metric::L2);
-    flat.insert_all(memory.slots(), &memory, &pool(2)).expect("they fit");
+    flat.insert_all(memory.slots(), &memory, &pool(2), &mut |_| true).expect("they fit");
     let mut random = Random(69);
     for slot in (0..COUNT as u32).filter(|slot| slot % 7 == 3).map(Slot) {
         assert!(graph.remove(slot).expect("whole") && flat.remove(slot).expect("whole"));
@@ -158,7 +158,7 @@ fn few_are_compared_in_full_where_few_are_near_enough() {
     let (memory, vectors) = Kind::Clustered.set(64, 5_000, 10, 70);
     let graph = graph_of(&memory, Metric::L2);
     let flat = Flat::new(64, Metric::L2);
-    flat.insert_all(memory.slots(), &memory, &pool(2)).expect("they fit");
+    flat.insert_all(memory.slots(), &memory, &pool(2), &mut |_| true).expect("they fit");
     for vector in &vectors {
         let within = distances(&memory, vector)[20];
         for index in [&graph as &dyn Index, &flat] {
@@ -175,7 +175,7 @@ fn what_was_found_is_kept_when_there_is_no_time_to_find_more() {
     let (memory, vectors) = Kind::Clustered.set(64, 12_000, 6, 73);
     let graph = graph_of(&memory, Metric::L2);
     let flat = Flat::new(64, Metric::L2);
-    flat.insert_all(memory.slots(), &memory, &pool(2)).expect("they fit");
+    flat.insert_all(memory.slots(), &memory, &pool(2), &mut |_| true).expect("they fit");
     for vector in &vectors {
         let all = flat.search(&Query::new(vector).k(12_000), &memory).expect("found").neighbours;
         // A few that are near, and others beyond what a walk has in view.
@@ -206,7 +206,7 @@ fn no_filter_costs_much_more_than_looking_at_what_it_admits() {
     let (memory, vectors) = Kind::Clustered.set(64, 20_000, 10, 63);
     let graph = graph_of(&memory, Metric::L2);
     let flat = Flat::new(64, Metric::L2);
-    flat.insert_all(memory.slots(), &memory, &pool(2)).expect("they fit");
+    flat.insert_all(memory.slots(), &memory, &pool(2), &mut |_| true).expect("they fit");
     for vector in &vectors {
         let all = flat.search(&Query::new(vector).k(20_000), &memory).expect("found").neighbours;
         for admitted in [7_100, 10_000] {
@@ -223,7 +223,7 @@ fn what_is_not_visible_is_not_shown_and_does_not_count() {
     let (memory, vectors) = Kind::Clustered.set(64, 3_000, 10, 64);
     let graph = graph_of(&memory, Metric::L2);
     let flat = Flat::new(64, Metric::L2);
-    flat.insert_all(memory.slots(), &memory, &pool(2)).expect("they fit");
+    flat.insert_all(memory.slots(), &memory, &pool(2), &mut |_| true).expect("they fit");
     let indexes: [&dyn Index; 2] = [&graph, &flat];
     let some: SlotSet = memory.slots().iter().filter(|slot| slot.0 % 3 == 0).collect();
     for every in [1, 2, 100, 1_500, 10_000] {
@@ -276,7 +276,7 @@ fn when_the_time_is_over_it_says_so() {
     let graph = Hnsw::new(64, Metric::L2, HnswConfig::default());
     graph.insert_all(memory.slots(), &memory, &pool(2), &mut |_| true).expect("they fit");
     let flat = Flat::new(64, Metric::L2);
-    flat.insert_all(memory.slots(), &memory, &Pool::here()).expect("they fit");
+    flat.insert_all(memory.slots(), &memory, &Pool::here(), &mut |_| true).expect("they fit");
     let query = Query::new(&vectors[0]);
     for index in [&graph as &dyn Index, &flat] {
         for query in [query, query.recall(1.0)] {
@@ -306,7 +306,7 @@ fn within_a_distance_nearly_all_is_found() {
     let (memory, vectors) = Kind::Clustered.set(64, 5_000, 20, 67);
     let graph = graph_of(&memory, Metric::L2);
     let flat = Flat::new(64, Metric::L2);
-    flat.insert_all(memory.slots(), &memory, &pool(2)).expect("they fit");
+    flat.insert_all(memory.slots(), &memory, &pool(2), &mut |_| true).expect("they fit");
     for rank in [0, 4, 49, 499, 4_000] {
         let (mut there, mut found) = (0, 0);
         for vector in &vectors {

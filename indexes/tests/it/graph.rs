@@ -57,7 +57,7 @@ pub(crate) fn mean_recall(
     let flat = Flat::plain(dim, measure.clone());
     let slots: SlotSet =
         memory.slots().iter().filter(|slot| graph.contains(*slot).expect("whole")).collect();
-    flat.insert_all(&slots, memory, &Pool::here()).expect("they fit");
+    flat.insert_all(&slots, memory, &Pool::here(), &mut |_| true).expect("they fit");
     let mut sum = 0.0;
     for query in queries {
         let found = graph.search(query, memory).expect("found");
@@ -179,7 +179,7 @@ fn within_a_threshold_all_are_found() {
     let (memory, vectors) = Kind::Clustered.set(64, 3_000, 20, 26);
     let graph = graph_of(&memory, Metric::L2);
     let flat = Flat::new(64, Metric::L2);
-    flat.insert_all(memory.slots(), &memory, &Pool::here()).expect("they fit");
+    flat.insert_all(memory.slots(), &memory, &Pool::here(), &mut |_| true).expect("they fit");
     for vector in &vectors {
         for rank in [0, 5, 300, 2_900] {
             let all = flat.search(&Query::new(vector).k(3_000), &memory).expect("found");

@@ -107,6 +107,39 @@ fn opening_looks_at_nothing_but_the_header() {
 }
 
 #[test]
+fn what_is_taken_over_lies_in_no_image_any_more() {
+    let (memory, vectors) = Kind::Clustered.set(64, 2_000, 5, 44);
+    let graph = graph_of(&memory, Metric::L2);
+    assert!(!graph.is_lent() && graph.bytes_to_own() == 0);
+    graph.take_over().expect("nothing to do");
+    let image = image_of(&graph);
+    let opened = Hnsw::open(image.clone(), &Metric::L2.into()).expect("its own image");
+    let find = |graph: &Hnsw| {
+        let find = |vector: &Vec<f32>| graph.search(&walk(vector), &memory).expect("found");
+        vectors.iter().map(find).collect::<Vec<_>>()
+    };
+    let expected = find(&graph);
+    let promised = opened.bytes_to_own();
+    // A step that has nothing to do copies nothing.
+    assert!(opened.step(&memory, 100).is_ok_and(|step| !step.more) && opened.is_lent());
+    std::thread::scope(|scope| {
+        let searching = scope.spawn(|| (0..20).for_each(|_| assert_eq!(find(&opened), expected)));
+        opened.take_over().expect("whole");
+        searching.join().expect("found");
+    });
+    assert!(!opened.is_lent() && opened.bytes_to_own() == 0);
+    // Room is made in pieces, of which only what is written to takes memory.
+    let taken = opened.statistics().bytes;
+    assert!((promised / 2..promised * 5 / 2).contains(&taken), "{taken}, and not {promised}");
+    assert!(find(&opened) == expected && image_of(&opened) == image);
+    opened.take_over().expect("nothing to do any more");
+    let mut damaged = image;
+    damaged.iter_mut().skip(5_000).take(1).for_each(|byte| *byte ^= 1);
+    let opened = Hnsw::open(damaged, &Metric::L2.into()).expect("the header is whole");
+    assert!(matches!(opened.take_over(), Err(Error::BadImage { .. })) && opened.is_lent());
+}
+
+#[test]
 fn verifying_can_be_stopped_and_gone_on_with() {
     let (memory, _) = Kind::Gaussian.set(128, 5_000, 0, 43);
     let image = image_of(&graph_of(&memory, Metric::L2));

@@ -47,7 +47,7 @@ fn all_is_looked_at_where_nothing_less_will_do() {
     let (memory, vectors) = Kind::Gaussian.set(64, 2_000, 20, 52);
     let graph = calibrated(&memory, Metric::L2);
     let flat = Flat::new(64, Metric::L2);
-    flat.insert_all(memory.slots(), &memory, &Pool::here()).expect("they fit");
+    flat.insert_all(memory.slots(), &memory, &Pool::here(), &mut |_| true).expect("they fit");
     for vector in &vectors {
         let query = Query::new(vector).recall(1.0);
         let expected = flat.search(&query, &memory).expect("found").neighbours;
@@ -105,7 +105,7 @@ fn as_much_is_found_where_all_that_is_nearest_was_removed() {
     for vector in &vectors {
         let graph = calibrated(&memory, Metric::L2);
         let flat = Flat::new(64, Metric::L2);
-        flat.insert_all(memory.slots(), &memory, &Pool::here()).expect("they fit");
+        flat.insert_all(memory.slots(), &memory, &Pool::here(), &mut |_| true).expect("they fit");
         let near = flat.search(&Query::new(vector).k(60), &memory).expect("found").neighbours;
         near.iter().for_each(|it| assert!(graph.remove(it.slot).expect("whole")));
         let queries = [walk(vector).recall(0.95), walk(vector), Query::new(vector)];

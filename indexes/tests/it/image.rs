@@ -1,9 +1,12 @@
 //! Images: what was encoded is what is opened, and damage is told.
 
+use std::io::{self, Write};
+
 use base::checksum::Xxh3;
 use indexes::{Error, Flat, Index, Measure, Memory, Metric, Pool, Query, Slot};
 
 use crate::given::Kind;
+use crate::graph::graph_of;
 
 fn image_of(index: &dyn Index) -> Vec<u8> {
     let mut image = Vec::new();
@@ -15,7 +18,7 @@ fn image_of(index: &dyn Index) -> Vec<u8> {
 fn some(dim: usize, metric: Metric) -> (Flat, Memory, Vec<Vec<f32>>) {
     let (memory, vectors) = Kind::Clustered.set(dim, 150, 10, 11);
     let flat = Flat::new(dim, metric);
-    flat.insert_all(memory.slots(), &memory, &Pool::here()).expect("they fit");
+    flat.insert_all(memory.slots(), &memory, &Pool::here(), &mut |_| true).expect("they fit");
     assert!((0..150).step_by(4).all(|slot| flat.remove(Slot(slot)).expect("whole")));
     (flat, memory, vectors)
 }
@@ -61,6 +64,49 @@ fn an_image_depends_on_what_is_in_the_index_alone() {
     assert!(image_of(&other) == image_of(&flat), "a slot that is gone left a trace");
 }
 
+/// Takes so many bytes at a time, and so many in all.
+struct Slow {
+    taken: Vec<u8>,
+    at_a_time: usize,
+    most: usize,
+}
+
+impl Write for Slow {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let some = bytes.len().min(self.at_a_time).min(self.most - self.taken.len());
+        self.taken.extend(bytes.iter().take(some));
+        if some == 0 { Err(io::ErrorKind::StorageFull.into()) } else { Ok(some) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn what_is_written_is_what_is_encoded_however_little_is_taken_at_a_time() {
+    let (flat, memory, _) = some(64, Metric::L2);
+    let graph = graph_of(&memory, Metric::L2);
+    (0..150).step_by(7).for_each(|slot| assert!(graph.remove(Slot(slot)).expect("whole")));
+    let opened = indexes::open(image_of(&graph), &Metric::L2.into()).expect("its own image");
+    for index in [&flat as &dyn Index, &graph, opened.as_ref(), &Flat::plain(3, Metric::Dot)] {
+        let image = image_of(index);
+        let slow = |at_a_time, most| {
+            let mut slow = Slow { taken: Vec::new(), at_a_time, most };
+            (index.write(&mut slow).map_err(|error| error.kind()), slow.taken)
+        };
+        for at_a_time in (1..100).chain([4_095, 4_096, 4_097, 65_537, usize::MAX]) {
+            assert!(slow(at_a_time, usize::MAX) == (Ok(()), image.clone()), "{at_a_time}");
+        }
+        for most in (0..image.len()).step_by(997).chain([image.len() - 1]) {
+            let full = Err(io::ErrorKind::StorageFull);
+            assert!(slow(usize::MAX, most) == (full, image[..most].to_vec()), "{most}");
+        }
+        // What could not be written is there all the same.
+        assert!(image_of(index) == image);
+    }
+}
+
 #[test]
 fn an_empty_index_has_an_image_too() {
     for flat in
@@ -77,7 +123,7 @@ fn an_empty_index_has_an_image_too() {
 fn every_bit_that_is_flipped_is_told() {
     let (memory, _) = Kind::Gaussian.set(48, 70, 0, 1);
     let flat = Flat::new(48, Metric::Cosine);
-    flat.insert_all(memory.slots(), &memory, &Pool::here()).expect("they fit");
+    flat.insert_all(memory.slots(), &memory, &Pool::here(), &mut |_| true).expect("they fit");
     let image = image_of(&flat);
     let measure = Measure::from(Metric::Cosine);
     for byte in 0..image.len() {

@@ -28,8 +28,8 @@ fn threads_and_stretches_never_change_an_answer() {
     let some: SlotSet = memory.slots().iter().filter(|slot| slot.0 % 5 < 2).collect();
     for metric in [Metric::Cosine, Metric::L2] {
         let (flat, plain) = (Flat::new(64, metric), Flat::plain(64, metric));
-        flat.insert_all(memory.slots(), &memory, &pool).expect("they fit");
-        plain.insert_all(memory.slots(), &memory, &pool).expect("they fit");
+        flat.insert_all(memory.slots(), &memory, &pool, &mut |_| true).expect("they fit");
+        plain.insert_all(memory.slots(), &memory, &pool, &mut |_| true).expect("they fit");
         for vector in &vectors {
             assert!(
                 !flat.remove(Slot(77)).expect("whole") || plain.remove(Slot(77)).expect("whole")
@@ -68,7 +68,7 @@ fn a_budget_means_the_same_however_many_threads_there_are() {
     let (memory, vectors) = mixed(8, 40_000);
     let pool = Pool::new(3.try_into().expect("not 0")).expect("threads");
     let flat = Flat::new(8, Metric::L2);
-    flat.insert_all(memory.slots(), &memory, &pool).expect("they fit");
+    flat.insert_all(memory.slots(), &memory, &pool, &mut |_| true).expect("they fit");
     for vector in &vectors {
         let query = Query::new(vector).budget(25_000);
         let alone = flat.search(&query, &memory).expect("found");
@@ -82,7 +82,7 @@ fn a_budget_means_the_same_however_many_threads_there_are() {
 fn codes_are_of_use_where_they_should_be_and_left_alone_where_not() {
     let (memory, vectors) = Kind::Clustered.set(64, 10_000, 5, 3);
     let flat = Flat::new(64, Metric::Cosine);
-    flat.insert_all(memory.slots(), &memory, &Pool::here()).expect("they fit");
+    flat.insert_all(memory.slots(), &memory, &Pool::here(), &mut |_| true).expect("they fit");
     for vector in &vectors {
         let work = flat.search(&Query::new(vector), &memory).expect("found").work;
         assert!(work.in_full * 20 < work.looked_at, "{work:?}");
@@ -90,7 +90,7 @@ fn codes_are_of_use_where_they_should_be_and_left_alone_where_not() {
     }
     let (memory, vectors) = Kind::Same.set(64, 10_000, 1, 3);
     let flat = Flat::new(64, Metric::Cosine);
-    flat.insert_all(memory.slots(), &memory, &Pool::here()).expect("they fit");
+    flat.insert_all(memory.slots(), &memory, &Pool::here(), &mut |_| true).expect("they fit");
     for vector in &vectors {
         let work = flat.search(&Query::new(vector), &memory).expect("found").work;
         assert_eq!(work.in_full, 10_000);

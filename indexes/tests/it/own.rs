@@ -28,7 +28,7 @@ fn it_decides_what_is_near() {
     for dim in [3, 64] {
         let (memory, vectors) = Kind::Gaussian.set(dim, 300, 10, 4);
         let flat = Flat::new(dim, measure.clone());
-        flat.insert_all(memory.slots(), &memory, &Pool::here()).expect("they fit");
+        flat.insert_all(memory.slots(), &memory, &Pool::here(), &mut |_| true).expect("they fit");
         let queries: Vec<_> = vectors.iter().map(|vector| Query::new(vector).k(300)).collect();
         let together = flat.search_many(&queries, &memory, &Pool::here()).expect("found");
         for (query, vector) in queries.iter().zip(&vectors) {
@@ -64,7 +64,7 @@ fn a_negative_zero_is_none_wherever_it_is_asked_for() {
     let measure = Measure::own(Arc::new(Nowhere)).expect("a good name");
     let (memory, vectors) = Kind::Gaussian.set(3, 1, 1, 4);
     let flat = Flat::new(3, measure.clone());
-    flat.insert_all(memory.slots(), &memory, &Pool::here()).expect("they fit");
+    flat.insert_all(memory.slots(), &memory, &Pool::here(), &mut |_| true).expect("they fit");
     for vector in &vectors {
         let found = flat.search(&Query::new(vector), &memory).expect("found").neighbours;
         let bits: Vec<_> = found.iter().map(|it| it.distance.to_bits()).collect();
@@ -88,7 +88,7 @@ fn an_image_is_opened_with_the_distance_it_was_built_by() {
     let measure = Measure::own(Arc::new(Manhattan("manhattan"))).expect("a good name");
     let (memory, vectors) = Kind::Gaussian.set(64, 50, 1, 4);
     let flat = Flat::new(64, measure.clone());
-    flat.insert_all(memory.slots(), &memory, &Pool::here()).expect("they fit");
+    flat.insert_all(memory.slots(), &memory, &Pool::here(), &mut |_| true).expect("they fit");
     let mut image = Vec::new();
     flat.encode(&mut image);
     let opened = indexes::open(image.clone(), &measure).expect("its own image");

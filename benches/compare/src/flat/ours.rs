@@ -23,7 +23,7 @@ impl Ours {
             vectors.set(Slot(slot), vector)?;
         }
         let (index, pool) = (Flat::new(data.dim, Metric::L2), Pool::here());
-        index.insert_all(vectors.slots(), &vectors, &pool)?;
+        index.insert_all(vectors.slots(), &vectors, &pool, &mut |_| true)?;
         Ok(Ours { vectors, index, pool })
     }
 

@@ -3,7 +3,7 @@
 //! Promises: vectors are given as they are, whatever the metric, and what is built is what `HnswConfig` makes of the
 //! parameters that all get.
 
-use indexes::{Hnsw, HnswConfig, Memory, Nearest, Pool, Query};
+use indexes::{Hnsw, HnswConfig, Index, Memory, Nearest, Pool, Query};
 
 use super::contestant::{Built, Graph, Work, here};
 use super::{EF_CONSTRUCTION, K, M, Setting};
