@@ -251,6 +251,10 @@ impl Index for Flat {
         Ok(self.slots.live.contains(slot))
     }
 
+    fn removed(&self) -> Result<SlotSet, Error> {
+        Ok(self.slots.removed.now())
+    }
+
     fn is_lent(&self) -> bool {
         false
     }

@@ -381,6 +381,12 @@ impl Index for Hnsw {
         Ok(there)
     }
 
+    fn removed(&self) -> Result<SlotSet, Error> {
+        let removed = self.body().slots.gone::<true>();
+        self.check_image()?;
+        Ok(removed)
+    }
+
     fn is_lent(&self) -> bool {
         self.image().is_some()
     }

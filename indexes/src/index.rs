@@ -100,6 +100,34 @@ pub trait Index: Send + Sync {
     /// [`Error::BadImage`], if the image that the index lies in is damaged.
     fn contains(&self, slot: Slot) -> Result<bool, Error>;
 
+    /// The slots that were removed and that no step has given back: until one does, none of them can be inserted, and their
+    /// vectors must stay where they are. So whoever opens an image knows what is still to come.
+    ///
+    /// ```
+    /// use indexes::{Hnsw, HnswConfig, Index, Measure, Memory, Metric, Slot};
+    ///
+    /// let mut vectors = Memory::new(2);
+    /// let graph = Hnsw::new(2, Metric::L2, HnswConfig::default());
+    /// for slot in [Slot(0), Slot(1)] {
+    ///     vectors.set(slot, &[slot.0 as f32, 1.0])?;
+    ///     graph.insert(slot, &vectors)?;
+    /// }
+    /// graph.remove(Slot(1))?;
+    /// let mut image = Vec::new();
+    /// graph.encode(&mut image);
+    ///
+    /// let opened = indexes::open(image, &Measure::from(Metric::L2))?;
+    /// assert!(opened.removed()?.iter().eq([Slot(1)]));
+    /// assert!(opened.insert(Slot(1), &vectors).is_err());
+    /// while opened.step(&vectors, 1_000)?.more {}
+    /// opened.insert(Slot(1), &vectors)?;
+    /// # Ok::<(), indexes::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::BadImage`], if the image that the index lies in is damaged.
+    fn removed(&self) -> Result<SlotSet, Error>;
+
     /// Whether it still lies in the image that it was opened from: until the first change, or until it is
     /// [taken over](Index::take_over).
     ///

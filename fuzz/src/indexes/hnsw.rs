@@ -198,7 +198,7 @@ fn refuses(graph: &Hnsw, rounds: &[&Round], real: &Real) {
         assert!(round.ask(graph, &real.memory).iter().all(|answer| *answer == Answer::Bad));
     }
     let (slot, image) = (Slot(1), image_of(graph));
-    assert!(is_bad(&graph.contains(slot)) && is_bad(&graph.degree()));
+    assert!(is_bad(&graph.contains(slot)) && is_bad(&graph.degree()) && is_bad(&graph.removed()));
     let some = real.memory.slots();
     assert!(is_bad(&graph.insert(slot, &real.memory)) && is_bad(&graph.remove(slot)));
     assert!(is_bad(&graph.insert_all(some, &real.memory, &Pool::here(), &mut |_| true)));

@@ -85,11 +85,17 @@ impl Slots {
     }
 
     /// A word of 64 slots that are removed.
-    pub(super) fn removed_word(&self, at: usize) -> u64 {
+    fn removed_word<const CHECK: bool>(&self, at: usize) -> u64 {
         match self {
             Slots::Own(own) => own.lives.removed.word(at),
-            Slots::Lent(lent) => lent_word::<false>(&lent.removed, at),
+            Slots::Lent(lent) => lent_word::<CHECK>(&lent.removed, at),
         }
+    }
+
+    /// Those that were removed, and are not given back. What is live is not removed, whatever an image says.
+    pub(super) fn gone<const CHECK: bool>(&self) -> SlotSet {
+        let gone = |at| self.removed_word::<CHECK>(at) & !self.word::<CHECK>(at);
+        SlotSet::of_words((0..self.words()).map(gone).collect())
     }
 
     #[inline(always)]
@@ -105,7 +111,7 @@ impl Slots {
 
     /// All that the graph goes by, live or removed, in order.
     pub(super) fn in_graph(&self) -> impl Iterator<Item = Slot> + '_ {
-        let word = |at| self.word::<false>(at) | self.removed_word(at);
+        let word = |at| self.word::<false>(at) | self.removed_word::<false>(at);
         (0..self.words()).flat_map(move |at| slots_of(at, word(at)))
     }
 
@@ -119,10 +125,9 @@ impl Slots {
 
     /// A copy of our own.
     pub(super) fn copied(&self) -> Self {
-        let words = || 0..self.words();
-        let live = SlotSet::of_words(words().map(|at| self.word::<false>(at)).collect());
-        let removed = SlotSet::of_words(words().map(|at| self.removed_word(at)).collect());
-        Slots::Own(OwnSlots { lives: Lives::of(&live, &removed), doomed: SharedSet::new() })
+        let live = SlotSet::of_words((0..self.words()).map(|at| self.word::<false>(at)).collect());
+        let lives = Lives::of(&live, &self.gone::<false>());
+        Slots::Own(OwnSlots { lives, doomed: SharedSet::new() })
     }
 
     /// How many bytes it holds itself.

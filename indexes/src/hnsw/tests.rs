@@ -55,6 +55,20 @@ fn what_pads_the_words_is_no_slot() {
 }
 
 #[test]
+fn what_an_image_says_is_live_is_not_removed() {
+    let (graph, memory) = small();
+    // Of 0 and 5, which are live, and of 9.
+    let removed = [0x21, 0x02];
+    let edits: [(usize, &[u8]); 2] = [(88, &[3]), (HEADER + 64, &removed)];
+    let opened = Hnsw::open(forged(&graph, DATA, &edits), &Metric::L2.into()).expect("they fit");
+    assert!(opened.removed().expect("whole").iter().eq([Slot(9)]));
+    opened.take_over().expect("whole");
+    assert!(opened.removed().expect("whole").iter().eq([Slot(9)]) && opened.len() == 2);
+    assert!(matches!(opened.insert(Slot(9), &memory), Err(Error::NotGivenBack { .. })));
+    assert!(matches!(opened.insert(Slot(5), &memory), Err(Error::There { .. })));
+}
+
+#[test]
 fn there_are_no_codes_of_no_numbers() {
     let image = forged(&Hnsw::new(0, Metric::L2, HnswConfig::default()), 0, &[(16, &[1])]);
     let opened = Hnsw::open(image, &Metric::L2.into());

@@ -38,11 +38,8 @@ impl Lives {
 
     /// Slots that are live, and others that are removed.
     pub(crate) fn of(live: &SlotSet, removed: &SlotSet) -> Self {
-        let lives = Lives { live: live.into(), removed: SharedSet::new(), taken: live.into() };
-        for slot in removed.iter().filter(|slot| !live.contains(*slot)) {
-            lives.removed.insert(slot);
-            lives.taken.insert(slot);
-        }
+        let lives = Lives { live: live.into(), removed: removed.into(), taken: live.into() };
+        removed.iter().for_each(|slot| _ = lives.taken.insert(slot));
         lives
     }
 

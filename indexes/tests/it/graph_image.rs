@@ -42,6 +42,11 @@ fn an_image_is_the_graph_again() {
             all.filter(|slot| graph.contains(*slot).expect("whole")).collect()
         };
         assert_eq!(slots(&opened), slots(&graph));
+        let gone: SlotSet = (0..700).step_by(9).map(Slot).collect();
+        for graph in [&opened, &graph] {
+            assert_eq!(graph.removed().expect("whole"), gone);
+            assert_eq!(graph.statistics().removed, gone.len());
+        }
         assert_eq!(opened.degree().expect("whole"), graph.degree().expect("whole"));
         change_both([&opened, &graph], &memory);
         assert_eq!(
@@ -68,6 +73,7 @@ fn change_both(both: [&Hnsw; 2], memory: &Memory) {
         assert!(graph.remove(Slot(1)).expect("whole") && !graph.remove(Slot(1)).expect("whole"));
     }
     assert_eq!(both.map(Hnsw::len), [699, 699]);
+    assert!(both.iter().all(|it| it.removed().is_ok_and(|gone| gone.iter().eq([Slot(1)]))));
     let [opened, graph] = both.map(|graph| image_of(graph));
     assert!(opened == graph);
 }
@@ -103,6 +109,7 @@ fn opening_looks_at_nothing_but_the_header() {
     assert!(matches!(opened.remove(Slot(3)), Err(Error::BadImage { .. })));
     assert!(matches!(opened.insert(Slot(2_000), &memory), Err(Error::BadImage { .. })));
     assert!(matches!(opened.contains(Slot(3)), Err(Error::BadImage { .. })));
+    assert!(matches!(opened.removed(), Err(Error::BadImage { .. })));
     assert!(matches!(opened.verify(&mut |_| true), Err(Error::BadImage { .. })));
 }
 
