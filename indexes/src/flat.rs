@@ -19,12 +19,16 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use base::Slot;
+use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 
+use crate::bodies::{Bodies, Now};
 use crate::codes::{Codes, CodesInUse, DIM_MAX};
+use crate::image::Image;
 use crate::lanes::Instructions;
 use crate::query::check;
 use crate::shared::{Apart, Closed, Held, Lives, Moment, Pin, Readers};
+use crate::slots::Slots;
 use crate::vectors::check_dim;
 use crate::{
     Error, Index, Measure, Metric, Nearest, Pool, Query, SlotSet, Statistics, Step, Vectors,
@@ -51,10 +55,25 @@ pub struct Flat {
     dim: usize,
     measure: Measure,
     readers: Arc<Readers>,
-    slots: Lives,
-    codes: Option<Codes>,
+    bodies: Bodies<Body>,
     writers: Apart<Writers>,
     instructions: Instructions,
+}
+
+/// What it is made of: slots, and their codes, if they have any.
+#[derive(Debug)]
+struct Body {
+    slots: Slots,
+    codes: Option<Codes>,
+}
+
+impl Body {
+    /// A copy of its own.
+    fn copied(&self, readers: &Arc<Readers>) -> Self {
+        let pin = readers.pin();
+        let copied = |codes: &Codes| codes.copied(self.slots.iter(), readers, &pin);
+        Body { slots: self.slots.copied(), codes: self.codes.as_ref().map(copied) }
+    }
 }
 
 /// What those hold who change something. Who searches never looks at it.
@@ -98,30 +117,76 @@ impl Flat {
     pub fn new(dim: usize, measure: impl Into<Measure>) -> Self {
         let measure = measure.into();
         let metric = measure.metric().filter(|_| CODED.contains(&dim));
-        Flat::of((dim, measure), metric, Lives::new())
+        Flat::empty((dim, measure), metric)
     }
 
     /// One that makes no codes: it takes hardly any memory, and compares all vectors in full.
     pub fn plain(dim: usize, measure: impl Into<Measure>) -> Self {
-        Flat::of((dim, measure.into()), None, Lives::new())
+        Flat::empty((dim, measure.into()), None)
     }
 
-    /// One with these slots, and codes that are to be made, if there is a metric.
-    fn of((dim, measure): (usize, Measure), metric: Option<Metric>, slots: Lives) -> Self {
+    /// One with no slots, and codes that are to be made, if there is a metric.
+    fn empty((dim, measure): (usize, Measure), metric: Option<Metric>) -> Self {
         let readers = Arc::new(Readers::new());
         let codes = metric.map(|metric| Codes::new(dim, metric, &readers));
+        let bodies = Bodies::new(Body { slots: Slots::new(), codes });
+        Flat::of((dim, measure), readers, bodies)
+    }
+
+    /// One that is made of this.
+    fn of((dim, measure): (usize, Measure), readers: Arc<Readers>, bodies: Bodies<Body>) -> Self {
         let writers = Writers { writing: RwLock::new(()), leaving: Mutex::new(None) };
         let (writers, instructions) = (Apart(writers), Instructions::best());
-        Flat { dim, measure, readers, slots, codes, writers, instructions }
+        Flat { dim, measure, readers, bodies, writers, instructions }
+    }
+
+    /// Opens an image. It is searched where it lies, and looked at only where it is touched: opening takes as long as
+    /// reading a page of it, whatever its size. The first change copies all of it.
+    ///
+    /// ```
+    /// use indexes::{Flat, Index, Measure, Memory, Metric, Query, Slot};
+    ///
+    /// let mut vectors = Memory::new(2);
+    /// vectors.set(Slot(0), &[1.0, 2.0])?;
+    /// let flat = Flat::new(2, Metric::L2);
+    /// flat.insert(Slot(0), &vectors)?;
+    /// let mut image = Vec::new();
+    /// flat.encode(&mut image);
+    ///
+    /// let opened = Flat::open(image, &Measure::from(Metric::L2))?;
+    /// let nearest = opened.search(&Query::new(&[1.0, 0.0]), &vectors)?;
+    /// assert!(opened.is_lent() && nearest.neighbours[0].distance == 2.0);
+    /// # Ok::<(), indexes::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`open`](crate::open). What is wrong with other parts of the image is said by searches that touch them.
+    pub fn open(image: impl Into<Bytes>, measure: &Measure) -> Result<Self, Error> {
+        format::open(&image.into(), measure)
+    }
+
+    /// What may be changed. What lies in an image is verified and copied before.
+    fn own(&self) -> Result<(&Body, &Lives), Error> {
+        let body = self.bodies.own(|lent| lent.copied(&self.readers))?;
+        match body.slots.own() {
+            Some(own) => Ok((body, own)),
+            None => unreachable!("what lies in an image was copied"),
+        }
     }
 
     /// Takes up slots, all or none.
-    fn take_up(&self, slots: &[Slot], vectors: &dyn Vectors, pool: &Pool) -> Result<(), Error> {
+    fn take_up(
+        &self,
+        (body, own): (&Body, &Lives),
+        slots: &[Slot],
+        vectors: &dyn Vectors,
+        pool: &Pool,
+    ) -> Result<(), Error> {
         let _beside_others = self.writers.writing.read();
-        let taken = self.slots.take(slots)?;
+        let taken = own.take(slots)?;
         let parts = slots.chunks(SLOTS).collect();
         let make = |some: &[Slot]| {
-            let make = |slot: &Slot| self.make(*slot, vectors);
+            let make = |slot: &Slot| self.make(body, *slot, vectors);
             some.iter().map(make).collect::<Result<Vec<_>, Error>>()
         };
         // As long as nobody sees any of them, all can be put back.
@@ -132,21 +197,18 @@ impl Flat {
     }
 
     /// Makes the code of a slot that is taken, if there are codes.
-    fn make(&self, slot: Slot, vectors: &dyn Vectors) -> Result<Option<Held<'_>>, Error> {
+    fn make<'b>(
+        &self,
+        body: &'b Body,
+        slot: Slot,
+        vectors: &dyn Vectors,
+    ) -> Result<Option<Held<'b>>, Error> {
         let vector = vectors.vector(slot)?;
         check(&vector, self.dim)?;
-        match &self.codes {
+        match &body.codes {
             Some(codes) => codes.make(slot.0, &vector).ok_or(Error::There { slot }).map(Some),
             None => Ok(None),
         }
-    }
-
-    /// The index whose image this is.
-    ///
-    /// # Errors
-    /// As [`open`](crate::open).
-    pub fn decode(image: &[u8], measure: &Measure) -> Result<Self, Error> {
-        format::decode(image, measure)
     }
 
     /// How many numbers a vector has.
@@ -156,7 +218,7 @@ impl Flat {
 
     /// How many slots it has.
     pub fn len(&self) -> usize {
-        self.slots.live.len()
+        self.bodies.now().slots.len()
     }
 
     /// Whether it has none.
@@ -165,8 +227,10 @@ impl Flat {
     }
 
     /// It, to be searched under a pin.
-    fn under<'p>(&'p self, pin: &'p Pin<'_>) -> InUse<'p> {
-        InUse { flat: self, codes: self.codes.as_ref().map(|codes| codes.under(pin)) }
+    fn under<'p>(&'p self, body: &'p Now<'_, Body>, pin: &'p Pin<'_>) -> InUse<'p> {
+        let Body { slots, codes } = &**body;
+        let codes = codes.as_ref().map(|codes| codes.under(pin));
+        InUse { flat: self, slots, codes, is_sure: body.is_sure() }
     }
 }
 
@@ -174,13 +238,16 @@ impl Flat {
 #[derive(Clone, Copy)]
 struct InUse<'p> {
     flat: &'p Flat,
+    slots: &'p Slots,
     codes: Option<CodesInUse<'p>>,
+    /// Whether nothing of it lies in an image that was not verified.
+    is_sure: bool,
 }
 
 impl Index for Flat {
     fn insert(&self, slot: Slot, vectors: &dyn Vectors) -> Result<(), Error> {
         check_dim(vectors, self.dim)?;
-        self.take_up(&[slot], vectors, &Pool::here())
+        self.take_up(self.own()?, &[slot], vectors, &Pool::here())
     }
 
     fn insert_all(
@@ -191,11 +258,12 @@ impl Index for Flat {
         progress: &mut dyn FnMut(usize) -> bool,
     ) -> Result<(), Error> {
         check_dim(vectors, self.dim)?;
-        slots.iter().try_for_each(|slot| self.slots.check_free(slot))?;
+        let (body, own) = self.own()?;
+        slots.iter().try_for_each(|slot| own.check_free(slot))?;
         let all: Vec<Slot> = slots.iter().collect();
         let mut done = 0;
         for some in all.chunks(PARTS * SLOTS * pool.threads()) {
-            self.take_up(some, vectors, pool)?;
+            self.take_up((body, own), some, vectors, pool)?;
             done += some.len();
             if !progress(done) {
                 break;
@@ -205,34 +273,43 @@ impl Index for Flat {
     }
 
     fn remove(&self, slot: Slot) -> Result<bool, Error> {
-        Ok(self.slots.remove(slot))
+        let (_, own) = self.own()?;
+        Ok(own.remove(slot))
     }
 
     fn step(&self, vectors: &dyn Vectors, effort: usize) -> Result<Step, Error> {
         check_dim(vectors, self.dim)?;
-        let _beside_others = self.writers.writing.read();
-        let mut under_way = self.writers.leaving.lock();
-        if under_way.is_none() && self.slots.removed.len() == 0 {
+        self.bodies.let_go();
+        if self.is_lent() && self.bodies.now().slots.removed() == 0 {
             return Ok(Step::default());
         }
-        let leaving = under_way.take().unwrap_or_else(|| self.leave(effort.max(1)));
+        let (body, own) = self.own()?;
+        let _beside_others = self.writers.writing.read();
+        let mut under_way = self.writers.leaving.lock();
+        if under_way.is_none() && own.removed.len() == 0 {
+            return Ok(Step::default());
+        }
+        let leaving = under_way.take().unwrap_or_else(|| self.leave((body, own), effort.max(1)));
         let mut step = Step::default();
-        match self.are_gone(leaving.until) {
+        match self.are_gone(body, leaving.until) {
             Ok(()) => {
-                leaving.slots.iter().for_each(|slot| self.slots.let_go(*slot));
+                leaving.slots.iter().for_each(|slot| own.let_go(*slot));
                 step.given_back = leaving.slots;
             }
             Err(until) => *under_way = Some(Leaving { until, ..leaving }),
         }
-        step.more = self.slots.removed.len() > 0;
+        step.more = own.removed.len() > 0;
         Ok(step)
     }
 
     fn search(&self, query: &Query<'_>, vectors: &dyn Vectors) -> Result<Nearest, Error> {
         query.check(self.dim)?;
         check_dim(vectors, self.dim)?;
-        let pin = self.readers.pin();
-        one::search(self.under(&pin), query, vectors, &Pool::here())
+        let (pin, body) = (self.readers.pin(), self.bodies.now());
+        body.check()?;
+        let found = one::search(self.under(&body, &pin), query, vectors, &Pool::here());
+        body.check()?;
+        found
     }
 
     fn search_many(
@@ -243,32 +320,43 @@ impl Index for Flat {
     ) -> Result<Vec<Nearest>, Error> {
         queries.iter().try_for_each(|query| query.check(self.dim))?;
         check_dim(vectors, self.dim)?;
-        let pin = self.readers.pin();
-        many::search(self.under(&pin), queries, vectors, pool)
+        let (pin, body) = (self.readers.pin(), self.bodies.now());
+        body.check()?;
+        let found = many::search(self.under(&body, &pin), queries, vectors, pool);
+        body.check()?;
+        found
     }
 
     fn contains(&self, slot: Slot) -> Result<bool, Error> {
-        Ok(self.slots.live.contains(slot))
+        let body = self.bodies.now();
+        let there = body.slots.has(slot);
+        body.check()?;
+        Ok(there)
     }
 
     fn removed(&self) -> Result<SlotSet, Error> {
-        Ok(self.slots.removed.now())
+        let body = self.bodies.now();
+        let removed = body.slots.gone::<true>();
+        body.check()?;
+        Ok(removed)
     }
 
     fn is_lent(&self) -> bool {
-        false
+        self.bodies.now().image().is_some()
     }
 
-    fn verify(&self, _progress: &mut dyn FnMut(usize) -> bool) -> Result<bool, Error> {
-        Ok(true)
+    fn verify(&self, progress: &mut dyn FnMut(usize) -> bool) -> Result<bool, Error> {
+        self.bodies.now().image().map_or(Ok(true), |image| image.verify_all(progress))
     }
 
     fn take_over(&self) -> Result<(), Error> {
+        self.own()?;
+        self.bodies.let_go();
         Ok(())
     }
 
     fn bytes_to_own(&self) -> usize {
-        0
+        self.bodies.now().image().map_or(0, |image| image.bytes().len())
     }
 
     fn write(&self, into: &mut dyn Write) -> io::Result<()> {
@@ -277,20 +365,22 @@ impl Index for Flat {
     }
 
     fn statistics(&self) -> Statistics {
-        let codes = self.codes.as_ref().map_or(0, Codes::bytes);
+        let body = self.bodies.now();
+        let codes = body.codes.as_ref().map_or(0, Codes::bytes);
+        let image = body.image().map_or(0, Image::states);
         Statistics {
-            removed: self.slots.removed.len(),
-            bytes: codes + self.slots.bytes(),
-            ..Statistics::new(KIND, self.len(), self.dim, &self.measure)
+            removed: body.slots.removed(),
+            bytes: codes + body.slots.bytes() + image,
+            ..Statistics::new(KIND, body.slots.len(), self.dim, &self.measure)
         }
     }
 }
 
 impl Flat {
     /// Lets nobody begin to read some of the slots that were removed.
-    fn leave(&self, most: usize) -> Leaving {
-        let slots: Vec<Slot> = self.slots.removed.iter().take(most).collect();
-        let until = match self.codes.as_ref().and_then(Codes::own) {
+    fn leave(&self, (body, own): (&Body, &Lives), most: usize) -> Leaving {
+        let slots: Vec<Slot> = own.removed.iter().take(most).collect();
+        let until = match body.codes.as_ref().and_then(Codes::own) {
             Some(rows) => Until::Codes(rows.close(slots.iter().map(|slot| slot.0))),
             None => Until::Moment(self.readers.moment()),
         };
@@ -298,8 +388,8 @@ impl Flat {
     }
 
     /// Whether all are gone who might still read them.
-    fn are_gone(&self, until: Until) -> Result<(), Until> {
-        match (until, self.codes.as_ref().and_then(Codes::own)) {
+    fn are_gone(&self, body: &Body, until: Until) -> Result<(), Until> {
+        match (until, body.codes.as_ref().and_then(Codes::own)) {
             (Until::Codes(closed), Some(rows)) => rows.give_back(closed).map_err(Until::Codes),
             (Until::Moment(moment), _) if !self.readers.are_gone(moment) => {
                 Err(Until::Moment(moment))

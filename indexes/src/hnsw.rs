@@ -21,7 +21,6 @@ mod nodes;
 mod plan;
 mod search;
 mod select;
-mod slots;
 #[cfg(test)]
 mod tests;
 mod through;
@@ -30,7 +29,7 @@ mod visited;
 
 use std::io::{self, Write};
 use std::ops::RangeInclusive;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use base::Slot;
 use bytes::Bytes;
@@ -42,12 +41,12 @@ use self::beam::Scratch;
 use self::body::Body;
 use self::calibrate::Calibration;
 use self::locks::Locks;
-use self::slots::OwnSlots;
 use self::upkeep::Upkeep;
+use crate::bodies::Bodies;
 use crate::codes::DIM_MAX;
 use crate::image::Image;
 use crate::lanes::Instructions;
-use crate::shared::{Apart, Readers};
+use crate::shared::{Apart, Lives, Readers};
 use crate::{
     Error, Index, Measure, Nearest, Pool, Probe, Query, SlotSet, Statistics, Step, Vectors,
 };
@@ -168,12 +167,7 @@ pub struct Hnsw {
     measure: Measure,
     config: HnswConfig,
     readers: Arc<Readers>,
-    /// What it was made of when it was made: our own, or what lies in an image.
-    first: Body,
-    /// A copy of what lay in an image, once something was to be changed.
-    own: OnceLock<Body>,
-    /// Where what is lent lies.
-    image: Option<Arc<Image>>,
+    bodies: Bodies<Body>,
     writers: Apart<Writers>,
     calibration: AtomicCell<Option<Calibration>>,
     instructions: Instructions,
@@ -183,8 +177,6 @@ pub struct Hnsw {
 /// What those hold who change something. Who searches never looks at it.
 #[derive(Debug)]
 struct Writers {
-    /// Held by who copies the image.
-    copying: Mutex<()>,
     /// Held by all who change links or let go of slots, and alone by who must find them unchanged.
     writing: RwLock<()>,
     /// Held by who takes up one of the first slots.
@@ -198,7 +190,6 @@ struct Writers {
 impl Writers {
     fn new() -> Self {
         Writers {
-            copying: Mutex::new(()),
             writing: RwLock::new(()),
             first_of_all: Mutex::new(()),
             locks: Locks::new(),
@@ -217,24 +208,22 @@ impl Hnsw {
         let config = config.m(config.m).ef_construction(config.ef_construction);
         let config = config.ef_search(config.ef_search).stop(config.stop);
         let readers = Arc::new(Readers::new());
-        let first = Body::new((dim, metric), config.m, &readers);
-        Hnsw::of((dim, measure, config), readers, first)
+        let own = Body::new((dim, metric), config.m, &readers);
+        Hnsw::of((dim, measure, config), readers, Bodies::new(own))
     }
 
     /// One that is made of this.
     fn of(
         (dim, measure, config): (usize, Measure, HnswConfig),
         readers: Arc<Readers>,
-        first: Body,
+        bodies: Bodies<Body>,
     ) -> Self {
         Hnsw {
             dim,
             measure,
             config,
             readers,
-            first,
-            own: OnceLock::new(),
-            image: None,
+            bodies,
             writers: Apart(Writers::new()),
             calibration: AtomicCell::new(None),
             instructions: Instructions::best(),
@@ -248,35 +237,13 @@ impl Hnsw {
     /// # Errors
     /// As [`open`](crate::open). What is wrong with other parts of the image is said by searches that touch them.
     pub fn open(image: impl Into<Bytes>, measure: &Measure) -> Result<Self, Error> {
-        format::open(image.into(), measure)
-    }
-
-    /// The image, as long as something is searched that lies in it.
-    fn image(&self) -> Option<&Image> {
-        self.image.as_deref().filter(|_| self.own.get().is_none())
-    }
-
-    /// Whether nothing of it lies in an image that was not verified.
-    pub(crate) fn is_sure(&self) -> bool {
-        self.image().is_none_or(Image::is_sure)
-    }
-
-    /// Whether damage was seen.
-    fn check_image(&self) -> Result<(), Error> {
-        self.image().map_or(Ok(()), Image::check)
+        format::open(&image.into(), measure)
     }
 
     /// What may be changed. What lies in an image is verified and copied before; who searches meanwhile goes by the image,
     /// which is kept for them.
-    fn own(&self) -> Result<(&Body, &OwnSlots), Error> {
-        if let Some(image) = self.image() {
-            let _alone = self.writers.copying.lock();
-            if self.own.get().is_none() {
-                image.verify_all(&mut |_| true)?;
-                self.own.get_or_init(|| self.first.copied(&self.readers));
-            }
-        }
-        let body = self.body();
+    fn own(&self) -> Result<(&Body, &Lives), Error> {
+        let body = self.bodies.own(|lent| lent.copied(&self.readers))?;
         match body.slots.own() {
             Some(own) => Ok((body, own)),
             None => unreachable!("what lies in an image was copied"),
@@ -309,7 +276,8 @@ impl Hnsw {
     /// [`Error::BadImage`].
     pub fn degree(&self) -> Result<f64, Error> {
         self.verify(&mut |_| true)?;
-        let Body { slots, graph, .. } = self.body();
+        let body = self.body();
+        let Body { slots, graph, .. } = &*body;
         let count = |slot: Slot| graph.ground().links::<false>(slot.0).count();
         let links: usize = slots.iter().map(count).sum();
         Ok(links as f64 / slots.len().max(1) as f64)
@@ -352,7 +320,7 @@ impl Index for Hnsw {
 
     fn remove(&self, slot: Slot) -> Result<bool, Error> {
         let (_, own) = self.own()?;
-        Ok(own.lives.remove(slot))
+        Ok(own.remove(slot))
     }
 
     fn step(&self, vectors: &dyn Vectors, effort: usize) -> Result<Step, Error> {
@@ -373,34 +341,35 @@ impl Index for Hnsw {
     }
 
     fn contains(&self, slot: Slot) -> Result<bool, Error> {
-        let slots = &self.body().slots;
-        // What pads the words of an image is nobody's slot, whatever is in it.
-        let end = slots.words() * crate::slots::WORD;
-        let there = (slot.0 as usize) < end && slots.contains::<true>(slot);
-        self.check_image()?;
+        let body = self.body();
+        let there = body.slots.has(slot);
+        body.check()?;
         Ok(there)
     }
 
     fn removed(&self) -> Result<SlotSet, Error> {
-        let removed = self.body().slots.gone::<true>();
-        self.check_image()?;
+        let body = self.body();
+        let removed = body.slots.gone::<true>();
+        body.check()?;
         Ok(removed)
     }
 
     fn is_lent(&self) -> bool {
-        self.image().is_some()
+        self.body().image().is_some()
     }
 
     fn verify(&self, progress: &mut dyn FnMut(usize) -> bool) -> Result<bool, Error> {
-        self.image().map_or(Ok(true), |image| image.verify_all(progress))
+        self.body().image().map_or(Ok(true), |image| image.verify_all(progress))
     }
 
     fn take_over(&self) -> Result<(), Error> {
-        self.own().map(|_| ())
+        self.own()?;
+        self.bodies.let_go();
+        Ok(())
     }
 
     fn bytes_to_own(&self) -> usize {
-        self.image().map_or(0, |image| image.bytes().len())
+        self.body().image().map_or(0, |image| image.bytes().len())
     }
 
     fn write(&self, into: &mut dyn Write) -> io::Result<()> {
@@ -410,7 +379,7 @@ impl Index for Hnsw {
 
     fn statistics(&self) -> Statistics {
         let body = self.body();
-        let image = self.image().map_or(0, Image::states);
+        let image = body.image().map_or(0, Image::states);
         Statistics {
             removed: body.slots.removed(),
             bytes: body.bytes() + image,

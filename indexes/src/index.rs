@@ -153,7 +153,8 @@ pub trait Index: Send + Sync {
     fn verify(&self, progress: &mut dyn FnMut(usize) -> bool) -> Result<bool, Error>;
 
     /// Takes over what lies in an image: verifies all of it, and copies it into memory of its own, so that the first change need
-    /// not. Others may search meanwhile. There is nothing to do for an index that lies in none.
+    /// not. Others may search meanwhile, by the image; its bytes are let go of when this returns, or, if somebody still
+    /// searches by them then, by one of the steps that follow. There is nothing to do for an index that lies in none.
     ///
     /// # Errors
     /// [`Error::BadImage`], also of every search from then on.
@@ -165,7 +166,7 @@ pub trait Index: Send + Sync {
 
     /// Writes its image: bytes that [`open`](crate::open) makes the same index of. They are never in memory as a whole. Who
     /// wants to insert, or step, waits until it is done; searches and removals go on. Slots that were removed and
-    /// not given back are in the image of a graph, and count as removed when it is opened; in that of a flat index they are free.
+    /// not given back are in it, too, and count as removed when it is opened.
     ///
     /// # Errors
     /// What the writer says.
@@ -183,8 +184,8 @@ pub trait Index: Send + Sync {
     fn statistics(&self) -> Statistics;
 }
 
-/// Opens the image of an index, of whatever kind. One that can be searched where it lies (a graph) keeps it, be it a
-/// mapped file (`Bytes::from_owner`): it is verified where it is touched, and copied at the first change.
+/// Opens the image of an index, of whatever kind. It is searched where it lies, be that a mapped file (`Bytes::from_owner`):
+/// it is verified where it is touched, and copied at the first change, or when it is [taken over](Index::take_over).
 ///
 /// ```
 /// use indexes::{Flat, Index, Measure, Metric};
@@ -203,7 +204,7 @@ pub fn open(image: impl Into<Bytes>, measure: &Measure) -> Result<Box<dyn Index>
     let image = image.into();
     match image.first_chunk() {
         Some(magic) if *magic == crate::flat::format::MAGIC => {
-            Ok(Box::new(Flat::decode(&image, measure)?))
+            Ok(Box::new(Flat::open(image, measure)?))
         }
         Some(magic) if *magic == crate::hnsw::format::MAGIC => {
             Ok(Box::new(Hnsw::open(image, measure)?))

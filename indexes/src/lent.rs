@@ -1,9 +1,11 @@
-//! Rows of bytes that lie in an image.
+//! Rows of bytes that lie in an image, table by table.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::Error;
+use crate::format::{ALIGNMENT, HEADER};
 use crate::image::Image;
 
 /// Rows that lie in an image.
@@ -19,7 +21,7 @@ pub(crate) struct LentRows {
 
 impl LentRows {
     /// So many rows that lie in an image from one byte on, where its data begins at another.
-    pub(crate) fn new(
+    fn new(
         image: &Arc<Image>,
         (data, first): (usize, usize),
         (rows, width): (usize, usize),
@@ -46,5 +48,43 @@ impl LentRows {
             return &[];
         }
         self.bytes.get(begin..begin + self.width).unwrap_or_default()
+    }
+}
+
+/// The tables of an image, in their order.
+#[derive(Debug)]
+pub(crate) struct Tables {
+    pub(crate) image: Arc<Image>,
+    left: std::vec::IntoIter<LentRows>,
+}
+
+impl Tables {
+    /// Tables of so many rows of some width behind the header of an image, which must be as long as they need.
+    pub(crate) fn new(
+        bytes: &Bytes,
+        root: u64,
+        wanted: Vec<(usize, usize)>,
+    ) -> Result<Self, Error> {
+        let long = || Error::BadImage { what: "length", offset: bytes.len() };
+        let mut end = HEADER;
+        let mut places = Vec::with_capacity(wanted.len());
+        for (rows, width) in wanted {
+            places.push((end, rows, width));
+            let table =
+                rows.checked_mul(width).and_then(|bytes| bytes.checked_next_multiple_of(ALIGNMENT));
+            end = table
+                .and_then(|table| end.checked_add(table))
+                .filter(|end| *end <= bytes.len())
+                .ok_or_else(long)?;
+        }
+        let image = Arc::new(Image::new(bytes.clone(), (HEADER, end), root)?);
+        let lent = |(first, rows, width)| LentRows::new(&image, (HEADER, first), (rows, width));
+        let tables = places.into_iter().map(lent).collect::<Option<Vec<_>>>().ok_or_else(long)?;
+        Ok(Tables { image, left: tables.into_iter() })
+    }
+
+    /// The next one.
+    pub(crate) fn next(&mut self) -> Result<LentRows, Error> {
+        self.left.next().ok_or(Error::BadImage { what: "length", offset: HEADER })
     }
 }

@@ -13,6 +13,7 @@ extern crate self as indexes;
 #[path = "../tests/it/given.rs"]
 mod given;
 
+mod bodies;
 mod codes;
 mod error;
 mod flat;

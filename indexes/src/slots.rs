@@ -1,7 +1,10 @@
 //! Sets of slots, a bit for each: those that an index has, and those that a search may find.
 
+mod known;
+
 use base::Slot;
-use base::codec::{Decoder, Malformed};
+
+pub(crate) use self::known::{Slots, tables_of};
 
 /// A set of slots, which knows how many they are.
 ///
@@ -87,15 +90,6 @@ impl SlotSet {
     pub(crate) fn of_words(words: Vec<u64>) -> Self {
         let len = words.iter().map(|word| word.count_ones() as usize).sum();
         SlotSet { words, len }
-    }
-
-    /// A set of so many words, padded to a cache line, from an image.
-    pub(crate) fn decode(decoder: &mut Decoder<'_>, words: usize) -> Result<Self, Malformed> {
-        let bytes = decoder.bytes(words * size_of::<u64>(), "slot set")?;
-        let words = bytes.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word));
-        let set = SlotSet::of_words(words.collect());
-        decoder.align(crate::rows::LINE, "behind the slot set")?;
-        Ok(set)
     }
 
     /// How many words it has: slots beyond them are not in it.

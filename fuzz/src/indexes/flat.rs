@@ -1,55 +1,134 @@
 //! Target: the image of a flat index, damaged or made up.
 //!
-//! Input: a byte that says by which distance it is opened and whether its sum is made to fit, then the image.
+//! Input: a byte that says by which distance it is opened, which sums are made to fit, in which of three forms the image is
+//! given, and whether it lies at an odd address; then the image, as it is, or as numbers and fillings of its tables with
+//! edits, or as edits of that of a real index.
 //!
 //! Promises
 //!  1. Whatever the bytes, opening answers with an index or a typed error.
-//!  2. An index of whatever bytes finds only slots that it has, at distances that are true, and nothing twice.
-//!  3. Its image opens again, to an index with the same image.
+//!  2. What is not as it was written is told before it matters: where only the header is whole, an answer is that of the
+//!     whole image, or says that the image is bad, as everything does from then on.
+//!  3. Where sums fit and nothing else does, an index finds only slots that it has, at distances that are true, and
+//!     nothing twice; it can be changed and written all the same.
+//!  4. Its image opens again, to an index with the same image.
 
-use base::checksum::Xxh3;
-use indexes::{Flat, Index, Measure, Memory, Metric, Pool, Query, Slot};
+use std::sync::OnceLock;
 
-/// Where the sum of an image stands.
-const SUM_AT: usize = 56;
+use indexes::{
+    Error, Flat, Index, Measure, Memory, Metric, Nearest, Pool, Query, Slot, SlotSet, Vectors,
+};
 
-/// Larger indexes are opened, and not searched.
-const DIM_MAX: usize = 512;
-const SLOTS_MAX: usize = 512;
+use super::bytes::Bytes;
+use super::forge::{self, HEADER};
+use super::real::{memory, vector};
+
+/// The most edits of an image.
+const EDITS: u8 = 8;
+
+/// Indexes of more slots, or of more numbers, are opened and not searched.
+const SLOTS_MAX: usize = 1 << 12;
+const NUMBERS_MAX: usize = 1 << 18;
+
+/// So many slots are given up and taken up again.
+const CHANGED: usize = 4;
+
+/// Real ones: without codes, with them, and of codes of two steps; each has some slots, of which it gave up some.
+const DIMS: [usize; 3] = [3, 64, 130];
+const SLOTS: usize = 150;
+const GIVEN_UP: usize = 9;
+
+struct Real {
+    flat: Flat,
+    image: Vec<u8>,
+    memory: Memory,
+}
+
+impl Real {
+    fn new(dim: usize, metric: Metric) -> Self {
+        let (flat, memory) = (Flat::new(dim, metric), memory(dim, all(SLOTS)));
+        flat.insert_all(memory.slots(), &memory, &Pool::here(), &mut |_| true).expect("they fit");
+        for slot in all(SLOTS).step_by(GIVEN_UP) {
+            assert!(flat.remove(slot).expect("it lies in no image"));
+        }
+        let image = image_of(&flat);
+        Real { flat, image, memory }
+    }
+}
+
+/// One of the real ones, built once.
+fn real(kind: usize, metric: Metric) -> Option<&'static Real> {
+    static BUILT: [[OnceLock<Real>; 3]; DIMS.len()] =
+        [const { [const { OnceLock::new() }; 3] }; DIMS.len()];
+    let at = Metric::ALL.iter().position(|it| *it == metric)?;
+    let (dim, built) = (*DIMS.get(kind)?, BUILT.get(kind)?.get(at)?);
+    Some(built.get_or_init(|| Real::new(dim, metric)))
+}
+
+fn all(count: usize) -> impl Iterator<Item = Slot> {
+    (0..count).map(|slot| Slot(slot as u32))
+}
 
 /// Runs the target.
 pub(crate) fn run(data: &[u8]) {
-    let Some((what, image)) = data.split_first() else { return };
-    let mut image = image.to_vec();
-    if what & 4 != 0 {
-        make_the_sum_fit(&mut image);
-    }
+    let mut bytes = Bytes::new(data);
+    let what = bytes.u8();
     let [l2, cosine, dot] = Metric::ALL;
     let metric = match what & 3 {
         1 => cosine,
         2 => dot,
         _ => l2,
     };
+    let (image, real) = image(what, metric, bytes);
     let measure = Measure::from(metric);
-    let generic = indexes::open(image.clone(), &measure);
-    let Ok(flat) = Flat::decode(&image, &measure) else {
-        assert!(generic.is_err());
-        return;
+    // At an even or an odd address.
+    let at = usize::from(what >> 6 & 1);
+    let mut placed = vec![0; at];
+    placed.extend(&image);
+    let opened = Flat::open(indexes::Bytes::from(placed).slice(at..), &measure);
+    let is_flat = image.starts_with(b"arrwflat");
+    assert!(!is_flat || indexes::open(image.clone(), &measure).is_ok() == opened.is_ok());
+    let flat = match opened {
+        Ok(flat) => flat,
+        Err(Error::BadImage { .. } | Error::NewerImage { .. } | Error::Measure { .. }) => {
+            return assert!(real.is_none_or(|real| real.image != image), "its own image");
+        }
+        Err(error) => panic!("nothing but the image can be wrong: {error}"),
     };
-    assert!(generic.is_ok());
-    let again = Flat::decode(&image_of(&flat), &measure).expect("its own image");
-    assert_eq!(image_of(&again), image_of(&flat));
-    if flat.dim() <= DIM_MAX && flat.len() <= SLOTS_MAX {
-        search(&flat, metric);
+    assert!(is_flat && forge::header_fits(&image) && flat.is_lent());
+    // It lies there, and takes no more memory than to remember what was verified.
+    assert!(image_of(&flat) == image && flat.statistics().bytes <= image.len() / 1_024);
+    match real {
+        Some(real) if real.image.get(..HEADER) == image.get(..HEADER) => {
+            written(&flat, real, (&image, &measure));
+        }
+        _ => nonsense(&flat, metric, (&image, what & 12 == 8)),
     }
 }
 
-fn make_the_sum_fit(image: &mut [u8]) {
-    let Some((before, rest)) = image.split_at_mut_checked(SUM_AT) else { return };
-    let Some((place, behind)) = rest.split_first_chunk_mut::<8>() else { return };
-    let mut sum = Xxh3::new();
-    sum.update(before).update(behind);
-    *place = sum.sum().to_le_bytes();
+/// The image that the input says, and the index whose image was edited.
+fn image(what: u8, metric: Metric, mut bytes: Bytes<'_>) -> (Vec<u8>, Option<&'static Real>) {
+    let (mut image, real) = match what >> 4 & 3 {
+        0 => (bytes.rest().to_vec(), None),
+        1 => (forge::made_up_flat(metric.name(), &mut bytes), None),
+        _ => {
+            let real = real(usize::from(bytes.u8()) % DIMS.len(), metric);
+            (real.map_or(Vec::new(), |real| real.image.clone()), real)
+        }
+    };
+    if what & 0x30 != 0 {
+        for _ in 0..bytes.u8() % (EDITS + 1) {
+            if !bytes.is_empty() {
+                forge::edit(&mut image, &mut bytes);
+            }
+        }
+    }
+    match what & 12 {
+        0 => {}
+        4 => forge::fit_header(&mut image),
+        8 => forge::fit(&mut image),
+        _ => forge::fit_below_root(&mut image),
+    }
+    (image, real)
 }
 
 fn image_of(flat: &Flat) -> Vec<u8> {
@@ -58,44 +137,121 @@ fn image_of(flat: &Flat) -> Vec<u8> {
     image
 }
 
-fn has(flat: &Flat, slot: Slot) -> bool {
-    flat.contains(slot).expect("it lies in no image")
+fn is_bad<T>(found: &Result<T, Error>) -> bool {
+    matches!(found, Err(Error::BadImage { .. }))
 }
 
-/// Searches an index whose codes nobody vouches for, one by one and together, and changes it.
-fn search(flat: &Flat, metric: Metric) {
-    let number = |slot: usize, at: usize| ((slot * 31 + at * 17) % 64) as f32 - 31.5;
-    let vector = |slot: usize| (0..flat.dim()).map(|at| number(slot, at)).collect::<Vec<_>>();
-    let mut vectors = Memory::new(flat.dim());
-    for slot in (0..).map(Slot).take(SLOTS_MAX).filter(|slot| has(flat, *slot)) {
-        vectors.set(slot, &vector(slot.0 as usize)).expect("it fits");
-    }
-    if vectors.len() < flat.len() {
-        // Some of its slots are far out.
-        return;
-    }
-    let queried = vector(5);
+/// Asks for what is near one vector, among all and among some, alone and together.
+fn ask(flat: &Flat, memory: &Memory) -> [Result<Vec<Nearest>, Error>; 3] {
+    let queried = vector(flat.dim(), 5);
+    let filter: SlotSet = (0..SLOTS_MAX as u32).step_by(3).map(Slot).collect();
     let query = Query::new(&queried).k(20);
-    let alone = flat.search(&query, &vectors).expect("all vectors are there");
-    let together = flat.search_many(&[query; 9], &vectors, &Pool::here()).expect("all are there");
-    for found in together.iter().chain([&alone]) {
-        let slots = found.neighbours.iter().map(|it| it.slot);
-        assert!(slots.clone().all(|slot| has(flat, slot)));
-        let mut sorted: Vec<_> = slots.collect();
-        sorted.sort_unstable();
-        sorted.dedup();
-        assert_eq!(sorted.len(), found.neighbours.len());
-        for it in &found.neighbours {
-            let expected = metric.distance(&queried, &vector(it.slot.0 as usize));
-            assert_eq!(it.distance.to_bits(), expected.to_bits());
+    let some = query.filter(&filter).k(3);
+    let one = |query: &Query<'_>| flat.search(query, memory).map(|found| vec![found]);
+    let together = [[query; 8], [some; 8]].concat();
+    [one(&query), one(&some), flat.search_many(&together, memory, &Pool::here())]
+}
+
+/// The index is the real one, or what is not is told.
+fn written(flat: &Flat, real: &Real, (image, measure): (&[u8], &Measure)) {
+    let is_whole = real.image == image;
+    let expected = ask(&real.flat, &real.memory).map(|found| found.expect("all are there"));
+    let check = || {
+        for (found, expected) in ask(flat, &real.memory).iter().zip(&expected) {
+            match found {
+                Ok(found) => assert_eq!(found, expected),
+                bad => assert!(!is_whole && is_bad(bad), "{bad:?}"),
+            }
+        }
+    };
+    check();
+    for slot in all(SLOTS + 200) {
+        match flat.contains(slot) {
+            Ok(found) => assert!(real.flat.contains(slot).is_ok_and(|there| there == found)),
+            bad => assert!(!is_whole && is_bad(&bad)),
         }
     }
-    let before = flat.len();
-    for slot in vectors.slots().iter().step_by(2) {
-        assert!(flat.remove(slot).expect("it lies in no image"));
-        let step = flat.step(&vectors, 1).expect("nothing is read");
-        assert!(step.given_back == [slot] && !step.more);
-        flat.insert(slot, &vectors).expect("it was given back");
+    let verified = flat.verify(&mut |_| true);
+    if !is_whole {
+        assert!(is_bad(&verified) && is_bad(&flat.take_over()) && is_bad(&flat.removed()));
+        assert!(ask(flat, &real.memory).iter().all(is_bad) && is_bad(&flat.contains(Slot(1))));
+        assert!(is_bad(&flat.insert(Slot(0), &real.memory)) && is_bad(&flat.remove(Slot(1))));
+        return assert!(flat.is_lent() && image_of(flat) == image);
     }
-    assert_eq!(flat.len(), before);
+    assert!(verified.is_ok_and(|all| all));
+    check();
+    let there = all(SLOTS).filter(|slot| !(slot.0 as usize).is_multiple_of(GIVEN_UP)).collect();
+    change(flat, &real.memory, there);
+    // All of it can be taken over and is the same again.
+    let again = Flat::open(real.image.clone(), measure).expect("its own image");
+    again.take_over().expect("whole");
+    assert!(!again.is_lent() && image_of(&again) == real.image);
+}
+
+/// What is in the image need not make sense.
+fn nonsense(flat: &Flat, metric: Metric, (image, is_fitted): (&[u8], bool)) {
+    let mut fields = Bytes::new(image.get(20..).unwrap_or_default());
+    let rows = fields.u32() as usize * 64;
+    if rows > SLOTS_MAX || flat.dim().saturating_mul(rows + CHANGED) > NUMBERS_MAX {
+        return;
+    }
+    let mut there = SlotSet::new();
+    // Behind the last one nothing is.
+    for slot in all(rows + 600) {
+        match flat.contains(slot) {
+            Ok(is_there) => there.extend(is_there.then_some(slot)),
+            bad => return assert!(!is_fitted && is_bad(&bad)),
+        }
+    }
+    assert!(there.iter().all(|slot| (slot.0 as usize) < rows));
+    let memory = memory(flat.dim(), all(rows + CHANGED));
+    let answers = ask(flat, &memory);
+    for found in &answers {
+        match found {
+            Ok(found) => found.iter().for_each(|it| is_true(it, (&memory, metric), &there)),
+            bad => assert!(!is_fitted && is_bad(bad)),
+        }
+    }
+    let verified = flat.verify(&mut |_| true);
+    if is_bad(&verified) {
+        return assert!(!is_fitted && is_bad(&flat.contains(Slot(0))));
+    }
+    assert!(verified.is_ok_and(|all| all));
+    // What is checked and what need not be any more find the same.
+    let again = ask(flat, &memory).map(|found| found.expect("all are there"));
+    assert_eq!(again, answers.map(|found| found.expect("it is whole")));
+    change(flat, &memory, there);
+}
+
+/// Looks whether an answer can be true, of an index whose codes nobody vouches for.
+fn is_true(found: &Nearest, (memory, metric): (&Memory, Metric), there: &SlotSet) {
+    let queried = vector(memory.dim(), 5);
+    for it in &found.neighbours {
+        let expected = metric.distance(&queried, &vector(memory.dim(), it.slot.0));
+        assert!(there.contains(it.slot) && it.distance.to_bits() == expected.to_bits(), "{it:?}");
+    }
+    // In order, and so none twice.
+    assert!(found.neighbours.is_sorted_by(|one, other| one < other), "{found:?}");
+}
+
+/// Changes an index whose image was verified and which has these slots.
+fn change(flat: &Flat, memory: &Memory, mut there: SlotSet) {
+    let before = flat.removed().expect("verified");
+    assert!(before.iter().all(|slot| !there.contains(slot)));
+    assert!(!flat.remove(Slot(u32::MAX)).expect("verified") && !flat.is_lent());
+    assert!(flat.len() == there.len() && flat.removed().is_ok_and(|after| after == before));
+    let some: Vec<_> = there.iter().step_by(3).take(CHANGED).collect();
+    for slot in &some {
+        assert!(flat.remove(*slot).expect("its own") && there.remove(*slot));
+        let early = flat.insert(*slot, memory);
+        assert!(matches!(early, Err(Error::NotGivenBack { slot: found }) if found == *slot));
+    }
+    while flat.step(memory, 100).expect("nothing is read").more {}
+    assert!(flat.removed().is_ok_and(|removed| removed.is_empty()));
+    let new = before.iter().filter(|slot| memory.slots().contains(*slot)).take(CHANGED);
+    let more: SlotSet = some.into_iter().chain(new).collect();
+    flat.insert_all(&more, memory, &Pool::here(), &mut |_| true).expect("they were given back");
+    there.extend(more.iter());
+    assert_eq!(flat.len(), there.len());
+    assert!(there.iter().all(|slot| flat.contains(slot).is_ok_and(|there| there)));
 }

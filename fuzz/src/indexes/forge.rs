@@ -1,6 +1,6 @@
-//! Forges images of graphs: any field may have any value, and the sums fit all the same.
+//! Forges images of indexes: any field may have any value, and the sums fit all the same.
 //!
-//! The layout is written down once more here, from FORMAT.md section 9.3 and not from the code: a target that
+//! The layout is written down once more here, from FORMAT.md sections 9.1 and 9.3 and not from the code: a target that
 //! asked the code under test for its sums would share its mistakes.
 
 use std::ops::Range;
@@ -12,6 +12,9 @@ use super::bytes::Bytes;
 use super::real::mixed;
 
 pub(crate) const HEADER: usize = 4_096;
+
+/// What the image of a flat index begins with; that of a graph, otherwise.
+const FLAT: &[u8] = b"arrwflat";
 
 /// Where the sum of the header stands, that of all else, the name of the distance, the counts of nodes, and what recall was
 /// measured; and where that ends.
@@ -70,12 +73,14 @@ impl Layout {
         let (rows, lists) = (64 * words, |degree: usize| (4 * degree).next_multiple_of(64));
         let set = |holds| (holds, words.div_ceil(8), 64);
         let mut wanted = vec![set(Holds::Live), set(Holds::Removed)];
-        let mut counts = Bytes::new(image.get(COUNTS..HEADER)?);
-        for _ in 0..levels {
-            let count = counts.u32() as usize;
-            wanted.extend([(Holds::About, count, 8), (Holds::Links(count), count, lists(m))]);
+        if !image.starts_with(FLAT) {
+            let mut counts = Bytes::new(image.get(COUNTS..HEADER)?);
+            for _ in 0..levels {
+                let count = counts.u32() as usize;
+                wanted.extend([(Holds::About, count, 8), (Holds::Links(count), count, lists(m))]);
+            }
+            wanted.push((Holds::Links(rows), rows, lists(2 * m)));
         }
-        wanted.push((Holds::Links(rows), rows, lists(2 * m)));
         if coded == 1 {
             let plane = dim.div_ceil(128) * 64;
             wanted.extend([(Holds::Rows, rows, plane + 64), (Holds::Lower, rows, plane)]);
@@ -189,6 +194,28 @@ pub(crate) fn made_up(name: &str, bytes: &mut Bytes<'_>) -> Vec<u8> {
         encoder.u32(number(bytes) as u32).f32(share(bytes)).f32(share(bytes)).f32(share(bytes));
     }
     encoder.zeros(HEADER - encoder.offset());
+    filled(image, (words, slots, seed), bytes)
+}
+
+/// Makes up an image of a flat index in the same way.
+pub(crate) fn made_up_flat(name: &str, bytes: &mut Bytes<'_>) -> Vec<u8> {
+    let [dim, coded, words, slots, removed, seed] = std::array::from_fn(|_| number(bytes));
+    let mut image = Vec::new();
+    let mut encoder = Encoder::new(&mut image);
+    encoder.bytes(FLAT).u16(0).u16(name.len() as u16).u32(dim as u32);
+    encoder.u32(coded as u32).u32(words as u32).u64(slots.wrapping_sub(1));
+    encoder.zeros(ROOT - encoder.offset()).u64(0).u64(removed);
+    encoder.zeros(NAME - encoder.offset()).bytes(name.as_bytes());
+    encoder.zeros(HEADER - encoder.offset());
+    filled(image, (words, slots, seed), bytes)
+}
+
+/// Fills the tables behind a header.
+fn filled(
+    mut image: Vec<u8>,
+    (words, slots, seed): (u64, u64, u64),
+    bytes: &mut Bytes<'_>,
+) -> Vec<u8> {
     let Some(layout) = Layout::of(&image).filter(|layout| layout.end <= MADE_UP_MAX) else {
         return image;
     };

@@ -10,11 +10,11 @@ use base::Slot;
 use super::{
     Coarse, CodedQuery, Fine, Limit, Shape, Sums, beyond, encode, is_beyond, put, upper_products,
 };
-use crate::Metric;
 use crate::lanes::{Isa, LANES, STEP};
-use crate::lent::LentRows;
+use crate::lent::{LentRows, Tables};
 use crate::rows::{LINE, rows_a_piece};
 use crate::shared::{Held, Pin, Readers, Rows, RowsInUse, RunInUse};
+use crate::{Error, Metric};
 
 /// Codes by slots.
 #[derive(Debug)]
@@ -23,16 +23,16 @@ pub(crate) struct Codes {
     shape: Shape,
     /// How many bytes a plane has.
     plane: usize,
-    rows: Tables,
+    rows: Place,
 }
 
-/// The rows of slots, and their lower planes.
+/// Where the rows of slots are, and their lower planes.
 #[derive(Debug)]
 #[expect(
     clippy::large_enum_variant,
     reason = "there are few, and a box is one more place to wait for"
 )]
-enum Tables {
+enum Place {
     Own(Rows),
     Lent([LentRows; 2]),
 }
@@ -43,11 +43,11 @@ pub(crate) struct CodesInUse<'p> {
     dim: usize,
     shape: Shape,
     plane: usize,
-    rows: TablesInUse<'p>,
+    rows: PlaceInUse<'p>,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum TablesInUse<'p> {
+enum PlaceInUse<'p> {
     Own(RowsInUse<'p>),
     Lent(&'p [LentRows; 2]),
 }
@@ -134,12 +134,13 @@ impl Codes {
     pub(crate) fn new(dim: usize, metric: Metric, readers: &Arc<Readers>) -> Self {
         let widths = widths(dim);
         let rows = Rows::new(readers, widths, rows_a_piece(widths.iter().sum()));
-        Codes { dim, shape: metric.into(), plane: plane_of(dim), rows: Tables::Own(rows) }
+        Codes { dim, shape: metric.into(), plane: plane_of(dim), rows: Place::Own(rows) }
     }
 
-    /// Codes that lie in an image.
-    pub(crate) fn lent(dim: usize, metric: Metric, rows: [LentRows; 2]) -> Self {
-        Codes { dim, shape: metric.into(), plane: plane_of(dim), rows: Tables::Lent(rows) }
+    /// Codes that lie in the next tables of an image.
+    pub(crate) fn lent(dim: usize, metric: Metric, tables: &mut Tables) -> Result<Self, Error> {
+        let rows = Place::Lent([tables.next()?, tables.next()?]);
+        Ok(Codes { dim, shape: metric.into(), plane: plane_of(dim), rows })
     }
 
     /// A copy of those of these slots.
@@ -156,17 +157,13 @@ impl Codes {
         for slot in slots {
             copy(&rows, slot, these.both::<false, false>(slot.0));
         }
-        Codes { dim, shape, plane, rows: Tables::Own(rows) }
-    }
-
-    pub(crate) fn dim(&self) -> usize {
-        self.dim
+        Codes { dim, shape, plane, rows: Place::Own(rows) }
     }
 
     pub(crate) fn bytes(&self) -> usize {
         match &self.rows {
-            Tables::Own(rows) => rows.bytes(),
-            Tables::Lent(_) => 0,
+            Place::Own(rows) => rows.bytes(),
+            Place::Lent(_) => 0,
         }
     }
 
@@ -174,8 +171,8 @@ impl Codes {
     pub(crate) fn under<'p>(&'p self, pin: &'p Pin<'_>) -> CodesInUse<'p> {
         let Codes { dim, shape, plane, .. } = *self;
         let rows = match &self.rows {
-            Tables::Own(rows) => TablesInUse::Own(rows.under(pin)),
-            Tables::Lent(rows) => TablesInUse::Lent(rows),
+            Place::Own(rows) => PlaceInUse::Own(rows.under(pin)),
+            Place::Lent(rows) => PlaceInUse::Lent(rows),
         };
         CodesInUse { dim, shape, plane, rows }
     }
@@ -183,8 +180,8 @@ impl Codes {
     /// The rows, to be written: nothing, where they lie in an image.
     pub(crate) fn own(&self) -> Option<&Rows> {
         match &self.rows {
-            Tables::Own(rows) => Some(rows),
-            Tables::Lent(_) => None,
+            Place::Own(rows) => Some(rows),
+            Place::Lent(_) => None,
         }
     }
 
@@ -213,8 +210,8 @@ impl<'p> CodesInUse<'p> {
     #[inline(always)]
     pub(crate) fn first<const CHECK: bool>(self, slot: u32) -> &'p [u8] {
         match self.rows {
-            TablesInUse::Own(rows) => rows.first(slot as usize),
-            TablesInUse::Lent([rows, _]) => rows.row::<CHECK>(slot as usize),
+            PlaceInUse::Own(rows) => rows.first(slot as usize),
+            PlaceInUse::Lent([rows, _]) => rows.row::<CHECK>(slot as usize),
         }
     }
 
@@ -225,8 +222,8 @@ impl<'p> CodesInUse<'p> {
         slot: u32,
     ) -> (&'p [u8], &'p [u8]) {
         match self.rows {
-            TablesInUse::Own(rows) => rows.both(slot as usize),
-            TablesInUse::Lent([rows, lower]) => {
+            PlaceInUse::Own(rows) => rows.both(slot as usize),
+            PlaceInUse::Lent([rows, lower]) => {
                 (rows.row::<FIRST>(slot as usize), lower.row::<SECOND>(slot as usize))
             }
         }
@@ -286,8 +283,8 @@ impl<'p> CodesInUse<'p> {
     #[inline(always)]
     pub(crate) fn sixteen(self, first: u32) -> Sixteen<'p> {
         let run = match self.rows {
-            TablesInUse::Own(rows) => Some(rows.run(first as usize, LANES)),
-            TablesInUse::Lent(_) => None,
+            PlaceInUse::Own(rows) => Some(rows.run(first as usize, LANES)),
+            PlaceInUse::Lent(_) => None,
         };
         Sixteen { codes: self, run, first }
     }
@@ -323,12 +320,12 @@ impl<'p> CodesInUse<'p> {
     #[inline(always)]
     pub(crate) fn fetch<I: Isa>(self, isa: I, slot: u32) {
         match self.rows {
-            TablesInUse::Own(rows) => {
+            PlaceInUse::Own(rows) => {
                 for line in rows.first_lines(slot as usize) {
                     isa.fetch(line);
                 }
             }
-            TablesInUse::Lent([rows, _]) => {
+            PlaceInUse::Lent([rows, _]) => {
                 for line in rows.row::<false>(slot as usize).as_chunks::<64>().0 {
                     isa.fetch(line);
                 }
@@ -340,12 +337,12 @@ impl<'p> CodesInUse<'p> {
     #[inline(always)]
     pub(crate) fn fetch_lower<I: Isa>(self, isa: I, slot: u32) {
         match self.rows {
-            TablesInUse::Own(rows) => {
+            PlaceInUse::Own(rows) => {
                 for line in rows.second_lines(slot as usize) {
                     isa.fetch(line);
                 }
             }
-            TablesInUse::Lent([_, lower]) => {
+            PlaceInUse::Lent([_, lower]) => {
                 for line in lower.row::<false>(slot as usize).as_chunks::<64>().0 {
                     isa.fetch(line);
                 }
@@ -406,16 +403,14 @@ impl<'p> Sixteen<'p> {
     }
 }
 
-/// Puts a row and a lower plane into a slot, and opens it; says whether nobody had it. Of a row from an image the gate is there,
-/// too, and is left out.
-pub(super) fn copy(rows: &Rows, slot: Slot, (from, behind): (&[u8], &[u8])) -> bool {
-    let Some(mut held) = rows.hold(slot.0 as usize) else { return false };
+/// Puts a row and a lower plane into a slot, and opens it. Of a row from an image the gate is there, too, and is left out.
+fn copy(rows: &Rows, slot: Slot, (from, behind): (&[u8], &[u8])) {
+    let Some(mut held) = rows.hold(slot.0 as usize) else { return };
     held.write(|row, lower| {
         row.iter_mut().zip(from).for_each(|(into, from)| *into = *from);
         lower.iter_mut().zip(behind).for_each(|(into, from)| *into = *from);
     });
     held.open();
-    true
 }
 
 /// Makes the code of a vector.

@@ -1,80 +1,68 @@
 //! Lays out the image of a flat index: FORMAT.md section 9.1.
 //!
-//! Promises: whatever the bytes, decoding answers with an index or with what is wrong; it never panics, and allocates
-//! no more than a small multiple of the bytes it was given.
+//! Promises: opening reads the header alone, and whatever the bytes, answers with an index or with what is wrong; it never
+//! panics, and allocates no more than a small part of the bytes it was given.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
-use base::checksum::Xxh3;
-use base::codec::{Decoder, Encoder};
+use base::codec::Encoder;
+use bytes::Bytes;
 
-use super::Flat;
-use crate::format::{ALIGNMENT, Head, SUM, check_sum, write_words};
-use crate::out::Out;
-use crate::shared::Lives;
+use super::{Body, Flat};
+use crate::bodies::Bodies;
+use crate::codes::{Codes, widths};
+use crate::format::{ALIGNMENT, Data, Head, finish, seal, write_words};
+use crate::image;
+use crate::lent::Tables;
+use crate::shared::{Lives, Readers};
+use crate::slots::{Slots, tables_of};
 use crate::{Error, Measure, SlotSet};
 
 /// What an image begins with.
 pub(crate) const MAGIC: [u8; 8] = *b"arrwflat";
 
-const HEADER: usize = 64;
-
-/// What is written to it is summed up.
-struct Summed(Xxh3);
-
-impl Write for Summed {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// Writes the image of an index in which no codes are written or let go of meanwhile.
 pub(super) fn write(flat: &Flat, into: &mut dyn Write) -> io::Result<()> {
-    let Flat { dim, measure, codes, slots, .. } = flat;
+    let body = flat.bodies.now();
+    if let Some(image) = body.image() {
+        // Its sums go with it: what is damaged stays so.
+        return into.write_all(image.bytes());
+    }
+    let Body { slots, codes } = &*body;
     // Others may remove some meanwhile: what is written is what was there when it began.
-    let live = slots.live.now();
-    let words = live.words_taken();
-    let mut header = Vec::new();
-    let mut encoder = Encoder::new(&mut header);
-    let head = Head::new(measure, (*dim, codes.as_ref()), (words, live.len()));
-    head.encode(MAGIC, &mut encoder);
-    encoder.zeros(HEADER - SUM - encoder.offset());
-    let body = |out: &mut Out<'_>| {
-        out.bytes(measure.name().as_bytes())?;
-        out.align(ALIGNMENT)?;
-        write_words(&live, words, out)?;
-        let Some(codes) = codes else { return Ok(()) };
-        let pin = flat.readers.pin();
-        codes.under(&pin).write(words, |slot| live.contains(slot), out)
+    let sets = slots.own().map(Lives::now).unwrap_or_default();
+    let words = sets.each_ref().map(SlotSet::words_taken).into_iter().max().unwrap_or(0);
+    let [live, removed] = &sets;
+    let header = |root| {
+        let mut header = Vec::new();
+        let mut encoder = Encoder::new(&mut header);
+        let head = Head::new(&flat.measure, (flat.dim, codes.as_ref()), (words, live.len()));
+        head.encode(MAGIC, &mut encoder);
+        Data { root, removed: removed.len() }.encode(&flat.measure, &mut encoder);
+        seal(header)
     };
-    let mut summed = Summed(Xxh3::new());
-    summed.0.update(&header);
-    let mut out = Out::new(&mut summed);
-    body(&mut out)?;
-    out.finish()?;
-    header.extend(summed.0.sum().to_le_bytes());
-    let mut out = Out::new(into);
-    out.bytes(&header)?;
-    body(&mut out)?;
-    out.finish()
+    image::write(into, header, |out| {
+        write_words(&sets, words, out)?;
+        if let Some(codes) = codes {
+            let pin = flat.readers.pin();
+            codes.under(&pin).write(words, |slot| live.contains(slot), out)?;
+        }
+        out.align(ALIGNMENT)
+    })
 }
 
-/// Makes an index of its image.
-pub(super) fn decode(image: &[u8], measure: &Measure) -> Result<Flat, Error> {
-    let mut decoder = Decoder::new(image);
-    let head = Head::decode(MAGIC, &mut decoder)?;
-    check_sum(HEADER, image, &mut decoder)?;
-    let live = head.body(measure, &mut decoder)?;
-    let of = (head.dim, measure.clone());
-    let flat = Flat::of(of, head.coded(measure)?, Lives::of(&live, &SlotSet::new()));
-    if let Some(codes) = &flat.codes {
-        codes.decode((&live, head.words()), &mut decoder)?;
-    }
-    decoder.finish("codes")?;
-    Ok(flat)
+/// Opens an image.
+pub(super) fn open(bytes: &Bytes, measure: &Measure) -> Result<Flat, Error> {
+    let (head, mut decoder) = Head::decode(MAGIC, bytes)?;
+    let Data { root, removed } = Data::decode(head, measure, &mut decoder)?;
+    finish(decoder)?;
+    let metric = head.coded(measure)?;
+    let mut wanted = tables_of(head.words()).to_vec();
+    wanted.extend(metric.iter().flat_map(|_| widths(head.dim)).map(|width| (head.rows(), width)));
+    let mut tables = Tables::new(bytes, root, wanted)?;
+    let slots = Slots::lent(head.words(), [head.slots(), removed], &mut tables)?;
+    let codes = metric.map(|metric| Codes::lent(head.dim, metric, &mut tables)).transpose()?;
+    let bodies = Bodies::lent(Body { slots, codes }, tables.image);
+    Ok(Flat::of((head.dim, measure.clone()), Arc::new(Readers::new()), bodies))
 }

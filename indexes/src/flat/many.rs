@@ -183,10 +183,11 @@ impl<'s> Work for Many<'s> {
             asked.limit(metric, common.off);
             all.push(asked);
         }
-        if I::WIDE {
-            look::<I, 12>(isa, common, &mut all)?;
-        } else {
-            look::<I, 6>(isa, common, &mut all)?;
+        match (I::WIDE, on.is_sure) {
+            (true, true) => look::<I, 12, false>(isa, common, &mut all)?,
+            (true, false) => look::<I, 12, true>(isa, common, &mut all)?,
+            (false, true) => look::<I, 6, false>(isa, common, &mut all)?,
+            (false, false) => look::<I, 6, true>(isa, common, &mut all)?,
         }
         let answer = |asked: Asked<'_>| Nearest {
             neighbours: asked.top.into_sorted(),
@@ -199,15 +200,15 @@ impl<'s> Work for Many<'s> {
 
 /// Looks at all slots, 16 at a time, for all queries.
 #[inline(always)]
-fn look<I: Isa, const QUERIES: usize>(
+fn look<I: Isa, const QUERIES: usize, const CHECK: bool>(
     isa: I,
     common: Common<'_>,
     all: &mut [Asked<'_>],
 ) -> Result<(), Error> {
     let mut coded = coded::Coded::<QUERIES>::new(common, all);
     let mut floats = floats::Floats::<QUERIES>::new(common, all);
-    for word in 0..common.on.flat.slots.live.words() {
-        let live = common.on.flat.slots.live.word(word);
+    for word in 0..common.on.slots.words() {
+        let live = common.on.slots.word::<CHECK>(word);
         all.iter_mut().for_each(|asked| asked.begin(word, live));
         let live = all.iter().fold(0, |some, asked| some | asked.word);
         for part in 0..WORD / LANES {
@@ -217,7 +218,7 @@ fn look<I: Isa, const QUERIES: usize>(
             }
             let sixteen = Sixteen { first: word * WORD + part * LANES, live };
             match coded.as_mut().and_then(|coded| coded.next().then_some(coded)) {
-                Some(coded) => coded.look(isa, common, sixteen, all)?,
+                Some(coded) => coded.look::<I, CHECK>(isa, common, sixteen, all)?,
                 None => floats.look(isa, common, sixteen, all)?,
             }
         }

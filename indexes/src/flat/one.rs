@@ -24,7 +24,7 @@ pub(super) fn search(
         return Ok(Nearest::default());
     }
     let coded = on.codes.and_then(|codes| CodedQuery::new(codes.shape(), query.vector));
-    let words = query.filter.map_or(usize::MAX, |it| it.words()).min(on.flat.slots.live.words());
+    let words = query.filter.map_or(usize::MAX, |it| it.words()).min(on.slots.words());
     // What a budget leaves out should not depend on how many threads there are.
     let threads = if query.budget.is_some() { 1 } else { pool.threads() };
     let parts = threads.min(words / WORDS_A_THREAD).max(1);
@@ -72,10 +72,20 @@ impl Work for Part<'_> {
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) -> Result<Found, Error> {
+        match self.on.is_sure {
+            true => self.search::<I, false>(isa),
+            false => self.search::<I, true>(isa),
+        }
+    }
+}
+
+impl Part<'_> {
+    #[inline(always)]
+    fn search<I: Isa, const CHECK: bool>(self, isa: I) -> Result<Found, Error> {
         let Part { on, query, vectors, coded, words } = self;
         let coded = on.codes.zip(coded);
-        let mut scan = Scan::<false>::new(isa, (query, vectors), &on.flat.measure, coded);
-        scan.look_at_all(isa, words, |at| on.flat.slots.live.word(at))?;
+        let mut scan = Scan::<CHECK>::new(isa, (query, vectors), &on.flat.measure, coded);
+        scan.look_at_all(isa, words, |at| on.slots.word::<CHECK>(at))?;
         Ok(Found { top: scan.top, incomplete: scan.incomplete, work: scan.work })
     }
 }

@@ -6,10 +6,10 @@ use base::Slot;
 
 use super::Hnsw;
 use super::graph::Graph;
-use super::slots::Slots;
+use crate::bodies::Now;
 use crate::codes::{CodedQuery, Codes, CodesInUse};
-use crate::shared::{Pin, Readers};
-use crate::slots::WORD;
+use crate::shared::{Pin, Readers, SharedSet};
+use crate::slots::{Slots, WORD};
 use crate::{Metric, Query};
 
 /// Slots, their links, and their codes, if they have any.
@@ -18,9 +18,16 @@ pub(super) struct Body {
     pub(super) slots: Slots,
     pub(super) graph: Graph,
     pub(super) codes: Option<Codes>,
+    /// Removed slots that are being detached: nobody may be linked to them any more.
+    pub(super) doomed: SharedSet,
 }
 
 impl Body {
+    /// One of these, where nothing is being detached.
+    pub(super) fn of(slots: Slots, graph: Graph, codes: Option<Codes>) -> Self {
+        Body { slots, graph, codes, doomed: SharedSet::new() }
+    }
+
     /// An empty one, with codes if there is a metric.
     pub(super) fn new(
         (dim, metric): (usize, Option<Metric>),
@@ -28,22 +35,22 @@ impl Body {
         readers: &Arc<Readers>,
     ) -> Self {
         let codes = metric.map(|metric| Codes::new(dim, metric, readers));
-        Body { slots: Slots::new(), graph: Graph::new(degree), codes }
+        Body::of(Slots::new(), Graph::new(degree), codes)
     }
 
     /// A copy of our own.
     pub(super) fn copied(&self, readers: &Arc<Readers>) -> Self {
-        let Body { slots, graph, codes } = self;
+        let Body { slots, graph, codes, .. } = self;
         let pin = readers.pin();
         let end = slots.words() * WORD;
-        let codes = codes.as_ref().map(|codes| codes.copied(slots.in_graph(), readers, &pin));
-        Body { slots: slots.copied(), graph: graph.copied(end), codes }
+        let codes = codes.as_ref().map(|codes| codes.copied(slots.all(), readers, &pin));
+        Body::of(slots.copied(), graph.copied(end), codes)
     }
 
     /// How many bytes it holds itself.
     pub(super) fn bytes(&self) -> usize {
         let codes = self.codes.as_ref().map_or(0, Codes::bytes);
-        self.slots.bytes() + self.graph.bytes() + codes
+        self.slots.bytes() + self.graph.bytes() + self.doomed.bytes() + codes
     }
 }
 
@@ -54,23 +61,27 @@ pub(super) struct InUse<'p> {
     pub(super) slots: &'p Slots,
     pub(super) graph: &'p Graph,
     pub(super) codes: Option<CodesInUse<'p>>,
+    doomed: &'p SharedSet,
+    /// Whether nothing of it lies in an image that was not verified.
+    pub(super) is_sure: bool,
 }
 
 impl Hnsw {
     /// What it is made of now.
-    pub(super) fn body(&self) -> &Body {
-        self.own.get().unwrap_or(&self.first)
+    pub(super) fn body(&self) -> Now<'_, Body> {
+        self.bodies.now()
     }
 
     /// What it is made of now, to be read under a pin.
-    pub(super) fn under<'p>(&'p self, pin: &'p Pin<'_>) -> InUse<'p> {
-        self.body_under(self.body(), pin)
+    pub(super) fn under<'p>(&'p self, body: &'p Now<'_, Body>, pin: &'p Pin<'_>) -> InUse<'p> {
+        InUse { is_sure: body.is_sure(), ..self.own_under(body, pin) }
     }
 
-    pub(super) fn body_under<'p>(&'p self, body: &'p Body, pin: &'p Pin<'_>) -> InUse<'p> {
-        let Body { slots, graph, codes } = body;
+    /// A body of its own, to be read under a pin.
+    pub(super) fn own_under<'p>(&'p self, body: &'p Body, pin: &'p Pin<'_>) -> InUse<'p> {
+        let Body { slots, graph, codes, doomed } = body;
         let codes = codes.as_ref().map(|codes| codes.under(pin));
-        InUse { hnsw: self, slots, graph, codes }
+        InUse { hnsw: self, slots, graph, codes, doomed, is_sure: true }
     }
 }
 
@@ -82,6 +93,11 @@ impl InUse<'_> {
 
     /// Whether a slot is being detached.
     pub(super) fn is_doomed(self, slot: u32) -> bool {
-        self.slots.own().is_some_and(|own| own.doomed.contains(Slot(slot)))
+        self.doomed.contains(Slot(slot))
+    }
+
+    /// How many are.
+    pub(super) fn doomed(self) -> usize {
+        self.doomed.len()
     }
 }

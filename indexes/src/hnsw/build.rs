@@ -11,11 +11,10 @@ use super::body::{Body, InUse};
 use super::graph::{Entry, LEVELS_MAX};
 use super::links::{Level, NONE};
 use super::select::{Candidate, ChosenByCode, ChosenInFull, Full, Select};
-use super::slots::OwnSlots;
 use super::{Hnsw, HnswConfig};
 use crate::lanes::{Isa, Work};
 use crate::query::check;
-use crate::shared::Held;
+use crate::shared::{Held, Lives};
 use crate::vectors::check_dim;
 use crate::{Error, Pool, SlotSet, Vectors};
 
@@ -71,7 +70,7 @@ impl Hnsw {
     ) -> Result<(), Error> {
         check_dim(vectors, self.dim)?;
         let (body, own) = self.own()?;
-        slots.iter().try_for_each(|slot| own.lives.check_free(slot))?;
+        slots.iter().try_for_each(|slot| own.check_free(slot))?;
         let mut left: Vec<u32> = slots.iter().map(|slot| slot.0).collect();
         let fit = |some: &[u32]| {
             some.iter().try_for_each(|slot| check(&vectors.vector(Slot(*slot))?, self.dim))
@@ -99,11 +98,11 @@ impl Hnsw {
     pub(super) fn insert_one(&self, slot: Slot, vectors: &dyn Vectors) -> Result<(), Error> {
         check_dim(vectors, self.dim)?;
         let (body, own) = self.own()?;
-        own.lives.check_free(slot)?;
+        own.check_free(slot)?;
         check(&vectors.vector(slot)?, self.dim)?;
         let _beside_others = self.writers.writing.read();
         // Of two that find nothing to be linked to the second would never be found.
-        let are_few = || own.lives.live.len() < self.config.m;
+        let are_few = || own.live.len() < self.config.m;
         let _one_by_one = are_few().then(|| self.writers.first_of_all.lock());
         self.take_up((body, own), &[slot.0], vectors, &Pool::here())
     }
@@ -111,15 +110,15 @@ impl Hnsw {
     /// Takes up slots.
     fn take_up(
         &self,
-        (body, own): (&Body, &OwnSlots),
+        (body, own): (&Body, &Lives),
         slots: &[u32],
         vectors: &dyn Vectors,
         pool: &Pool,
     ) -> Result<(), Error> {
         let these: Vec<Slot> = slots.iter().map(|slot| Slot(*slot)).collect();
-        let mut taken = own.lives.take(&these)?;
+        let mut taken = own.take(&these)?;
         let pin = self.readers.pin();
-        let on = self.body_under(body, &pin);
+        let on = self.own_under(body, &pin);
         let plans = pool.each(slots.chunks(SLOTS).collect(), |slots| {
             let plan = |slot: &u32| self.plan(body, on, *slot, vectors);
             slots.iter().map(plan).collect::<Result<Vec<_>, Error>>()

@@ -193,7 +193,7 @@ impl Hnsw {
             Some(calibration) => Ok(calibration.view(recall, query.k)),
             None => {
                 // Damage that was seen is said whatever is asked.
-                self.check_image()?;
+                self.body().check()?;
                 Err(Error::NotCalibrated { slots: here })
             }
         }

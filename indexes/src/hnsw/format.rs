@@ -7,7 +7,6 @@ use std::io::{self, Write};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use base::checksum::Xxh3;
 use base::codec::{Decoder, Encoder};
 use bytes::Bytes;
 use crossbeam_utils::atomic::AtomicCell;
@@ -17,32 +16,22 @@ use super::calibrate::{Calibration, POINTS_MAX, Point};
 use super::graph::{Graph, LEVELS_MAX};
 use super::links::{ABOUT, Level, NONE, width};
 use super::plan::View;
-use super::slots::{self, LentSlots, Slots};
 use super::{Hnsw, HnswConfig};
+use crate::bodies::Bodies;
 use crate::codes::{Codes, widths};
-use crate::format::{ALIGNMENT, Head, write_words};
-use crate::image::{self, Image};
-use crate::lent::LentRows;
-use crate::measure::DISTANCE_NAME_BYTES_MAX;
+use crate::format::{ALIGNMENT, Data, Head, finish, seal, write_words};
+use crate::image;
+use crate::lent::Tables;
 use crate::out::Out;
-use crate::shared::Readers;
-use crate::slots::WORD;
+use crate::shared::{Lives, Readers};
+use crate::slots::{Slots, WORD, tables_of};
 use crate::{Error, Measure, SlotSet};
 
 /// What an image begins with.
 pub(crate) const MAGIC: [u8; 8] = *b"arrwhnsw";
 
-/// The header is a page.
-const HEADER: usize = 4_096;
-
-/// Its last bytes are the sum of those before.
-const SUM: usize = HEADER - size_of::<u64>();
-
-/// Where the name of the distance stands in it.
-const NAME: usize = 128;
-
 /// Where the counts of the levels end, and the calibration begins.
-const CALIBRATION: usize = NAME + DISTANCE_NAME_BYTES_MAX + LEVELS_MAX * size_of::<u32>();
+const CALIBRATION: usize = 192 + LEVELS_MAX * size_of::<u32>();
 
 /// More links than this nothing writes.
 const LINKS_MAX: usize = 256;
@@ -52,30 +41,31 @@ const PARTS: RangeInclusive<f32> = 0.0..=f32::INFINITY;
 
 /// Writes the image of an index whose links nobody changes meanwhile.
 pub(super) fn write(hnsw: &Hnsw, into: &mut dyn Write) -> io::Result<()> {
-    if let Some(image) = hnsw.image() {
+    let body = hnsw.body();
+    if let Some(image) = body.image() {
         // Its sums go with it: what is damaged stays so.
         return into.write_all(image.bytes());
     }
-    let slots = &hnsw.body().slots;
+    let slots = &body.slots;
     // Others may remove some meanwhile: what is written is what was there when it began.
-    let sets = slots.own().map(|own| own.lives.now()).unwrap_or_default();
+    let sets = slots.own().map(Lives::now).unwrap_or_default();
     let words = slots.words();
     let counts = sets.each_ref().map(SlotSet::len);
     image::write(
         into,
-        |root| header_of(hnsw, (words, counts), root),
-        |out| write_data(hnsw, (&sets, words), out),
+        |root| header_of(hnsw, &body, (words, counts), root),
+        |out| write_data(hnsw, &body, (&sets, words), out),
     )
 }
 
 /// Writes what lies behind the header.
 fn write_data(
     hnsw: &Hnsw,
+    Body { graph, codes, .. }: &Body,
     (sets, words): (&[SlotSet; 2], usize),
     out: &mut Out<'_>,
 ) -> io::Result<()> {
-    let Body { graph, codes, .. } = hnsw.body();
-    sets.iter().try_for_each(|set| write_words(set, words, out))?;
+    write_words(sets, words, out)?;
     let height = graph.entry().map_or(0, |entry| entry.level);
     for level in (1..=height).filter_map(|at| graph.level(at)) {
         let nodes = 0..level.end() as u32;
@@ -93,9 +83,13 @@ fn write_data(
 }
 
 /// The header of an image with so many words of slots, of which so many are live and removed.
-fn header_of(hnsw: &Hnsw, (words, [live, removed]): (usize, [usize; 2]), root: u64) -> Vec<u8> {
+fn header_of(
+    hnsw: &Hnsw,
+    Body { graph, codes, .. }: &Body,
+    (words, [live, removed]): (usize, [usize; 2]),
+    root: u64,
+) -> Vec<u8> {
     let Hnsw { dim, measure, config, .. } = hnsw;
-    let Body { graph, codes, .. } = hnsw.body();
     let entry = graph.entry();
     let height = entry.map_or(0, |entry| entry.level);
     let mut header = Vec::new();
@@ -106,10 +100,8 @@ fn header_of(hnsw: &Hnsw, (words, [live, removed]): (usize, [usize; 2]), root: u
     for number in [config.ef_construction, config.ef_search, config.max_level] {
         encoder.u64(number as u64);
     }
-    encoder.u32(entry.map_or(NONE, |entry| entry.node)).f32(config.stop).u64(root);
-    encoder.u64(removed as u64);
-    encoder.zeros(NAME - encoder.offset()).bytes(measure.name().as_bytes());
-    encoder.zeros(NAME + DISTANCE_NAME_BYTES_MAX - encoder.offset());
+    encoder.u32(entry.map_or(NONE, |entry| entry.node)).f32(config.stop);
+    Data { root, removed }.encode(measure, &mut encoder);
     for level in (1..=height).filter_map(|at| graph.level(at)) {
         encoder.u32(level.end() as u32);
     }
@@ -121,29 +113,23 @@ fn header_of(hnsw: &Hnsw, (words, [live, removed]): (usize, [usize; 2]), root: u
             encoder.u32(view.ef as u32).f32(view.stop).f32(*recall).f32(*looked_at);
         });
     }
-    encoder.zeros(SUM - encoder.offset());
-    let sum = Xxh3::of(&header);
-    header.extend(sum.to_le_bytes());
-    header
+    seal(header)
 }
 
 /// What a header says.
 struct Header {
     head: Head,
+    data: Data,
     config: HnswConfig,
     entry: Option<u32>,
-    root: u64,
-    /// How many slots are removed.
-    removed: usize,
     /// How many nodes each level above the ground has.
     counts: Vec<usize>,
     calibration: Option<Calibration>,
 }
 
 /// Reads a header, which must be of an index by this distance.
-fn decode_header(bytes: &[u8], measure: &Measure) -> Result<Header, Error> {
-    let mut decoder = Decoder::new(bytes.get(..HEADER).unwrap_or(bytes));
-    let head = Head::decode(MAGIC, &mut decoder)?;
+fn decode_header(image: &[u8], measure: &Measure) -> Result<Header, Error> {
+    let (head, mut decoder) = Head::decode(MAGIC, image)?;
     let m = decoder.u32("m")? as usize;
     let levels = decoder.u32("levels")? as usize;
     let seed = decoder.u64("seed")?;
@@ -152,10 +138,7 @@ fn decode_header(bytes: &[u8], measure: &Measure) -> Result<Header, Error> {
     let (ef_construction, ef_search, max_level) = (number()?, number()?, number()?);
     let entry = Some(decoder.u32("entry")?).filter(|node| *node != NONE);
     let stop = decoder.f32("stop")?;
-    let root = decoder.u64("root")?;
-    let removed = usize::try_from(decoder.u64("removed")?).unwrap_or(usize::MAX);
-    decoder.zeros(NAME - decoder.offset(), "reserved")?;
-    let name = decoder.bytes(DISTANCE_NAME_BYTES_MAX, "name")?;
+    let data = Data::decode(head, measure, &mut decoder)?;
     let mut counts = Vec::new();
     for level in 0..LEVELS_MAX {
         match (decoder.u32("nodes of a level")? as usize, level < levels) {
@@ -167,26 +150,15 @@ fn decode_header(bytes: &[u8], measure: &Measure) -> Result<Header, Error> {
         }
     }
     let calibration = decode_calibration(&mut decoder)?;
-    decoder.zeros(SUM - decoder.offset(), "reserved")?;
-    let said = decoder.u64("sum")?;
-    if bytes.get(..SUM).map(Xxh3::of) != Some(said) {
-        return Err(Error::BadImage { what: "the sum of the header", offset: SUM });
-    }
+    finish(decoder)?;
     if levels > LEVELS_MAX || !(2..=LINKS_MAX).contains(&m) {
         return Err(Error::BadImage { what: "a length", offset: 32 });
-    }
-    head.check(measure, name)?;
-    if removed > head.rows() {
-        return Err(Error::BadImage { what: "removed", offset: 88 });
-    }
-    if head.slots() > head.rows() {
-        return Err(Error::BadImage { what: "slots", offset: 24 });
     }
     if !PARTS.contains(&stop) {
         return Err(Error::BadImage { what: "stop", offset: 76 });
     }
     let config = HnswConfig { m, ef_construction, ef_search, stop, max_level, seed };
-    Ok(Header { head, config, entry, root, removed, counts, calibration })
+    Ok(Header { head, data, config, entry, counts, calibration })
 }
 
 /// How many in view give which recall; nothing, if nobody measured it.
@@ -212,67 +184,27 @@ fn decode_calibration(decoder: &mut Decoder<'_>) -> Result<Option<Calibration>, 
 }
 
 /// Opens an image.
-pub(super) fn open(bytes: Bytes, measure: &Measure) -> Result<Hnsw, Error> {
-    let header = decode_header(&bytes, measure)?;
-    let Header { head, config, entry, root, removed, counts, calibration } = header;
+pub(super) fn open(bytes: &Bytes, measure: &Measure) -> Result<Hnsw, Error> {
+    let header = decode_header(bytes, measure)?;
+    let Header { head, data: Data { root, removed }, config, entry, counts, calibration } = header;
     let metric = head.coded(measure)?;
     let (rows, m) = (head.rows(), config.m);
-    let words = ((rows / WORD).div_ceil(slots::ROW / size_of::<u64>()), slots::ROW);
     // What tables follow, with how many rows of which width.
-    let mut wanted = vec![words, words];
+    let mut wanted = tables_of(head.words()).to_vec();
     wanted.extend(counts.iter().flat_map(|count| [(*count, ABOUT), (*count, width(m))]));
     wanted.push((rows, width(2 * m)));
     wanted.extend(metric.iter().flat_map(|_| widths(head.dim)).map(|width| (rows, width)));
-    let mut tables = tables(&bytes, root, wanted)?;
-    let mut table = || {
-        let none = Error::BadImage { what: "length", offset: HEADER };
-        tables.tables.next().ok_or(none)
-    };
-    let slots = Slots::Lent(LentSlots {
-        live: table()?,
-        removed: table()?,
-        words: rows / WORD,
-        counts: [head.slots(), removed],
-    });
+    let mut tables = Tables::new(bytes, root, wanted)?;
+    let slots = Slots::lent(head.words(), [head.slots(), removed], &mut tables)?;
     let mut levels = Vec::new();
     for _ in counts {
-        let about = table()?;
-        levels.push(Level::lent(m, table()?, Some(about)));
+        let about = tables.next()?;
+        levels.push(Level::lent(m, tables.next()?, Some(about)));
     }
-    let ground = Level::lent(2 * m, table()?, None);
-    let codes = match metric {
-        Some(metric) => Some(Codes::lent(head.dim, metric, [table()?, table()?])),
-        None => None,
-    };
-    let first = Body { slots, graph: Graph::of(m, ground, levels, entry), codes };
-    let readers = Arc::new(Readers::new());
-    let image = Some(tables.image);
-    let hnsw = Hnsw::of((head.dim, measure.clone(), config), readers, first);
-    Ok(Hnsw { image, calibration: AtomicCell::new(calibration), ..hnsw })
-}
-
-/// An image, and the tables in it.
-struct Tables {
-    image: Arc<Image>,
-    tables: std::vec::IntoIter<LentRows>,
-}
-
-/// Finds tables of so many rows of some width in an image, which must be as long as they need.
-fn tables(bytes: &Bytes, root: u64, wanted: Vec<(usize, usize)>) -> Result<Tables, Error> {
-    let long = || Error::BadImage { what: "length", offset: bytes.len() };
-    let mut end = HEADER;
-    let mut places = Vec::with_capacity(wanted.len());
-    for (rows, width) in wanted {
-        places.push((end, rows, width));
-        let table =
-            rows.checked_mul(width).and_then(|bytes| bytes.checked_next_multiple_of(ALIGNMENT));
-        end = table
-            .and_then(|table| end.checked_add(table))
-            .filter(|end| *end <= bytes.len())
-            .ok_or_else(long)?;
-    }
-    let image = Arc::new(Image::new(bytes.clone(), (HEADER, end), root)?);
-    let lent = |(first, rows, width)| LentRows::new(&image, (HEADER, first), (rows, width));
-    let tables = places.into_iter().map(lent).collect::<Option<Vec<_>>>().ok_or_else(long)?;
-    Ok(Tables { tables: tables.into_iter(), image })
+    let ground = Level::lent(2 * m, tables.next()?, None);
+    let codes = metric.map(|metric| Codes::lent(head.dim, metric, &mut tables)).transpose()?;
+    let body = Body::of(slots, Graph::of(m, ground, levels, entry), codes);
+    let bodies = Bodies::lent(body, tables.image);
+    let hnsw = Hnsw::of((head.dim, measure.clone(), config), Arc::new(Readers::new()), bodies);
+    Ok(Hnsw { calibration: AtomicCell::new(calibration), ..hnsw })
 }

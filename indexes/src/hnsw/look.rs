@@ -110,7 +110,7 @@ impl Look<'_> {
         };
         let mut links = vec![Vec::new(); top + 1];
         // Nothing is linked to those that are being detached: so much more has to be in view.
-        let doomed = self.on.slots.own().map_or(0, |own| own.doomed.len());
+        let doomed = self.on.doomed();
         let more = (doomed / self.on.slots.len().max(1)).min(MORE);
         let room = hnsw.config.ef_construction.saturating_mul(1 + more);
         let mut found = 0;

@@ -50,8 +50,8 @@ impl Hnsw {
         view: &impl Fn(&Query<'_>) -> Result<Option<View>, Error>,
         vectors: &dyn Vectors,
     ) -> Result<Vec<Nearest>, Error> {
-        let pin = self.readers.pin();
-        let on = self.under(&pin);
+        let (pin, body) = (self.readers.pin(), self.body());
+        let on = self.under(&body, &pin);
         let mut together = Vec::new();
         for query in queries {
             match (self.plan_search(query, view(query)?, vectors)?, on.coded(query)) {
@@ -68,7 +68,7 @@ impl Hnsw {
         let turns = Turns { on, vectors, queries: &together, scratches: &mut scratches };
         let found = self.instructions.run(turns);
         scratches.into_iter().for_each(|scratch| self.take_back(scratch));
-        self.check_image()?;
+        body.check()?;
         found
     }
 }
@@ -86,7 +86,7 @@ impl Work for Turns<'_> {
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) -> Self::Answer {
-        match self.on.hnsw.is_sure() {
+        match self.on.is_sure {
             true => self.search::<I, false>(isa),
             false => self.search::<I, true>(isa),
         }

@@ -7,7 +7,7 @@
 //! admitted gives up, and that is done: so no filter costs much more than twice what it would without a graph.
 
 use super::Hnsw;
-use super::slots::Slots;
+use crate::slots::Slots;
 use crate::vectors::check_dim;
 use crate::{Error, Query, SlotSet, Strategy, Vectors};
 
@@ -117,11 +117,12 @@ impl Hnsw {
     ) -> Result<Option<Plan>, Error> {
         query.check(self.dim)?;
         check_dim(vectors, self.dim)?;
-        self.check_image()?;
-        let slots = &self.body().slots;
+        let body = self.body();
+        body.check()?;
+        let slots = &body.slots;
         let (here, removed) = (slots.len(), slots.removed());
         let admitted = query.filter.map_or(here, |filter| admitted(slots, filter).min(here));
-        self.check_image()?;
+        body.check()?;
         if query.k == 0 || admitted == 0 {
             return Ok(None);
         }
@@ -146,7 +147,7 @@ impl Hnsw {
             (None, Some(_)) if all_nodes <= wider.saturating_mul(LONGER) => (Way::Walk, all_nodes),
             (None, Some(_)) => (Way::Through, wider),
         };
-        let scored = if self.body().codes.is_some() { FETCHED } else { 1 };
+        let scored = if body.codes.is_some() { FETCHED } else { 1 };
         let most = (here / VIEW_PART).max(VIEW).min(here);
         let most = match query.strategy {
             None => most.min(admitted / (SCORED * scored * longer(way))),

@@ -58,12 +58,12 @@ impl Hnsw {
         plan: Plan,
         vectors: &dyn Vectors,
     ) -> Result<Nearest, Error> {
-        let pin = self.readers.pin();
-        let on = self.under(&pin);
+        let (pin, body) = (self.readers.pin(), self.body());
+        let on = self.under(&body, &pin);
         let found = self.with_scratch(|scratch| {
             self.instructions.run(Search { on, query, vectors, plan, scratch })
         });
-        self.check_image()?;
+        body.check()?;
         found
     }
 }
@@ -90,7 +90,7 @@ impl Work for Search<'_> {
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) -> Self::Answer {
-        match self.on.hnsw.is_sure() {
+        match self.on.is_sure {
             true => self.search::<I, false>(isa),
             false => self.search::<I, true>(isa),
         }

@@ -7,10 +7,10 @@ use base::Slot;
 
 use super::beam::Scorer;
 use super::links::Level;
-use super::slots::Slots;
 use super::visited::Visited;
 use crate::SlotSet;
 use crate::lanes::Isa;
+use crate::slots::Slots;
 use crate::slots::slots_of;
 
 /// Others are gone through if they are more than one of so many neighbours.

@@ -22,10 +22,9 @@ use super::Hnsw;
 use super::body::Body;
 use super::links::Level;
 use super::plan::Plan;
-use super::slots::OwnSlots;
 use crate::codes::Codes;
-use crate::shared::{Closed, Moment};
-use crate::{Error, Probe, Query, SlotSet, Step, Vectors};
+use crate::shared::{Closed, Lives, Moment};
+use crate::{Error, Index, Probe, Query, SlotSet, Step, Vectors};
 
 /// So many slots are looked for by their own vectors when a sweep is done, and no more than one of so many.
 const PROBED: usize = 64;
@@ -82,7 +81,7 @@ enum Phase {
 #[derive(Clone, Copy)]
 struct At<'u> {
     body: &'u Body,
-    own: &'u OwnSlots,
+    own: &'u Lives,
     vectors: &'u dyn Vectors,
 }
 
@@ -90,7 +89,8 @@ impl Hnsw {
     /// Does about as much as looking at so many slots takes.
     pub(super) fn keep_up(&self, vectors: &dyn Vectors, effort: usize) -> Result<Step, Error> {
         crate::vectors::check_dim(vectors, self.dim)?;
-        if self.image().is_some() && self.first.slots.removed() == 0 {
+        self.bodies.let_go();
+        if self.is_lent() && self.body().slots.removed() == 0 {
             return Ok(Step::default());
         }
         let (body, own) = self.own()?;
@@ -98,7 +98,7 @@ impl Hnsw {
         let mut upkeep = self.writers.upkeep.lock();
         let mut left = effort.max(1);
         let mut step = Step::default();
-        if upkeep.sweep.is_none() && own.lives.removed.len() > 0 {
+        if upkeep.sweep.is_none() && own.removed.len() > 0 {
             upkeep.sweep = Some(self.begin_sweep(at));
         }
         while let Some(sweep) = upkeep.sweep.as_mut().filter(|_| left > 0) {
@@ -113,7 +113,7 @@ impl Hnsw {
                 _ => break,
             }
         }
-        step.more = own.lives.removed.len() > 0;
+        step.more = own.removed.len() > 0;
         Ok(step)
     }
 
@@ -122,13 +122,13 @@ impl Hnsw {
     fn begin_sweep(&self, at: At<'_>) -> Sweep {
         let At { body, own, .. } = at;
         let _alone = self.writers.writing.write();
-        let doomed = own.lives.removed.now();
-        doomed.iter().for_each(|slot| _ = own.doomed.insert(slot));
+        let doomed = own.removed.now();
+        doomed.iter().for_each(|slot| _ = body.doomed.insert(slot));
         let graph = &body.graph;
         if let Some(entry) = graph.entry() {
             let slot = graph.level(entry.level).map(|level| level.slot::<false>(entry.node));
-            if slot.is_none_or(|slot| !own.lives.live.contains(Slot(slot))) {
-                let other = graph.highest(|slot| own.lives.live.contains(Slot(slot)));
+            if slot.is_none_or(|slot| !own.live.contains(Slot(slot))) {
+                let other = graph.highest(|slot| own.live.contains(Slot(slot)));
                 graph.move_entry(Some(entry), other);
             }
         }
@@ -258,8 +258,8 @@ impl Hnsw {
                 while let Some(slot) = slots.pop_if(|_| *left > 0) {
                     *left -= 1;
                     graph.ground().put(slot, []);
-                    at.own.doomed.remove(Slot(slot));
-                    at.own.lives.let_go(Slot(slot));
+                    at.body.doomed.remove(Slot(slot));
+                    at.own.let_go(Slot(slot));
                     given_back.push(Slot(slot));
                 }
                 Phase::Gone(slots)
@@ -271,7 +271,7 @@ impl Hnsw {
 
     /// Chooses slots to look for.
     fn begin_probe(&self, at: At<'_>, lost: usize) -> Phase {
-        let live = &at.own.lives.live;
+        let live = &at.own.live;
         let every = live.len().div_ceil(PROBED).max(PROBED_PART);
         Phase::Probing(
             live.iter().step_by(every).collect(),
@@ -286,12 +286,12 @@ impl Hnsw {
 
     /// Looks for a slot by its own vector, by one walk.
     fn look_for(&self, at: At<'_>, slot: Slot, probe: &mut Probe) -> Result<(), Error> {
-        if !at.own.lives.live.contains(slot) {
+        if !at.own.live.contains(slot) {
             return Ok(());
         }
         let vector = at.vectors.vector(slot)?;
         let own = self.measure.distance(&vector, &vector);
-        let here = at.own.lives.live.len();
+        let here = at.own.live.len();
         let plan = Plan::once(self.view(self.probe_view()), 1, here);
         let found = self.search_by(&Query::new(&vector).k(1), plan, at.vectors)?;
         probe.looked_for += 1;

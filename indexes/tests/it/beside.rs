@@ -6,10 +6,10 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use indexes::{
-    Flat, Hnsw, HnswConfig, Index, Lent, Metric, Query, Slot, SlotSet, Strategy, Unreadable,
+    Bytes, Flat, Hnsw, HnswConfig, Index, Lent, Metric, Query, Slot, SlotSet, Strategy, Unreadable,
     Vectors,
 };
 
@@ -286,28 +286,86 @@ fn a_search_holds_up_nobody_who_changes_the_index() {
 }
 
 #[test]
-fn a_graph_in_an_image_is_searched_while_it_is_changed_first() {
-    let world = World::new(64);
+fn what_lies_in_an_image_is_searched_while_it_is_changed_first() {
     let graph = Hnsw::new(64, Metric::L2, HnswConfig::default());
-    (0..SLOTS).for_each(|slot| world.insert(&graph, slot, slot));
-    (0..SLOTS).step_by(7).for_each(|slot| world.remove(&graph, slot));
-    let mut image = Vec::new();
-    graph.encode(&mut image);
-    for _ in 0..20 {
-        let opened = Hnsw::open(image.clone(), &Metric::L2.into()).expect("its own image");
-        assert_eq!(opened.statistics().removed, SLOTS.div_ceil(7));
-        let given_back = std::thread::scope(|scope| {
-            for reader in 0..4 {
-                let (world, opened) = (&world, &opened);
-                scope.spawn(move || {
-                    for at in 0..40 {
-                        let vector = &world.vectors[at * 31 + reader];
-                        assert_eq!(world.look(opened, &walk(vector), vector), 10);
-                    }
-                });
-            }
-            scope.spawn(|| give_back(&opened, &world)).join().expect("it goes on")
+    for index in [&graph as &dyn Index, &Flat::new(64, Metric::L2)] {
+        let world = World::new(64);
+        (0..SLOTS).for_each(|slot| world.insert(index, slot, slot));
+        (0..SLOTS).step_by(7).for_each(|slot| world.remove(index, slot));
+        let mut image = Vec::new();
+        index.encode(&mut image);
+        for _ in 0..20 {
+            let opened = indexes::open(image.clone(), &Metric::L2.into()).expect("its own image");
+            let opened = opened.as_ref();
+            assert_eq!(opened.statistics().removed, SLOTS.div_ceil(7));
+            let given_back = std::thread::scope(|scope| {
+                for reader in 0..4 {
+                    let world = &world;
+                    scope.spawn(move || {
+                        for at in 0..40 {
+                            let vector = &world.vectors[at * 31 + reader];
+                            assert_eq!(world.look(opened, &walk(vector), vector), 10);
+                        }
+                    });
+                }
+                scope.spawn(|| give_back(opened, &world)).join().expect("it goes on")
+            });
+            assert_eq!(given_back.len(), SLOTS.div_ceil(7));
+        }
+    }
+}
+
+/// The bytes of an image, and whether they are still there.
+struct Mapped(Vec<u8>, Arc<AtomicUsize>);
+
+impl AsRef<[u8]> for Mapped {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Mapped {
+    fn drop(&mut self) {
+        self.1.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Who searches by an image keeps it, also while others take it over and change what they took; and nobody else does.
+#[test]
+fn an_image_is_let_go_of_when_nobody_searches_by_it_any_more() {
+    let graph = Hnsw::new(64, Metric::L2, HnswConfig::default());
+    for index in [&graph as &dyn Index, &Flat::new(64, Metric::L2)] {
+        let world = World::new(64);
+        (0..300).for_each(|slot| world.insert(index, slot, slot));
+        let mut image = Vec::new();
+        index.encode(&mut image);
+        let there = Arc::new(AtomicUsize::new(2));
+        let is_there = || there.load(Ordering::SeqCst);
+        let [opened, other] = [0, 1].map(|_| {
+            let mapped = Bytes::from_owner(Mapped(image.clone(), Arc::clone(&there)));
+            indexes::open(mapped, &Metric::L2.into()).expect("its own image")
         });
-        assert_eq!(given_back.len(), SLOTS.div_ceil(7));
+        let asked = AtomicUsize::new(0);
+        let visible = |_: Slot| {
+            if asked.fetch_add(1, Ordering::SeqCst) == 0 {
+                // By another thread, as whoever serves searches does.
+                std::thread::scope(|scope| _ = scope.spawn(|| opened.take_over().expect("whole")));
+                assert!(!opened.is_lent() && is_there() == 2);
+                (300..310).for_each(|slot| world.insert(opened.as_ref(), slot, slot));
+                (0..5).for_each(|slot| world.remove(opened.as_ref(), slot));
+                assert!(opened.step(&world, 100).is_ok() && is_there() == 2);
+            }
+            true
+        };
+        let query = Query::new(&world.vectors[5]).visible(&visible);
+        let expected = index.search(&Query::new(&world.vectors[5]), &world).expect("found");
+        // It does not matter to it what was changed meanwhile.
+        let found = opened.search(&query, &world).expect("found");
+        assert_eq!((found.neighbours, is_there()), (expected.neighbours.clone(), 2));
+        assert!(opened.step(&world, 100).is_ok() && is_there() == 1);
+        // Where nobody searches it goes at once.
+        other.take_over().expect("whole");
+        assert_eq!(is_there(), 0);
+        assert_eq!(other.search(&Query::new(&world.vectors[5]), &world).expect("found"), expected);
     }
 }

@@ -45,7 +45,7 @@ impl<'s, const QUERIES: usize> Coded<'s, QUERIES> {
 
     /// Looks at 16 slots for all queries.
     #[inline(always)]
-    pub(super) fn look<I: Isa>(
+    pub(super) fn look<I: Isa, const CHECK: bool>(
         &mut self,
         isa: I,
         common: Common<'_>,
@@ -55,7 +55,7 @@ impl<'s, const QUERIES: usize> Coded<'s, QUERIES> {
         let mut coarse = Coarse::UNKNOWN;
         let rows = self.codes.sixteen(sixteen.first as u32);
         for lane in 0..LANES {
-            if let Some((upper, beside)) = rows.row::<false>(lane) {
+            if let Some((upper, beside)) = rows.row::<CHECK>(lane) {
                 coarse.put(lane, beside);
                 spread(&mut self.tile, lane, upper);
             }
@@ -75,7 +75,7 @@ impl<'s, const QUERIES: usize> Coded<'s, QUERIES> {
                 };
                 if left != 0 {
                     left_over += u64::from(left.count_ones());
-                    closer(isa, (common, self.codes), asked, (sixteen.first, left))?;
+                    closer::<I, CHECK>(isa, (common, self.codes), asked, (sixteen.first, left))?;
                 }
             }
         }
@@ -86,7 +86,7 @@ impl<'s, const QUERIES: usize> Coded<'s, QUERIES> {
 
 /// Looks at what the upper planes did not rule out.
 #[inline(always)]
-fn closer<I: Isa>(
+fn closer<I: Isa, const CHECK: bool>(
     isa: I,
     (common, codes): (Common<'_>, CodesInUse<'_>),
     asked: &mut Asked<'_>,
@@ -97,7 +97,7 @@ fn closer<I: Isa>(
         asked.work.by_code += 1;
         let beyond = match (&asked.coded, asked.limit) {
             (Some(coded), Some(limit)) => {
-                codes.is_beyond::<I, false>(isa, coded, slot as u32, limit)
+                codes.is_beyond::<I, CHECK>(isa, coded, slot as u32, limit)
             }
             _ => false,
         };

@@ -20,7 +20,7 @@ impl Hnsw {
     ) -> Result<usize, Error> {
         let Some(on_level) = at.body.graph.level(level) else { return Ok(1) };
         let slot = on_level.slot::<false>(node);
-        if slot == NONE || !at.own.lives.taken.contains(Slot(slot)) {
+        if slot == NONE || !at.own.taken.contains(Slot(slot)) {
             return Ok(1);
         }
         if doomed.contains(Slot(slot)) {
@@ -34,7 +34,7 @@ impl Hnsw {
         while on_level.links::<false>(node).any(is_doomed) {
             let before: Vec<u32> = on_level.links::<false>(node).collect();
             let pin = self.readers.pin();
-            let on = self.body_under(at.body, &pin);
+            let on = self.own_under(at.body, &pin);
             let links = match self.mended(on, at, (level, node, slot), (&before, &is_doomed)) {
                 Ok(links) => links,
                 Err(error) => {

@@ -21,7 +21,7 @@ pub(super) struct Reach {
 impl Reach {
     pub(super) fn begin(at: At<'_>, doomed: &SlotSet) -> Self {
         // Before the links are looked at: what comes later is linked by whoever takes it up.
-        let wanted = at.own.lives.live.now();
+        let wanted = at.own.live.now();
         let graph = &at.body.graph;
         let mut reach = Reach { seen: doomed.clone(), left: Vec::new(), wanted };
         if let Some(entry) = graph.entry() {
@@ -68,7 +68,7 @@ impl Reach {
 
     /// Those that there were, and are, and that cannot be come to.
     pub(super) fn lost(&self, at: At<'_>) -> Vec<u32> {
-        let live = &at.own.lives.live;
+        let live = &at.own.live;
         let word = |word: usize| self.wanted.word(word) & live.word(word) & !self.seen.word(word);
         let lost = (0..self.wanted.words()).flat_map(|at| slots_of(at, word(at)));
         lost.map(|slot| slot.0).collect()
@@ -94,14 +94,14 @@ impl Hnsw {
         (doomed, reach): (&SlotSet, &Reach),
     ) -> Joined {
         let mut joined = Joined { linked: false, took: self.config.ef_construction, failed: None };
-        if !at.own.lives.live.contains(Slot(slot)) {
+        if !at.own.live.contains(Slot(slot)) {
             return joined;
         }
         let can_be_come_to = |node: u32| reach.has(node) && !doomed.contains(Slot(node));
         let nearest = self.nearest_of(at, slot, &can_be_come_to, &mut joined.took);
         let nearest = nearest.unwrap_or_else(|error| {
             joined.failed = Some(error);
-            let live = at.own.lives.live.now();
+            let live = at.own.live.now();
             live.iter().map(|slot| slot.0).find(|slot| can_be_come_to(*slot))
         });
         if let Some(nearest) = nearest {
@@ -120,14 +120,14 @@ impl Hnsw {
         took: &mut usize,
     ) -> Result<Option<u32>, Error> {
         let pin = self.readers.pin();
-        let on = self.body_under(at.body, &pin);
+        let on = self.own_under(at.body, &pin);
         let vector = at.vectors.vector(Slot(slot))?;
         let found = self.look(on, (slot, 0), &vector, at.vectors)?;
         let near = found.into_iter().next().unwrap_or_default();
         if let Some(nearest) = near.into_iter().find(|node| can_be_come_to(*node)) {
             return Ok(Some(nearest));
         }
-        let live = at.own.lives.live.now();
+        let live = at.own.live.now();
         let some: SlotSet = live.iter().filter(|it| can_be_come_to(it.0)).collect();
         *took = took.saturating_add(live.len());
         let query = Query::new(&vector).k(1).filter(&some).strategy(Strategy::Exact);

@@ -52,7 +52,7 @@ fn sweep(graph: &Hnsw, vectors: &dyn Vectors, effort: usize) -> (SlotSet, usize)
 /// No link leads to a slot that is not taken, from whatever level, and every node above the ground is of one that is.
 fn check_links(graph: &Hnsw) {
     let body = graph.body();
-    let lives = &body.slots.own().expect("it lies in no image").lives;
+    let lives = body.slots.own().expect("it lies in no image");
     let is_taken = |slot: u32| slot == NONE || lives.taken.contains(Slot(slot));
     for level in (0..=body.graph.height()).filter_map(|level| body.graph.level(level)) {
         for node in 0..level.end() as u32 {
@@ -74,8 +74,9 @@ fn a_graph_that_lives_keeps_no_links_or_nodes_of_what_is_gone() {
         let (memory, _) = Kind::Clustered.set(dim, 1_500, 0, 84);
         let graph = graph_of(&memory, 6);
         let ends = || {
-            let levels = (1..=graph.body().graph.height()).rev();
-            let levels = levels.filter_map(|level| graph.body().graph.level(level));
+            let body = graph.body();
+            let levels = (1..=body.graph.height()).rev();
+            let levels = levels.filter_map(|level| body.graph.level(level));
             levels.map(|level| level.end()).sum::<usize>()
         };
         let (before, mut random) = (ends(), Random(85));
