@@ -224,7 +224,7 @@ impl Collection {
     }
 
     /// What the ids have whose vectors lie in these [slots](Record::slot): for each slot all of them, in the order of ids,
-    /// and all at the same moment. Goes through all rows once.
+    /// and all at the same moment. Takes as long as there are such ids, however many others there are.
     ///
     /// ```
     /// # use arrwdb::{CollectionConfig, Metric, Store};

@@ -1,6 +1,5 @@
 //! What an id has, and going through all of them in order.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::ops::Deref;
 
@@ -129,20 +128,16 @@ impl CollectionView {
 
     /// What the ids have whose vectors lie in these slots, in the order of ids for each.
     pub(crate) fn get_by_slot(&self, slots: &[u32]) -> Result<Vec<Vec<Record>>> {
-        let mut found: HashMap<u32, Vec<(Id, Seen)>> = HashMap::new();
-        found.extend(slots.iter().map(|slot| (*slot, Vec::new())));
-        self.rows.for_each(|seen| {
-            if let Some(found) = found.get_mut(&seen.slot.0) {
+        let of_slot = |slot: &u32| {
+            let mut found = Vec::new();
+            self.rows.rows_of(Slot(*slot), |seen| {
                 found.extend(self.rows.id_of(&seen)?.map(|id| (id, seen)));
-            }
-            Ok(())
-        })?;
-        found.values_mut().for_each(|found| found.sort_by(|one, other| one.0.cmp(&other.0)));
-        let read = |slot: &u32| {
-            let found = found.get(slot).into_iter().flatten();
-            found.map(|(id, seen)| self.record(id.clone(), seen)).collect()
+                Ok(())
+            })?;
+            found.sort_by(|one, other| one.0.cmp(&other.0));
+            found.into_iter().map(|(id, seen)| self.record(id, &seen)).collect()
         };
-        slots.iter().map(read).collect()
+        slots.iter().map(of_slot).collect()
     }
 
     pub(crate) fn contains(&self, id: &Id) -> Result<bool> {

@@ -8,6 +8,7 @@
 //!  1. A view at a number sees all batches up to it and none behind, for as long as it lives, whatever is decided,
 //!     cut or described meanwhile.
 //!  2. The same outcomes make the same rows, decided or replayed; replaying them does not read the image.
+//!  3. From a slot to the rows that have it takes as long as there are such rows, whatever else there is.
 //!
 //! Never: decides what an id gets; touches a vector.
 
@@ -16,6 +17,7 @@ mod delta;
 mod ordered;
 
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use ::base::{Row, Sequence, Slot};
@@ -23,7 +25,7 @@ use parking_lot::RwLock;
 use segments::PayloadPlace;
 
 pub(crate) use base::{RowBase, RowList};
-use delta::Delta;
+use delta::{Delta, OfSlot};
 pub(crate) use ordered::Ordered;
 
 use crate::format::{EndedRow, Outcome};
@@ -198,6 +200,64 @@ impl RowsView {
             }
         }
         born.into_iter().filter(|seen| !died.contains(&seen.row)).try_for_each(see)
+    }
+
+    /// Goes through the rows of a slot, the last one first: those that were born since, then those of the image.
+    /// Nothing is allocated. For a slot of one row each layer is locked once, or twice while there are several.
+    pub(crate) fn rows_of(
+        &self,
+        slot: Slot,
+        mut see: impl FnMut(Seen) -> Result<()>,
+    ) -> Result<()> {
+        self.walk(slot, |seen| see(seen).map(ControlFlow::Continue))
+    }
+
+    /// Whether there is any row of a slot.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for searches through an index of slots"))]
+    pub(crate) fn sees(&self, slot: Slot) -> Result<bool> {
+        let mut is_seen = false;
+        self.walk(slot, |_| {
+            is_seen = true;
+            Ok(ControlFlow::Break(()))
+        })?;
+        Ok(is_seen)
+    }
+
+    /// Goes through the rows of a slot until who looks at them has enough. No layer is locked while they look.
+    fn walk(&self, slot: Slot, mut see: impl FnMut(Seen) -> Result<ControlFlow<()>>) -> Result<()> {
+        let of_base = |at| self.base.of_slot(slot, at).map(|(has, before)| (at, has.row, before));
+        // The image is read first, so that each layer is asked for its own rows and about that one at once.
+        let mut next = self.base.last_of(slot)?.map(of_base).transpose()?;
+        let mut last_is_ended = false;
+        for (number, delta) in self.layers.iter().enumerate().rev() {
+            let mut own = {
+                let delta = delta.read();
+                last_is_ended |= next.is_some_and(|(_, row, _)| delta.is_ended(row, self.at));
+                delta.last_of(slot, self.at)
+            };
+            while let Some(OfSlot { row, before }) = own {
+                let seen = Seen { row, slot, place: Place::Layer(number) };
+                if !self.is_ended_in(number + 1, row) && see(seen)?.is_break() {
+                    return Ok(());
+                }
+                own = before.and_then(|before| delta.read().of_slot(before, self.at));
+            }
+        }
+        let mut is_ended = last_is_ended;
+        while let Some((at, row, before)) = next {
+            let seen = Seen { row, slot, place: Place::Base(at) };
+            if !is_ended && see(seen)?.is_break() {
+                return Ok(());
+            }
+            next = before.map(of_base).transpose()?;
+            is_ended = next.is_some_and(|(_, row, _)| self.is_ended_in(0, row));
+        }
+        Ok(())
+    }
+
+    /// Whether a row was ended in a layer, from one of them on.
+    fn is_ended_in(&self, first: usize, row: Row) -> bool {
+        self.layers.iter().skip(first).any(|delta| delta.read().is_ended(row, self.at))
     }
 
     /// The id of a row that this view sees.

@@ -2,10 +2,11 @@
 //!
 //! Promises
 //!  1. What is lent does not change while it is lent, and can be read.
+//!  2. What is kept is lent for as long as it is kept, whatever becomes of the handles of its image.
 //!
 //! Never: says whether the bytes are as they were written; that is for the sums.
 
-#![expect(unsafe_code, reason = "lending bytes of a map; the block has its proof")]
+#![expect(unsafe_code, reason = "lending bytes of a map; each block has its proof")]
 
 use std::fmt;
 use std::ops::{Deref, Range};
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 use disk::{Access, Borrowed, Disk, File, Region};
 
+use crate::image::Opened;
 use crate::names::Name;
 
 /// An image file, open for reading only.
@@ -29,6 +31,18 @@ pub(crate) struct Map {
 
 /// Bytes of a section that are as they were written, lent for as long as this lives.
 pub struct Bytes<'a>(Borrowed<'a>);
+
+/// All bytes of a section, **checked against no sum**: they may be other ones than were written. They hold the image
+/// open.
+///
+/// For what carries sums of its own and checks them where it is touched; all else goes by
+/// [`Section::bytes`](crate::Section::bytes).
+pub struct Unverified {
+    /// Not for ever, but for as long as `_opened` lives, and dropped before it. Never handed out: what is, lives no longer
+    /// than this.
+    bytes: Borrowed<'static>,
+    _opened: Arc<Opened>,
+}
 
 impl ImageFile {
     /// Opens the file of an image that has its name: `name` is one, not one in the making.
@@ -65,6 +79,19 @@ impl Map {
     }
 }
 
+impl Unverified {
+    /// Keeps a range of an image, not checked against any sum; `None` if it reaches past the end.
+    pub(crate) fn keep(opened: &Arc<Opened>, range: Range<u64>) -> Option<Unverified> {
+        let Bytes(bytes) = opened.map.lend(range)?;
+        // SAFETY: only the lifetime changes. The bytes are lent by the region of `opened.map`, at an address that never
+        // changes, and nobody writes there (see `Map::lend`). `_opened` holds on to the map, and a map to its region: it
+        // is never given another one, as no method of it changes it and no other module can. The field before is dropped
+        // first, and no method returns it for longer than `self` is borrowed.
+        let bytes = unsafe { std::mem::transmute::<Borrowed<'_>, Borrowed<'static>>(bytes) };
+        Some(Unverified { bytes, _opened: Arc::clone(opened) })
+    }
+}
+
 impl Deref for Bytes<'_> {
     type Target = [u8];
 
@@ -76,5 +103,25 @@ impl Deref for Bytes<'_> {
 impl fmt::Debug for Bytes<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Bytes({})", self.len())
+    }
+}
+
+impl Deref for Unverified {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl AsRef<[u8]> for Unverified {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl fmt::Debug for Unverified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Unverified({})", self.len())
     }
 }

@@ -9,7 +9,8 @@
 //! Promises
 //!  1. A crash at any point leaves the state published last, or the one that was being published; and all
 //!     images that either names, whole.
-//!  2. Opening an image takes no longer for more bytes. No byte of it is handed out that was not checked.
+//!  2. Opening an image takes no longer for more bytes. No byte of it is handed out that was not checked, but to
+//!     who asks for [`Unverified`] ones.
 //!  3. Damage is an error that names the file and the place, and what is not damaged is served. A store whose
 //!     manifests are lost is never taken for a new one.
 //!  4. Whatever the bytes on disk, they lead to a value or an error: to no panic, and to no allocation that
@@ -41,7 +42,7 @@ pub use describe::{describe_image, describe_manifest};
 pub use directory::list_images;
 pub use error::{Error, Result};
 pub use image::Image;
-pub use lent::Bytes;
+pub use lent::{Bytes, Unverified};
 pub use manifest::{Branch, ImageRef, IndexImage, Manifest, POINT_NAME_BYTES_MAX, Point};
 pub use manifests::Manifests;
 pub use names::Name;

@@ -3,7 +3,8 @@
 //!
 //! Promises
 //!  1. No byte is handed out whose chunk was not found to be as it was written. A damaged chunk is an error
-//!     that names the place, every time; other chunks are served.
+//!     that names the place, every time; other chunks are served. [`Section::unverified`] alone checks nothing,
+//!     for contents that have sums of their own.
 //!  2. Once the chunks that it touches are known to be good, [`Section::bytes`] takes no lock, allocates
 //!     nothing and computes no sum.
 //!  3. [`Section::read_at`] reads by position only: for recovery, where a bad sector has to be an error and
@@ -20,7 +21,7 @@ use crate::format::sums::{
     CHUNK_BYTES, ChunkPlace, SUM_BYTES, SUMS_PER_CHUNK, chunks_of, level_lengths,
 };
 use crate::image::{Opened, read_at};
-use crate::lent::Bytes;
+use crate::lent::{Bytes, Unverified};
 use crate::states::{State, States};
 use crate::{Error, Result};
 
@@ -108,6 +109,18 @@ impl Section {
         }
         let in_file = self.offset + range.start..self.offset + range.end;
         self.opened.map.lend(in_file).ok_or_else(|| self.past_end(&range))
+    }
+
+    /// Lends all its bytes through the map, for as long as the answer is kept, and **checks none of them**: they may be
+    /// damaged, and nobody says so. For contents that carry sums of their own and check them where they are touched, as
+    /// the image of an index does. The section begins at a multiple of 4096 in memory.
+    ///
+    /// # Errors
+    /// [`Error::PastEnd`], which no image leads to that could be opened.
+    pub fn unverified(&self) -> Result<Unverified> {
+        let in_file = self.offset..self.offset + self.length;
+        let past_end = || self.past_end(&(0..self.length));
+        Unverified::keep(&self.opened, in_file).ok_or_else(past_end)
     }
 
     /// Reads bytes by position.

@@ -12,6 +12,7 @@
 //! Never: writes to a file that has its final name; knows what a section means.
 
 use std::collections::HashSet;
+use std::io;
 use std::sync::Arc;
 
 use base::checksum::Xxh3;
@@ -171,6 +172,32 @@ impl ImageWriter {
         Ok(())
     }
 
+    /// Lets somebody write to the end of the section who knows only of [`std::io::Write`]: answers with what they
+    /// answer, or with why a write of theirs failed.
+    ///
+    /// ```
+    /// # use base::{FileId, StoreId};
+    /// # use snapshot::{ImageWriter, Manifests};
+    /// # let disk = std::sync::Arc::new(disk::SimDisk::new(1));
+    /// # Manifests::create(disk.clone(), StoreId([7; 16]))?;
+    /// let mut writer = ImageWriter::create(disk.clone(), StoreId([7; 16]), FileId(1))?;
+    /// writer.section("numbers")?;
+    /// let written = writer.write_by(|into| write!(into, "{}, {}", 1, 2))?;
+    /// assert!(written.is_ok());
+    /// # Ok::<(), snapshot::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`ImageWriter::write`], also where what was passed in made nothing of it.
+    ///
+    /// # Panics
+    /// If no section was begun.
+    pub fn write_by<T>(&mut self, put: impl FnOnce(&mut dyn io::Write) -> T) -> Result<T> {
+        let mut sink = Sink { writer: self, failed: None };
+        let answer = put(&mut sink);
+        sink.failed.map_or(Ok(answer), Err)
+    }
+
     /// Writes what is left: the sums, the table and the block; and gives the image its name.
     ///
     /// # Errors
@@ -283,6 +310,31 @@ impl ImageWriter {
             self.failed = Some(Arc::new(error.clone()));
             Error::Disk(error)
         })
+    }
+}
+
+/// The end of the section that is being written.
+struct Sink<'w> {
+    writer: &'w mut ImageWriter,
+    /// Why the first write failed that did.
+    failed: Option<Error>,
+}
+
+impl io::Write for Sink<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_all(bytes).map(|()| bytes.len())
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.writer.write(bytes).map_err(|error| {
+            self.failed.get_or_insert(error.clone());
+            io::Error::other(error)
+        })
+    }
+
+    /// What is written lasts once the image is finished, and not before.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -27,6 +27,7 @@ const USES: &[Use] = &[
         "manifest bodies, checked before any of their links is followed",
     ),
     ("proptest", "snapshot", Kind::Tests, "random manifests and sections, and random bytes"),
+    ("tempfile", "snapshot", Kind::Tests, "an image on the real disk that vanishes after the test"),
     ("proptest", "wal", Kind::Tests, "random records, and random bytes in their place"),
     ("proptest", "segments", Kind::Tests, "random slots of random dimensions, and random bytes"),
     (

@@ -1,11 +1,17 @@
 //! The rows of a collection, read from an image.
+//!
+//! Promises
+//!  1. The rows of a slot are a chain that goes down strictly, from row to row of that slot: one that does not is an error,
+//!     and whoever follows it comes to its end.
 
 use std::cmp::Ordering;
 
-use base::CollectionId;
+use base::{CollectionId, Slot};
 use snapshot::{Image, Section};
 
-use super::format::{IdPlace, NUMBER_BYTES, ROW_BYTES, decode_row};
+use super::format::{
+    IdPlace, Link, NUMBER_BYTES, ROW_BYTES, SLOT_BYTES, Stored, decode_row, decode_slot,
+};
 use super::{Table, name};
 use crate::rows::{Current, RowBase};
 use crate::{ID_BYTES_MAX, Id, Result};
@@ -19,6 +25,8 @@ pub(crate) struct ImageRows {
     rows: Table,
     order: Table,
     text: Section,
+    /// Says which row of each slot is the last.
+    slots: Table,
 }
 
 impl ImageRows {
@@ -29,17 +37,19 @@ impl ImageRows {
         if rows.len() != order.len() {
             return Err(order.bad("it has another number of rows than there are"));
         }
-        Ok(ImageRows { rows, order, text: image.section(&name(collection, "text"))? })
+        let text = image.section(&name(collection, "text"))?;
+        let slots = Table::open(image, collection, "slots", SLOT_BYTES as u64)?;
+        Ok(ImageRows { rows, order, text, slots })
     }
 
-    fn get(&self, at: u64) -> Result<(Current, IdPlace)> {
+    fn get(&self, at: u64) -> Result<Stored> {
         let bytes = self.rows.get::<ROW_BYTES>(at)?;
         decode_row(&bytes).ok_or_else(|| self.rows.bad("a row has an impossible value"))
     }
 
     /// How an id stands to that of a row.
     fn compare(&self, at: u64, id: &Id) -> Result<Ordering> {
-        let (_, place) = self.get(at)?;
+        let place = self.get(at)?.id;
         let text_is = |offset: u64, length: u32, other: &[u8]| {
             let end = offset.saturating_add(u64::from(length));
             Ok((*self.text.bytes(offset..end)?).cmp(other))
@@ -62,18 +72,18 @@ impl RowBase for ImageRows {
     }
 
     fn row_at(&self, at: u64) -> Result<Current> {
-        self.get(at).map(|(row, _)| row)
+        self.get(at).map(|stored| stored.has)
     }
 
     fn id_at(&self, at: u64) -> Result<Id> {
-        let (offset, length) = match self.get(at)? {
-            (_, IdPlace::Number(number)) => return Ok(Id::Number(number)),
-            (_, IdPlace::Uuid { offset }) => {
+        let (offset, length) = match self.get(at)?.id {
+            IdPlace::Number(number) => return Ok(Id::Number(number)),
+            IdPlace::Uuid { offset } => {
                 let bytes = self.text.bytes(offset..offset.saturating_add(UUID_BYTES.into()))?;
                 let uuid = bytes.first_chunk().copied();
                 return uuid.map(Id::Uuid).ok_or_else(|| self.rows.bad("a UUID is too short"));
             }
-            (_, IdPlace::Text { offset, length }) => (offset, length),
+            IdPlace::Text { offset, length } => (offset, length),
         };
         if length as usize > ID_BYTES_MAX {
             return Err(self.rows.bad("an id is too long"));
@@ -81,6 +91,32 @@ impl RowBase for ImageRows {
         let bytes = self.text.bytes(offset..offset.saturating_add(u64::from(length)))?;
         let text = std::str::from_utf8(&bytes).map_err(|_| self.rows.bad("an id is no text"))?;
         Ok(Id::from(text))
+    }
+
+    fn last_of(&self, slot: Slot) -> Result<Option<u64>> {
+        let slot = u64::from(slot.0);
+        if slot >= self.slots.len() {
+            return Ok(None);
+        }
+        let bytes = self.slots.get::<SLOT_BYTES>(slot)?;
+        let known = decode_slot(&bytes).map_err(|what| self.slots.bad(what))?;
+        let last = known.and_then(|(_, last)| last).map(Link::place);
+        match last.is_some_and(|last| last >= self.rows.len()) {
+            true => Err(self.slots.bad("the last row of a slot is one that there is not")),
+            false => Ok(last),
+        }
+    }
+
+    fn of_slot(&self, slot: Slot, at: u64) -> Result<(Current, Option<u64>)> {
+        let Stored { has, before, .. } = self.get(at)?;
+        let before = before.map(Link::place);
+        if has.slot != slot {
+            return Err(self.rows.bad("the chain of a slot leads to a row of another one"));
+        }
+        if before.is_some_and(|before| before >= at) {
+            return Err(self.rows.bad("the chain of a slot does not go down"));
+        }
+        Ok((has, before))
     }
 
     fn in_order(&self, nth: u64) -> Result<u64> {

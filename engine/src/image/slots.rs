@@ -72,7 +72,8 @@ impl SlotBase for ImageSlots {
 
     fn known(&self, slot: Slot) -> segments::Result<Option<Known>> {
         let bytes = self.slots.get::<SLOT_BYTES>(u64::from(slot.0)).map_err(told)?;
-        decode_slot(&bytes).map_err(|what| told(self.slots.bad(what)))
+        let known = decode_slot(&bytes).map_err(|what| told(self.slots.bad(what)))?;
+        Ok(known.map(|(known, _)| known))
     }
 
     fn find(

@@ -9,16 +9,17 @@ use segments::{
 };
 use snapshot::{ImageWriter, Manifests};
 
+use super::format::{IdPlace, Link, Stored, decode_row, decode_slot, encode_row, encode_slot};
 use super::*;
 use crate::format::{EndedRow, Outcome};
-use crate::rows::{RowBase, RowList, Rows};
+use crate::rows::{Current, RowBase, RowList, Rows};
 use crate::{CollectionConfig, Id, Metric};
 
 fn sequence(number: u64) -> Sequence {
     Sequence::new(number).unwrap()
 }
 
-/// Rows of all kinds of ids, some of them ended.
+/// Rows of all kinds of ids, two of each slot, some of them ended: all those of slots that are free or at rest.
 fn rows() -> Rows {
     let mut rows = Rows::new(Arc::new(RowList::default()), Row(1), None);
     for number in 0..600_u64 {
@@ -49,7 +50,7 @@ fn rows() -> Rows {
         let payload = Some(place).filter(|_| number.is_multiple_of(4));
         let outcome = Outcome::Upserted { row: rows.next(), placed, payload, ended: None };
         rows.apply(sequence(number + 1), &id, &outcome);
-        if number.is_multiple_of(5) {
+        if matches!(number % 10, 0..=3 | 5) {
             let current = rows.current(&id).unwrap().unwrap();
             let (row, slot) = (current.row, current.slot);
             let ended = EndedRow { row, slot, slot_ended: Ended::No, payload: current.payload };
@@ -62,7 +63,8 @@ fn rows() -> Rows {
 fn slots() -> SlotList {
     let known = |number: u64| {
         let life = Life::born(sequence(number + 1));
-        let known = Known { hash: VectorHash::from_raw(number / 3), references: 2, life };
+        let references = if number % 5 == 2 { 1 } else { 2 };
+        let known = Known { hash: VectorHash::from_raw(number / 3), references, life };
         match number % 5 {
             0 => (None, None),
             1 => {
@@ -75,10 +77,10 @@ fn slots() -> SlotList {
     SlotList::new((0..300).map(known))
 }
 
-/// The ids of 480 rows in their order, how many come up to each, and some that are not there.
+/// The ids of 300 rows in their order, how many come up to each, and some that are not there.
 fn check_order(found: &ImageRows) {
     let in_order = |nth| found.id_at(found.in_order(nth).unwrap()).unwrap();
-    let ids: Vec<Id> = (0..480).map(in_order).collect();
+    let ids: Vec<Id> = (0..300).map(in_order).collect();
     assert!(ids.is_sorted_by(|one, next| one < next));
     for (id, nth) in ids.iter().zip(1..) {
         assert_eq!(found.up_to(id).unwrap(), nth);
@@ -88,7 +90,26 @@ fn check_order(found: &ImageRows) {
         assert_eq!(found.find(&id).unwrap(), None, "{id}");
     }
     assert_eq!(found.up_to(&Id::from(0)).unwrap(), 0, "it was removed");
-    assert_eq!(found.up_to(&Id::from("zz")).unwrap(), 480);
+    assert_eq!(found.up_to(&Id::from("zz")).unwrap(), 300);
+}
+
+/// The rows of each slot, the last one first; and of some that there are not.
+fn check_chains(found: &ImageRows) {
+    let mut by_slot = vec![Vec::new(); 310];
+    for at in 0..found.rows() {
+        let row = found.row_at(at).unwrap();
+        by_slot[row.slot.0 as usize].insert(0, (at, row));
+    }
+    for (slot, rows) in (0..).map(Slot).zip(by_slot) {
+        let mut next = found.last_of(slot).unwrap();
+        for (at, row) in rows {
+            assert_eq!(next, Some(at));
+            let (has, before) = found.of_slot(slot, at).unwrap();
+            assert_eq!(has, row);
+            next = before;
+        }
+        assert_eq!(next, None, "{slot:?}");
+    }
 }
 
 /// Under each key the same slots are found.
@@ -105,6 +126,52 @@ fn check_keys(found: &ImageSlots, list: &SlotList) {
         };
         assert_eq!(all(found), all(list));
     }
+}
+
+/// Reads the example from the document.
+#[test]
+fn the_example_of_the_format_document_holds() {
+    let document = include_str!("../../../FORMAT.md");
+    let (_, section) = document.split_once("Worked example of two rows and their slot").unwrap();
+    let lines = section.lines().filter(|line| line.starts_with("    ") && line.contains('|'));
+    let hex = lines.take(8).flat_map(|line| {
+        let (bytes, _) = line.split_once('|').unwrap();
+        bytes.split_whitespace().skip(1).map(|byte| u8::from_str_radix(byte, 16).unwrap())
+    });
+    let bytes: Vec<u8> = hex.collect();
+    let has = |row, born, payload| Current {
+        row: Row(row),
+        slot: Slot(1),
+        payload,
+        born: sequence(born),
+    };
+    let payload = Some(PayloadPlace { address: 64, length: 5 });
+    let rows = [
+        Stored { has: has(7, 12, None), id: IdPlace::Number(9), before: None },
+        Stored {
+            has: has(8, 13, payload),
+            id: IdPlace::Text { offset: 0, length: 3 },
+            before: Link::to(0),
+        },
+    ];
+    let hash = VectorHash::from_raw(0x0102_0304_0506_0708);
+    let known = Known { hash, references: 2, life: Life::born(sequence(12)) };
+    let last = Link::to(1);
+    let [first, second] = rows.map(|row| encode_row(&row));
+    let slot = encode_slot(Some(&known), last);
+    let encoded = [&first[..], &second, &slot].concat();
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x} ")).collect::<String>();
+    assert_eq!(hex(&bytes), hex(&encoded));
+    let decoded = [first, second].map(|bytes| decode_row(bytes.first_chunk().unwrap()).unwrap());
+    assert_eq!(decoded, rows);
+    assert_eq!(decode_slot(slot.first_chunk().unwrap()), Ok(Some((known, last))));
+}
+
+#[test]
+fn links_lead_to_as_many_rows_as_there_are_numbers_for() {
+    let last = u64::from(u32::MAX) - 1;
+    assert_eq!(Link::to(last).map(Link::place), Some(last));
+    assert_eq!((Link::to(last + 1), Link::to(u64::MAX)), (None, None));
 }
 
 #[test]
@@ -145,14 +212,15 @@ fn an_image_answers_as_what_it_was_made_of() {
         let has = view.has(&seen)?.unwrap();
         assert_eq!((has.row, has.slot), (seen.row, seen.slot));
         let payload = has.payload.map(moved);
-        assert_eq!(found.row_at(count)?, crate::rows::Current { payload, ..has });
+        assert_eq!(found.row_at(count)?, Current { payload, ..has });
         assert_eq!(found.id_at(count)?, id);
         count += 1;
         Ok(())
     })
     .unwrap();
-    assert_eq!((found.rows(), count), (480, 480));
+    assert_eq!((found.rows(), count), (300, 300));
     check_order(&found);
+    check_chains(&found);
     let found = ImageSlots::open(&image, collection, (list.alive(), list.references())).unwrap();
     assert_eq!((found.slots(), found.keys()), (300, list.keys()));
     assert_eq!((found.free(), found.resting()), (60, 60));

@@ -6,7 +6,7 @@ use base::{CollectionId, Sequence, Slot};
 use segments::{Cut, PayloadPlace};
 use snapshot::{ImageRef, ImageWriter};
 
-use super::format::{IdPlace, encode_key, encode_row, encode_slot};
+use super::format::{IdPlace, Link, Stored, encode_key, encode_row, encode_slot};
 use super::{CATALOGUE, Catalogue, name};
 use crate::rows::{Current, RowsView};
 use crate::{Error, Id, Result};
@@ -24,8 +24,8 @@ pub(crate) fn write_collection(
     collection: &Collection<'_>,
     place: impl FnMut(PayloadPlace) -> Result<PayloadPlace>,
 ) -> Result<()> {
-    write_rows(into, collection, place)?;
-    write_slots(into, collection)
+    let last = write_rows(into, collection, place)?;
+    write_slots(into, collection, &last)
 }
 
 /// Ends an image: what it says of its collections is known only now.
@@ -35,18 +35,23 @@ pub(crate) fn finish(mut into: ImageWriter, catalogue: &Catalogue) -> Result<Ima
     Ok(into.finish()?)
 }
 
+/// The last row of each slot, which only who has written all rows knows.
+type LastRows = Vec<Option<Link>>;
+
 fn write_rows(
     into: &mut ImageWriter,
     collection: &Collection<'_>,
     mut place: impl FnMut(PayloadPlace) -> Result<PayloadPlace>,
-) -> Result<()> {
-    let Collection { id: collection, rows, .. } = collection;
+) -> Result<LastRows> {
+    let Collection { id: collection, rows, slots } = collection;
     let section = |what| name(*collection, what);
+    let bad = |what| Error::BadImage { section: section("rows"), what };
     let (mut ids, mut offset) = (Vec::new(), 0);
+    let mut last = vec![None; usize::try_from(slots.len()).unwrap_or(0)];
     into.section(&section("rows"))?;
     rows.for_each(|seen| {
         let (Some(id), Some(has)) = (rows.id_of(&seen)?, rows.has(&seen)?) else {
-            return Err(Error::BadImage { section: section("rows"), what: "a row has no id" });
+            return Err(bad("a row has no id"));
         };
         let id_place = match &id {
             Id::Number(number) => IdPlace::Number(*number),
@@ -58,8 +63,12 @@ fn write_rows(
         };
         offset += text_of(&id).len() as u64;
         let payload = has.payload.map(&mut place).transpose()?;
+        let link = Link::to(ids.len() as u64).ok_or_else(|| bad("there are too many rows"))?;
         ids.push(id);
-        Ok(into.write(&encode_row(&Current { payload, ..has }, id_place))?)
+        // A row of a slot that there is not is for a check to find.
+        let before = last.get_mut(has.slot.0 as usize).and_then(|last| last.replace(link));
+        let has = Current { payload, ..has };
+        Ok(into.write(&encode_row(&Stored { has, id: id_place, before }))?)
     })?;
     into.section(&section("order"))?;
     let mut order: Vec<(&Id, u32)> = ids.iter().zip(0..).collect();
@@ -71,7 +80,7 @@ fn write_rows(
     for id in &ids {
         into.write(text_of(id))?;
     }
-    Ok(())
+    Ok(last)
 }
 
 /// What stands of an id outside its row.
@@ -83,7 +92,11 @@ fn text_of(id: &Id) -> &[u8] {
     }
 }
 
-fn write_slots(into: &mut ImageWriter, collection: &Collection<'_>) -> Result<()> {
+fn write_slots(
+    into: &mut ImageWriter,
+    collection: &Collection<'_>,
+    last: &[Option<Link>],
+) -> Result<()> {
     let Collection { id: collection, slots, .. } = collection;
     let section = |what| name(*collection, what);
     let (mut free, mut resting): (Vec<Slot>, Vec<(Option<Sequence>, Slot)>) =
@@ -91,7 +104,8 @@ fn write_slots(into: &mut ImageWriter, collection: &Collection<'_>) -> Result<()
     into.section(&section("slots"))?;
     for slot in (0..slots.len()).filter_map(|slot| u32::try_from(slot).ok()).map(Slot) {
         let known = slots.known(slot)?;
-        into.write(&encode_slot(known.as_ref()))?;
+        let last = last.get(slot.0 as usize).copied().flatten();
+        into.write(&encode_slot(known.as_ref(), last))?;
         match known {
             None => free.push(slot),
             Some(known) if !known.is_alive() => resting.push((known.life.end(), slot)),

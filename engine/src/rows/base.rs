@@ -19,6 +19,12 @@ pub(crate) trait RowBase: Send + Sync + fmt::Debug {
     /// Its id.
     fn id_at(&self, at: u64) -> Result<Id>;
 
+    /// The place of the last row that has this slot; `None` if none has it.
+    fn last_of(&self, slot: Slot) -> Result<Option<u64>>;
+
+    /// The row at a place, which has this slot, and the place of the one before it that has it too: a lower one.
+    fn of_slot(&self, slot: Slot, at: u64) -> Result<(Current, Option<u64>)>;
+
     /// The place of the row whose id comes at this place in the order of ids.
     fn in_order(&self, nth: u64) -> Result<u64>;
 
@@ -55,6 +61,13 @@ impl RowList {
     fn get(&self, at: u64) -> Option<&(Current, Id)> {
         usize::try_from(at).ok().and_then(|at| self.rows.get(at))
     }
+
+    /// The last row in front of a place that has a slot.
+    fn before(&self, slot: Slot, at: u64) -> Option<u64> {
+        let in_front = self.rows.iter().zip(0..at);
+        let has = |((row, _), _): &(&(Current, Id), u64)| row.slot == slot;
+        in_front.filter(has).last().map(|(_, at)| at)
+    }
 }
 
 /// What a list answers behind its end, where nobody asks.
@@ -72,6 +85,14 @@ impl RowBase for RowList {
 
     fn id_at(&self, at: u64) -> Result<Id> {
         Ok(self.get(at).map_or(Id::Number(u64::MAX), |(_, id)| id.clone()))
+    }
+
+    fn last_of(&self, slot: Slot) -> Result<Option<u64>> {
+        Ok(self.before(slot, self.rows()))
+    }
+
+    fn of_slot(&self, slot: Slot, at: u64) -> Result<(Current, Option<u64>)> {
+        Ok((self.row_at(at)?, self.before(slot, at)))
     }
 
     fn in_order(&self, nth: u64) -> Result<u64> {

@@ -1,6 +1,8 @@
 //! Holds what happened to rows since some moment, each thing with the number of its batch.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::num::NonZeroU32;
 use std::ops::Bound;
 
 use base::{Row, Sequence, Slot};
@@ -14,7 +16,9 @@ pub(super) struct Delta {
     /// The number of the first of `rows`; the others follow.
     first: u64,
     rows: Vec<NewRow>,
-    ended: HashMap<Row, Sequence>,
+    /// The last of them that has each slot.
+    last: HashMap<Slot, Link, BuildHasherDefault<Spread>>,
+    ended: HashMap<Row, Sequence, BuildHasherDefault<Spread>>,
     /// What became of an id, the newest last.
     ids: BTreeMap<Id, Vec<Change>>,
 }
@@ -23,6 +27,20 @@ pub(super) struct Delta {
 struct NewRow {
     id: Id,
     has: Current,
+    /// The one before it that has the same slot.
+    before: Option<Link>,
+}
+
+/// Leads to one of the new rows: one more than its place among them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Link(NonZeroU32);
+
+/// One of the new rows of a slot.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OfSlot {
+    pub(super) row: Row,
+    /// The one before it.
+    pub(super) before: Option<Link>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +60,12 @@ impl Delta {
         if self.rows.is_empty() {
             self.first = has.row.0;
         }
-        self.rows.push(NewRow { id: id.clone(), has });
+        let place = u32::try_from(self.rows.len() + 1).ok().and_then(NonZeroU32::new);
+        let Some(link) = place.map(Link) else {
+            panic!("more rows since a checkpoint than can be counted");
+        };
+        let before = self.last.insert(has.slot, link);
+        self.rows.push(NewRow { id: id.clone(), has, before });
         self.ids.entry(id.clone()).or_default().push(Change { at: has.born, has: Some(has) });
     }
 
@@ -78,6 +101,29 @@ impl Delta {
         self.ended.iter().filter(move |(_, ended)| Some(**ended) <= at).map(|(row, _)| *row)
     }
 
+    /// Whether a row, born here or before, was ended here up to this batch.
+    pub(super) fn is_ended(&self, row: Row, at: Option<Sequence>) -> bool {
+        self.ended.get(&row).is_some_and(|ended| Some(*ended) <= at)
+    }
+
+    /// The last row that has this slot, of those that were born up to this batch and not ended here by then.
+    pub(super) fn last_of(&self, slot: Slot, at: Option<Sequence>) -> Option<OfSlot> {
+        self.of_slot(*self.last.get(&slot)?, at)
+    }
+
+    /// The first such row on the way down that begins here.
+    pub(super) fn of_slot(&self, link: Link, at: Option<Sequence>) -> Option<OfSlot> {
+        let mut next = Some(link);
+        while let Some(link) = next {
+            let NewRow { has, before, .. } = self.rows.get(link.place())?;
+            if Some(has.born) <= at && !self.is_ended(has.row, at) {
+                return Some(OfSlot { row: has.row, before: *before });
+            }
+            next = *before;
+        }
+        None
+    }
+
     /// The rows that were born up to this batch.
     pub(super) fn born_by(&self, at: Option<Sequence>) -> impl Iterator<Item = (Row, Slot)> + '_ {
         let numbered = (self.first..).zip(&self.rows);
@@ -99,5 +145,37 @@ impl Delta {
     fn new_row(&self, row: Row) -> Option<&NewRow> {
         let at = usize::try_from(row.0.checked_sub(self.first)?).ok()?;
         self.rows.get(at)
+    }
+}
+
+impl Link {
+    fn place(self) -> usize {
+        self.0.get() as usize - 1
+    }
+}
+
+/// Spreads numbers that were given out one after the other: a table looks at the low bits and at the highest.
+#[derive(Clone, Copy, Default, Debug)]
+struct Spread(u64);
+
+impl Hasher for Spread {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        // Never called for a key, which is a number; right all the same.
+        for byte in bytes {
+            self.write_u64(self.0.rotate_left(8) ^ u64::from(*byte));
+        }
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.write_u64(u64::from(number));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        let product = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = product ^ (product >> 32);
     }
 }

@@ -36,6 +36,28 @@ fn id(number: u8) -> Id {
     }
 }
 
+/// By slot, the rows that one sees by going through all of them, against those that one sees by their slot.
+fn check_slots(view: &RowsView, slots: u32) {
+    let mut by_slot: BTreeMap<u32, Vec<Seen>> = BTreeMap::new();
+    view.for_each(|seen| {
+        by_slot.entry(seen.slot.0).or_default().insert(0, seen);
+        Ok(())
+    })
+    .unwrap();
+    for slot in (0..slots).chain([u32::MAX]) {
+        let mut found = Vec::new();
+        view.rows_of(Slot(slot), |seen| {
+            found.push(seen);
+            Ok(())
+        })
+        .unwrap();
+        let expected = by_slot.remove(&slot).unwrap_or_default();
+        assert_eq!(found, expected, "each once, the last one first");
+        assert_eq!(view.sees(Slot(slot)).unwrap(), !expected.is_empty());
+    }
+    assert_eq!(by_slot, BTreeMap::new());
+}
+
 /// What each id has.
 type Map = BTreeMap<Id, Current>;
 
@@ -52,6 +74,7 @@ fn seen(view: &RowsView) -> Map {
     })
     .unwrap();
     assert_eq!(view.count(), map.len() as u64);
+    check_slots(view, SLOTS);
     let in_order = |after: Option<Id>| {
         let mut ordered = Ordered::begin(view.clone(), after.as_ref()).unwrap();
         let next = move || ordered.next().unwrap();
@@ -82,6 +105,9 @@ fn described(view: &RowsView) -> RowList {
     RowList::new(rows)
 }
 
+/// So few that many ids share one.
+const SLOTS: u32 = 5;
+
 /// An outcome as a store decides it.
 fn decide(rows: &Rows, op: &Op, at: u64) -> Option<(Id, Outcome)> {
     let id = match op {
@@ -96,7 +122,7 @@ fn decide(rows: &Rows, op: &Op, at: u64) -> Option<(Id, Outcome)> {
         slot_ended,
         payload,
     });
-    let placed = Placed::Own(Slot(at as u32));
+    let placed = Placed::Own(Slot(at as u32 * 7 % SLOTS));
     let place = PayloadPlace { address: at * 16, length: 1 };
     let (row, payload) = (rows.next(), Some(place).filter(|_| !at.is_multiple_of(3)));
     let outcome = match op {

@@ -131,6 +131,7 @@ fn recount(image: &Image, entry: &Entry) -> Result<()> {
     let slots = ImageSlots::open(image, entry.id, (entry.alive, entry.references))?;
     let references = recount_rows(&rows, &slots, entry)?;
     recount_slots(&slots, entry, &references)?;
+    recount_chains(&rows, entry, &references)?;
     recount_keys(&slots, entry)?;
     recount_payloads(&rows, entry)
 }
@@ -196,6 +197,22 @@ fn recount_slots(slots: &ImageSlots, entry: &Entry, references: &[u32]) -> Resul
     }
     if (alive, all) != (entry.alive, entry.references) {
         return Err(bad("slots", "more or fewer are alive than the catalogue says"));
+    }
+    Ok(())
+}
+
+/// Whether each row is in the chain of its slot. A chain goes down from row to row of its slot, or reading it fails: so it has
+/// no row twice and none of another slot, and has them all if it has as many.
+fn recount_chains(rows: &ImageRows, entry: &Entry, references: &[u32]) -> Result<()> {
+    for (slot, counted) in (0..).map(base::Slot).zip(references) {
+        let (mut next, mut count) = (rows.last_of(slot)?, 0);
+        while let Some(at) = next {
+            (_, next) = rows.of_slot(slot, at)?;
+            count += 1;
+        }
+        if count != *counted {
+            return Err(bad(entry.id, "rows", "a row is not in the chain of its slot"));
+        }
     }
     Ok(())
 }

@@ -313,6 +313,55 @@ proptest! {
     }
 }
 
+/// Simulated or real: all of it, as it lies, and for as long as it is kept.
+#[test]
+fn unverified_bytes_outlive_every_handle_of_their_image() {
+    fn goes_anywhere(_: &(impl AsRef<[u8]> + Send + Sync + 'static)) {}
+    let directory = tempfile::tempdir().unwrap();
+    let real = disk::OsDisk::open(directory.path()).unwrap();
+    for disk in [Arc::new(SimDisk::new(1)) as Arc<dyn Disk>, Arc::new(real)] {
+        crate::Manifests::create(Arc::clone(&disk), STORE).unwrap();
+        let mut writer = crate::ImageWriter::create(Arc::clone(&disk), STORE, ID).unwrap();
+        for (name, bytes) in [("rows", &rows()[..]), ("none", b""), ("ids", b"identifiers")] {
+            writer.section(name).unwrap();
+            writer.write(bytes).unwrap();
+        }
+        let image = writer.finish().unwrap();
+        let opened = Image::open(&*disk, STORE, &image).unwrap();
+        let kept = ["rows", "none", "ids"].map(|name| {
+            let section = opened.section(name).unwrap();
+            let kept = section.unverified().unwrap();
+            assert!(!section.is_verified() || kept.is_empty(), "nothing was checked");
+            kept
+        });
+        drop((opened, disk.remove(Path::new(&path(ID))).unwrap()));
+        goes_anywhere(&kept[0]);
+        let read = std::thread::spawn(move || kept.map(|kept| kept.as_ref().to_vec()));
+        assert_eq!(read.join().unwrap(), [&rows()[..], b"", b"identifiers"]);
+    }
+}
+
+#[test]
+fn unverified_bytes_are_lent_where_others_are_refused_and_are_tracked_until_dropped() {
+    let (disk, image) = written();
+    let disk = flipped(&disk, 4_096 + CHUNK + 5);
+    let section = open(&disk, &image);
+    section.bytes(CHUNK..CHUNK + 1).unwrap_err();
+    let kept = section.unverified().unwrap();
+    let mut expected = rows();
+    expected[CHUNK as usize + 5] ^= 1 << 3;
+    assert!(*kept == *expected, "as they lie, the damage too");
+    drop(section);
+    let file = disk.open(Path::new(&path(ID)), disk::Access::ReadWrite).unwrap();
+    let write = || {
+        let write = std::panic::AssertUnwindSafe(|| file.write_at(4_096, b"what nobody does"));
+        std::panic::catch_unwind(write)
+    };
+    assert!(write().is_err(), "they are lent");
+    drop(kept);
+    write().unwrap().unwrap();
+}
+
 /// The names of what is written once more are the same file.
 #[test]
 fn a_write_to_a_file_that_is_lent_is_seen_by_the_simulation() {

@@ -183,6 +183,33 @@ fn a_full_disk_is_a_clean_refusal_and_leaves_nothing_behind() {
     }
 }
 
+#[test]
+fn who_knows_only_of_streams_writes_the_same_and_its_failure_is_ours() {
+    let disk = disk();
+    let bytes = some_bytes(200_000);
+    let mut writer = begin(&disk);
+    writer.section("rows").unwrap();
+    let copied = writer.write_by(|into| io::copy(&mut &bytes[..], into)).unwrap();
+    assert_eq!(copied.unwrap(), 200_000);
+    let own = writer.write_by(|_| "an answer of its own").unwrap();
+    assert_eq!(own, "an answer of its own");
+    let image = writer.finish().unwrap();
+    let rows = Image::open(&disk, STORE, &image).unwrap().section("rows").unwrap();
+    assert!(*rows.bytes(0..200_000).unwrap() == *bytes);
+
+    let mut writer = ImageWriter::create(Arc::new(disk.clone()), STORE, FileId(8)).unwrap();
+    writer.section("rows").unwrap();
+    disk.inject(Fault { kind: FaultKind::Write, nth: 0, lasting: Lasting::Once });
+    // It goes on, and makes nothing of it.
+    let failed = writer.write_by(|into| {
+        for _ in 0..2 {
+            into.write_all(&some_bytes(2_000_000)).unwrap_err();
+        }
+    });
+    assert!(matches!(failed, Err(Error::Disk(_))), "the first of them: {failed:?}");
+    assert!(matches!(writer.finish().unwrap_err(), Error::Stopped { .. }));
+}
+
 /// A failure that a caller did not look at must not come to be an image with a hole.
 #[test]
 fn after_a_failure_nothing_is_written_or_named() {

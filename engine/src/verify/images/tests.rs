@@ -9,7 +9,7 @@ use segments::{
     Ended, HeapList, HeapOwner, Known, Life, PayloadHeap, PayloadPlace, Placed, SlotList,
     SlotTable, VectorHash,
 };
-use snapshot::ImageWriter;
+use snapshot::{ImageRef, ImageWriter};
 
 use super::*;
 use crate::format::{EndedRow, Outcome};
@@ -69,13 +69,43 @@ fn found(
     found_with(rows, Some(PayloadPlace { address: 0, length: 40 }), slots, entry)
 }
 
-/// The same, where the first row has another payload, or none.
+/// What is found in an image where an entry of a table has another link, under sums that are right.
+fn found_linked((table, at): (&str, usize), link: u8) -> Vec<String> {
+    let first = Some(PayloadPlace { address: 0, length: 40 });
+    let (disk, sound) = written(&rows(), first, slots(), entry());
+    let image = Image::open(&*disk, STORE, &sound).unwrap();
+    let mut into = ImageWriter::create(Arc::clone(&disk), STORE, FileId(2)).unwrap();
+    for name in image.names() {
+        let section = image.section(name).unwrap();
+        let mut bytes = section.bytes(0..section.length()).unwrap().to_vec();
+        if name == table {
+            // The last four bytes of the entry.
+            let end = (at + 1) * if table == "7.rows" { 48 } else { 32 };
+            bytes[end - 4..end].copy_from_slice(&[link, 0, 0, 0]);
+        }
+        into.section(name).unwrap();
+        into.write(&bytes).unwrap();
+    }
+    found_in(&disk, &into.finish().unwrap())
+}
+
+/// What is found in an image where the first row has another payload, or none.
 fn found_with(
     rows: &[(u64, Id, u32)],
     first: Option<PayloadPlace>,
     slots: Vec<(Option<Known>, Option<u64>)>,
     entry: Entry,
 ) -> Vec<String> {
+    let (disk, written) = written(rows, first, slots, entry);
+    found_in(&disk, &written)
+}
+
+fn written(
+    rows: &[(u64, Id, u32)],
+    first: Option<PayloadPlace>,
+    slots: Vec<(Option<Known>, Option<u64>)>,
+    entry: Entry,
+) -> (Arc<dyn Disk>, ImageRef) {
     let disk: Arc<dyn Disk> = Arc::new(SimDisk::new(1));
     Manifests::create(Arc::clone(&disk), STORE).unwrap();
     let mut table = Rows::new(Arc::new(RowList::default()), Row(1), None);
@@ -95,8 +125,12 @@ fn found_with(
     let next = base::CollectionId(9);
     let catalogue = Catalogue { entries: vec![entry], next, notes: Vec::new() };
     image::write_collection(&mut into, &collection, Ok).unwrap();
-    let reference = image::finish(into, &catalogue).unwrap();
-    let image = Image::open(&*disk, STORE, &reference).unwrap();
+    let written = image::finish(into, &catalogue).unwrap();
+    (disk, written)
+}
+
+fn found_in(disk: &Arc<dyn Disk>, written: &ImageRef) -> Vec<String> {
+    let image = Image::open(&**disk, STORE, written).unwrap();
     let mut tell = |_, _| ();
     let mut report = Report::new(disk.root(), &mut tell);
     assert!(check_image(image, For::Answers, &mut report).unwrap().is_some());
@@ -132,7 +166,7 @@ fn tables_that_contradict_each_other_are_found() {
     complains(&one_more, slots(), next.clone(), "another number of references");
     complains(&rows_with((5, Id::from("b"), 9)), slots(), next.clone(), "a slot that there is not");
     complains(&rows_with((5, Id::from("b"), 3)), slots(), next.clone(), "a free slot");
-    complains(&rows_with((5, Id::from("b"), 2)), slots(), next, "another number of references");
+    complains(&rows_with((5, Id::from("b"), 2)), slots(), next, "alive and at rest");
     complains(&rows(), slots(), entry_with(|it| it.references = 4), "more or fewer are alive");
     let off = |it: &mut Entry| it.config = it.config.clone().dedup(Dedup::Off);
     complains(&rows(), slots(), entry_with(off), "more keys, or fewer");
@@ -143,6 +177,32 @@ fn tables_that_contradict_each_other_are_found() {
         it.config = it.config.clone().dedup(Dedup::Decimals(3));
     };
     assert_eq!(found(&rows(), other_key, entry_with(decimals)), [""; 0], "keys are not sums");
+}
+
+/// Slot 0 has the row at place 0, slot 1 those at 1 and 2.
+#[test]
+fn chains_that_do_not_lead_to_each_row_of_a_slot_are_found() {
+    // A link is one more than a place.
+    let changes = [
+        (("7.rows", 2), 2, ""),
+        (("7.rows", 2), 0, "a row is not in the chain of its slot"),
+        (("7.rows", 2), 1, "leads to a row of another one"),
+        (("7.rows", 2), 3, "does not go down"),
+        (("7.rows", 1), 2, "does not go down"),
+        (("7.rows", 1), 3, "does not go down"),
+        (("7.rows", 1), 1, "leads to a row of another one"),
+        (("7.slots", 1), 2, "a row is not in the chain of its slot"),
+        (("7.slots", 1), 1, "leads to a row of another one"),
+        (("7.slots", 1), 4, "one that there is not"),
+        (("7.slots", 1), 0, "alive and at rest, or neither"),
+        (("7.slots", 2), 1, "alive and at rest, or neither"),
+    ];
+    for (entry, link, words) in changes {
+        let found = found_linked(entry, link);
+        let expected = usize::from(!words.is_empty());
+        let all = found.iter().all(|it| it.contains(words));
+        assert!(found.len() == expected && all, "{words}: {found:?}");
+    }
 }
 
 #[test]
