@@ -85,7 +85,7 @@ impl dyn Region + '_ {
         let bytes = unsafe {
             std::slice::from_raw_parts(self.pointer().wrapping_add(range.start), range.len())
         };
-        Some(Borrowed { bytes, _tracked: tracked })
+        Some(Borrowed { bytes, tracked })
     }
 }
 
@@ -136,7 +136,7 @@ impl Window {
         let bytes = unsafe {
             std::slice::from_raw_parts(self.pointer.wrapping_add(range.start), range.len())
         };
-        Some(Borrowed { bytes, _tracked: tracked })
+        Some(Borrowed { bytes, tracked })
     }
 
     /// Apart, so that whoever lends without it has no registers to save.
@@ -156,7 +156,21 @@ impl Window {
 #[derive(Debug)]
 pub struct Borrowed<'r> {
     bytes: &'r [u8],
-    _tracked: Tracked,
+    tracked: Tracked,
+}
+
+impl<'r> Borrowed<'r> {
+    /// The bytes alone, for as long as the region is borrowed; or itself, if somebody wants to know when the borrow ends.
+    ///
+    /// # Errors
+    /// Itself, where [`Region::track`] noted the borrow.
+    #[inline]
+    pub fn untracked(self) -> std::result::Result<&'r [u8], Self> {
+        match self.tracked.note {
+            None => Ok(self.bytes),
+            Some(_) => Err(self),
+        }
+    }
 }
 
 impl Deref for Borrowed<'_> {
@@ -172,18 +186,18 @@ impl Deref for Borrowed<'_> {
 #[must_use = "the borrow ends when this is dropped"]
 pub struct Tracked {
     /// What the disk that made the region wants dropped at the end of the borrow.
-    _note: Option<Box<dyn Any + Send + Sync>>,
+    note: Option<Box<dyn Any + Send + Sync>>,
 }
 
 impl Tracked {
     /// Notes nothing, and costs nothing.
     pub const fn nothing() -> Self {
-        Tracked { _note: None }
+        Tracked { note: None }
     }
 
     /// Drops `note` when the borrow ends.
     pub fn until_dropped(note: impl Any + Send + Sync) -> Self {
-        Tracked { _note: Some(Box::new(note)) }
+        Tracked { note: Some(Box::new(note)) }
     }
 }
 

@@ -267,7 +267,9 @@ impl Changes {
                 Outcome::Removed { ended: Some(_) } => (collection, Changed::Removed { id }),
                 _ => return Ok(None),
             },
-            Op::Segment { .. } | Op::Payloads { .. } | Op::Cut | Op::Note(_) => return Ok(None),
+            Op::Segment { .. } | Op::Payloads { .. } | Op::Index { .. } | Op::Cut | Op::Note(_) => {
+                return Ok(None);
+            }
         };
         let position = self.position_of(sequence);
         Ok(Some(Change { position, collection: self.name(collection), what }))

@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
 use base::{FileId, LogPlace, Sequence};
-use segments::{Move, Moved, RestingUntil};
+use segments::{Move, Moved};
 use snapshot::{Branch, ImageRef, ImageWriter, Manifest, Manifests, Point};
 use wal::Level;
 
@@ -50,7 +50,7 @@ impl Inner {
             self.noting(cut.collection.set.sync().map_err(Error::from))?;
             self.noting(cut.collection.heap.sync().map_err(Error::from))?;
         }
-        let written = self.write_image(&checkpoints.manifests, &cuts).and_then(|(image, moved)| {
+        let written = self.write_image(&cuts).and_then(|(image, moved)| {
             let next = self.next_manifest(&checkpoints, (at, place), image)?;
             let published = checkpoints.manifests.publish(next).map_err(Error::from);
             self.noting_unless_refused(published).map(|_| (image, moved))
@@ -113,6 +113,8 @@ impl Inner {
                 highest,
                 files: collection.set.files(),
                 heap: collection.heap.cut(),
+                events: collection.indexing.events.lock().cut(),
+                index: collection.indexing.wanted(),
             }
         };
         let collections = state.going_on().map(cut).collect();
@@ -121,19 +123,15 @@ impl Inner {
     }
 
     /// Writes an image, and empties files of payloads of which little is alive.
-    fn write_image(
-        &self,
-        manifests: &Manifests,
-        cuts: &Cuts,
-    ) -> Result<(ImageRef, Vec<Option<Moved>>)> {
-        let file = manifests.next_file()?;
+    fn write_image(&self, cuts: &Cuts) -> Result<(ImageRef, Vec<Option<Moved>>)> {
+        let file = self.images.begin();
         let written = || -> Result<_> {
             let mut into = ImageWriter::create(Arc::clone(&self.disk), self.store, file)?;
             let (mut entries, mut moved) = (Vec::new(), Vec::new());
             for cut in &cuts.collections {
-                let CutOff { rows, slots, .. } = cut;
+                let CutOff { rows, slots, events, .. } = cut;
                 let mut moving = self.begin_move(cut)?;
-                let collection = image::Collection { id: cut.collection.id, rows, slots };
+                let collection = image::Collection { id: cut.collection.id, rows, slots, events };
                 image::write_collection(&mut into, &collection, |place| match &mut moving {
                     Some(moving) => Ok(moving.put(place)?),
                     None => Ok(place),
@@ -145,7 +143,8 @@ impl Inner {
             let catalogue = Catalogue { entries, next: cuts.next, notes: cuts.notes.clone() };
             Ok((image::finish(into, &catalogue)?, moved))
         };
-        self.noting_unless_refused(written())
+        let written = written().inspect_err(|_| self.images.end(file));
+        self.noting_unless_refused(written)
     }
 
     /// Begins to empty files of payloads, if there are any that are worth it: as many as there is room for.
@@ -176,8 +175,8 @@ impl Inner {
         let timeline = timelines.last().map(|branch| branch.timeline).ok_or(Error::Closed)?;
         let point =
             Point { name: None, sequence: Some(at), timeline, image, log: place, log_end: None };
-        let next_file = FileId(image.file.0.saturating_add(1));
-        Ok(Manifest { next_file, points: vec![point], timelines, indexes: Vec::new() })
+        let (next_file, indexes) = (self.images.next(), self.index_images());
+        Ok(Manifest { next_file, points: vec![point], timelines, indexes })
     }
 
     /// Lets everybody read from the new image what was cut off.
@@ -209,7 +208,8 @@ impl Inner {
 
     /// Drops what neither of the two newest manifests needs: images, the log, files of vectors, slots.
     fn prune(&self, checkpoints: &mut Checkpoints) -> Result<()> {
-        let pruned = checkpoints.manifests.prune(&[]).map_err(Error::from);
+        self.images.are_published(checkpoints.manifests.newest());
+        let pruned = checkpoints.manifests.prune(&self.images.making()).map_err(Error::from);
         self.noting_unless_refused(pruned)?;
         let points = || checkpoints.manifests.reachable();
         let oldest = points().min_by_key(|point| (point.log.file, point.log.offset));
@@ -220,9 +220,10 @@ impl Inner {
         let freed = unkept(&checkpoints.manifests);
         *self.unkept.lock() = freed;
         self.remove_unused_files(freed)?;
-        let until = RestingUntil { freed, spans: Vec::new() };
         let collections: Vec<_> = self.state.read().going_on().cloned().collect();
         for collection in collections {
+            self.see_to_ends(&collection);
+            let until = collection.resting_until(freed);
             loop {
                 if !collection.set.reclaim(&until, RECLAIMED_AT_A_TIME)?.more {
                     break;
@@ -276,7 +277,7 @@ impl Inner {
     }
 
     /// Remembers a failure, unless nothing was changed by it: the disk is full, say.
-    fn noting_unless_refused<T>(&self, result: Result<T>) -> Result<T> {
+    pub(crate) fn noting_unless_refused<T>(&self, result: Result<T>) -> Result<T> {
         match result {
             Err(error) if !error.is_clean_refusal() => self.noting(Err(error)),
             result => result,

@@ -11,7 +11,9 @@ use crate::inner::Inner;
 use crate::named::{CollectionState, Named, rows_behind};
 use crate::view::CollectionView;
 use crate::wish::Wish;
-use crate::{Batch, CollectionConfig, Durability, Id, Payload, Record, Result, Scan, Search};
+use crate::{
+    Batch, CollectionConfig, Durability, Id, IndexConfig, Payload, Record, Result, Scan, Search,
+};
 
 /// A handle of a collection: vectors of one dimension, under ids.
 ///
@@ -47,9 +49,55 @@ impl Collection {
         &self.named.about.name
     }
 
-    /// What it is like.
+    /// What it is like, as it was made. By which index it is searched may have changed since: see [`index`](Collection::index).
     pub fn config(&self) -> &CollectionConfig {
         &self.named.about.config
+    }
+
+    /// The index that it is to be searched by.
+    pub fn index(&self) -> IndexConfig {
+        self.named.now().map_or(self.config().index_kind(), |now| now.indexing.wanted())
+    }
+
+    /// Lets it be searched by another index, or by the same with other numbers. It is built in the background, and the one that there
+    /// is serves until then; [`wait_indexed`](Collection::wait_indexed) waits for it. What is wanted is durable when this returns.
+    ///
+    /// ```
+    /// # use arrwdb::{CollectionConfig, IndexConfig, Metric, Store};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = Store::open(dir.path().join("data"))?;
+    /// # let docs = store.create_collection("docs", CollectionConfig::new(2, Metric::L2))?;
+    /// docs.upsert("one", &[1.0, 2.0])?;
+    /// docs.set_index(IndexConfig::hnsw())?;
+    /// docs.wait_indexed()?;
+    /// assert_eq!(docs.statistics().index.kind, "hnsw");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::NoCollection`](crate::Error::NoCollection) if it was dropped; if the disk failed.
+    pub fn set_index(&self, index: impl Into<IndexConfig>) -> Result<()> {
+        let (inner, index) = (&self.inner, index.into());
+        inner.check_owner()?;
+        let _one_at_a_time = inner.ddl.lock();
+        let now = self.named.now()?;
+        let wish = Wish::Index(Arc::clone(&now), index);
+        let decided = inner.queue_alone(wish, Level::Sync, None, |_| now.indexing.want(index))?;
+        decided.commit.wait()?;
+        inner.index_wake.wake();
+        inner.check()
+    }
+
+    /// Builds the index anew in the background, as it is: the one that there is serves until then.
+    ///
+    /// # Errors
+    /// [`Error::NoCollection`](crate::Error::NoCollection) if it was dropped.
+    pub fn rebuild(&self) -> Result<()> {
+        self.inner.check_owner()?;
+        let now = self.named.now()?;
+        now.indexing.want(now.indexing.wanted());
+        self.inner.index_wake.wake();
+        Ok(())
     }
 
     /// How many ids it has, by what was decided; 0 once it is dropped.
@@ -194,7 +242,8 @@ impl Collection {
             let rows = rows_behind(&now.rows.read());
             let mut state = inner.state.write();
             // First the new one: a batch that comes meanwhile is for that.
-            state.begin(CollectionState::made(ids, about, kept, rows, at));
+            let with = (rows, now.indexing.wanted());
+            state.begin(CollectionState::made(ids, about, kept, with, at));
             state.end(&now, at);
         })?;
         let at = decided.commit.wait()?;
@@ -243,6 +292,17 @@ impl Collection {
     /// As [`get`](Collection::get), with the first that is damaged.
     pub fn get_by_slot(&self, slots: &[u32]) -> Result<Vec<Vec<Record>>> {
         self.view()?.get_by_slot(slots)
+    }
+
+    /// Waits until the index has all that is visible by now, and is the one that is wanted. Nothing needs it in order to be found: an
+    /// index that is behind makes searches slower, and no answer poorer.
+    ///
+    /// # Errors
+    /// [`Error::IndexMemory`](crate::Error::IndexMemory) if there is no memory for that;
+    /// [`Error::NoCollection`](crate::Error::NoCollection) if the collection was dropped; if the store was closed, or the disk
+    /// failed.
+    pub fn wait_indexed(&self) -> Result<()> {
+        self.inner.wait_indexed(&*self.named.now()?)
     }
 
     /// Whether an id has anything.

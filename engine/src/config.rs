@@ -3,40 +3,80 @@
 use std::sync::Arc;
 
 use base::Dim;
-use indexes::{BadName, Metric, check_distance_name};
+use indexes::{BadName, HnswConfig, Metric, check_distance_name};
 
 use crate::{Dedup, Error, Result};
 
-/// How near vectors are found. There is one way so far.
+/// How near vectors are found.
 ///
 /// ```
-/// use arrwdb::{CollectionConfig, IndexConfig, Metric};
+/// use arrwdb::{CollectionConfig, HnswConfig, IndexConfig, Metric};
 ///
-/// let config = CollectionConfig::new(384, Metric::Cosine).index(IndexConfig::flat());
-/// assert_eq!(config.index_kind(), IndexConfig::Flat);
-/// assert_eq!(config.index_kind().name(), "flat");
+/// let config = CollectionConfig::new(384, Metric::Cosine).index(IndexConfig::hnsw());
+/// assert_eq!(config.index_kind().name(), "hnsw");
+/// let denser = config.index(HnswConfig::default().m(24).ef_construction(300));
+/// assert_eq!(CollectionConfig::new(384, Metric::Cosine).index_kind(), IndexConfig::Flat);
+/// # let _ = denser;
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, Copy, Default, Debug)]
 #[non_exhaustive]
 pub enum IndexConfig {
     /// By looking at all of them: exact.
     #[default]
     Flat,
+    /// By a graph of near neighbours: most of the nearest, and much faster where there are many.
+    Hnsw(HnswConfig),
 }
 
 impl IndexConfig {
+    /// The name of the exact one.
+    pub(crate) const FLAT: &str = "flat";
+
     /// The exact one.
     pub fn flat() -> Self {
         IndexConfig::Flat
     }
 
+    /// A graph, as it is if nobody says otherwise.
+    pub fn hnsw() -> Self {
+        HnswConfig::default().into()
+    }
+
     /// Its name, as the command line knows it.
     pub fn name(self) -> &'static str {
         match self {
-            IndexConfig::Flat => "flat",
+            IndexConfig::Flat => Self::FLAT,
+            IndexConfig::Hnsw(_) => "hnsw",
         }
     }
 }
+
+impl From<HnswConfig> for IndexConfig {
+    fn from(config: HnswConfig) -> Self {
+        // Its fields may have been set to anything.
+        let HnswConfig { m, ef_construction, ef_search, stop, .. } = config;
+        let config = config.m(m).ef_construction(ef_construction).ef_search(ef_search).stop(stop);
+        IndexConfig::Hnsw(config.max_level(config.max_level.min(HNSW_LEVEL_MAX)))
+    }
+}
+
+impl PartialEq for IndexConfig {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (IndexConfig::Flat, IndexConfig::Flat) => true,
+            (IndexConfig::Hnsw(one), IndexConfig::Hnsw(other)) => {
+                let but_stop = |it: &HnswConfig| it.stop(f32::INFINITY);
+                one.stop.to_bits() == other.stop.to_bits() && but_stop(one) == but_stop(other)
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Eq for IndexConfig {}
+
+/// There are no more levels in any graph.
+const HNSW_LEVEL_MAX: usize = 64;
 
 /// What a collection is like. It stays so for as long as the collection is there.
 ///
@@ -81,8 +121,8 @@ impl CollectionConfig {
 
     /// How near vectors are found.
     #[must_use]
-    pub fn index(self, index: IndexConfig) -> Self {
-        CollectionConfig { index, ..self }
+    pub fn index(self, index: impl Into<IndexConfig>) -> Self {
+        CollectionConfig { index: index.into(), ..self }
     }
 
     /// When two vectors are one.

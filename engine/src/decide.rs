@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use base::{CollectionId, Sequence};
+use base::{CollectionId, Sequence, Slot};
 use segments::{Ended, HeapBatch, PayloadPlace, Placed, Prepared, Writes};
 
 use crate::format::{EndedRow, Outcome};
@@ -24,6 +24,8 @@ use crate::{Error, Id, Result};
 pub(crate) struct ToApply {
     pub(crate) collection: Arc<CollectionState>,
     pub(crate) vectors: Writes,
+    /// The slots that get a vector, and the vectors.
+    pub(crate) born: Vec<(Slot, Arc<[f32]>)>,
     /// In the order in which the places were given out.
     pub(crate) payloads: Vec<(PayloadPlace, Arc<[u8]>)>,
 }
@@ -111,6 +113,7 @@ impl Inner {
                     Some(state),
                 ) => {
                     state.rows.write().apply(at, id, outcome);
+                    state.indexing.events.lock().note(at, outcome);
                 }
                 (Wish::Segment(_, file), Some(state)) => state.set.open_segment(*file),
                 (Wish::Payloads(_, it), Some(state)) => state.heap.open_file(it.file),
@@ -266,6 +269,8 @@ impl<'c> Part<'c> {
             heap.keep();
         }
         let (collection, payloads) = (Arc::clone(self.collection), self.payloads);
-        ToApply { collection, vectors: self.batch.keep(), payloads }
+        let vectors = self.batch.keep();
+        let born = vectors.vectors().map(|(slot, vector)| (slot, Arc::clone(vector))).collect();
+        ToApply { collection, vectors, born, payloads }
     }
 }

@@ -6,6 +6,7 @@
 mod words;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use base::{Row, Sequence};
 
@@ -46,6 +47,15 @@ pub enum Error {
     Snapshot(snapshot::Error),
     /// A vector cannot be stored or read.
     Vectors(segments::Error),
+    /// From an index. What is stored is not touched by it.
+    Index(Arc<indexes::Error>),
+    /// Indexes may take no more memory, and what this one waits for takes some. What it does not have is found all the same.
+    IndexMemory {
+        /// The collection.
+        name: String,
+        /// How many bytes they may take.
+        limit: usize,
+    },
     /// There is no store in the directory.
     NoStore {
         /// The directory.
@@ -269,6 +279,12 @@ impl From<snapshot::Error> for Error {
 impl From<segments::Error> for Error {
     fn from(error: segments::Error) -> Self {
         Error::Vectors(error)
+    }
+}
+
+impl From<indexes::Error> for Error {
+    fn from(error: indexes::Error) -> Self {
+        Error::Index(Arc::new(error))
     }
 }
 

@@ -17,9 +17,9 @@ use base::{CollectionId, FileId, Row, Slot};
 use segments::PayloadPlace;
 
 use crate::notes::Note;
-use crate::{CollectionConfig, Id, PAYLOAD_BYTES_MAX};
+use crate::{CollectionConfig, Id, IndexConfig, PAYLOAD_BYTES_MAX};
 
-pub(crate) use config::{decode_config, encode_config};
+pub(crate) use config::{decode_config, decode_kind, encode_config, encode_kind};
 
 /// The format that this code writes, and the newest that it reads.
 const VERSION: u16 = 0;
@@ -42,6 +42,7 @@ const NOTE: u8 = 7;
 const CLEAR: u8 = 8;
 const UPDATE: u8 = 9;
 const PAYLOADS: u8 = 10;
+const INDEX: u8 = 11;
 
 /// In the flags of an operation: a payload follows.
 const WITH_PAYLOAD: u16 = 1;
@@ -65,6 +66,8 @@ pub(crate) enum Op {
     Segment { collection: CollectionId, file: FileId },
     /// Says that a collection has one more file of payloads, for these addresses.
     Payloads { collection: CollectionId, file: FileId, base: u64, capacity: u64 },
+    /// Says by which index a collection is to be searched.
+    Index { collection: CollectionId, index: IndexConfig },
     /// Marks the place up to which a checkpoint reaches.
     Cut,
     /// Sets a note, or takes it away.
@@ -146,6 +149,7 @@ impl Op {
             Op::Clear { .. } => CLEAR,
             Op::Segment { .. } => SEGMENT,
             Op::Payloads { .. } => PAYLOADS,
+            Op::Index { .. } => INDEX,
             Op::Cut => CUT,
             Op::Note(_) => NOTE,
         }
@@ -169,7 +173,8 @@ impl Op {
             Op::DropCollection { collection }
             | Op::Clear { collection, .. }
             | Op::Segment { collection, .. }
-            | Op::Payloads { collection, .. } => (collection, None, 0),
+            | Op::Payloads { collection, .. }
+            | Op::Index { collection, .. } => (collection, None, 0),
             Op::Cut => (&NO_COLLECTION, None, 0),
             Op::Note(note) => (&NO_COLLECTION, None, note.value.len()),
         };
@@ -205,6 +210,7 @@ impl Op {
             Op::Payloads { file, base, capacity, .. } => {
                 into.u64(file.0).u64(*base).u64(*capacity);
             }
+            Op::Index { index, .. } => encode_kind(*index, &mut into),
             Op::Note(Note { name, value }) => {
                 into.u32(short(name.len())).bytes(name.as_bytes()).align(ALIGNMENT);
                 into.bytes(value).align(ALIGNMENT);
@@ -251,6 +257,7 @@ impl Op {
                 let (file, base) = (FileId(from.u64("file")?), from.u64("base")?);
                 Op::Payloads { collection, file, base, capacity: from.u64("capacity")? }
             }
+            (INDEX, None) if length == 0 => Op::Index { collection, index: decode_kind(from)? },
             (CUT, None) if length == 0 && collection == NO_COLLECTION => Op::Cut,
             (NOTE, None) if collection == NO_COLLECTION => Op::Note(decode_note(from, length)?),
             _ => return Err(Invalid::Value("kind")),
@@ -447,7 +454,7 @@ fn decode_outcome(from: &mut Decoder<'_>, op: &Op) -> Result<Outcome, Invalid> {
         }
         (REMOVE, 0, Slot(0), Row(0), ended) => Ok(Outcome::Removed { ended }),
         (
-            CREATE_COLLECTION | DROP_COLLECTION | CLEAR | SEGMENT | PAYLOADS | CUT | NOTE,
+            CREATE_COLLECTION | DROP_COLLECTION | CLEAR | SEGMENT | PAYLOADS | INDEX | CUT | NOTE,
             0,
             Slot(0),
             Row(0),

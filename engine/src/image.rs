@@ -5,12 +5,14 @@
 //!  2. Whatever a section says, it leads to a value or an error that names it.
 
 mod catalogue;
+mod events;
 mod format;
 mod rows;
 mod slots;
 mod write;
 
 pub(crate) use catalogue::{Catalogue, Entry, read_catalogue};
+pub(crate) use events::read_events;
 pub(crate) use rows::ImageRows;
 pub(crate) use slots::ImageSlots;
 pub(crate) use write::{Collection, finish, write_collection};

@@ -12,10 +12,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, OnceLock};
 
-use base::{CollectionId, FileId, LogPlace, Sequence, StoreId};
+use base::{CollectionId, FileId, LogPlace, Sequence, StoreId, Timeline};
 use disk::{Disk, LockGuard, Owner};
 use parking_lot::{Mutex, RwLock};
-use segments::{Pins, Reclaimed, RestingUntil};
+use segments::{Pins, Reclaimed};
 use wal::{Apply, Body, Committer, Level, Purpose, Request};
 
 use crate::background::Wake;
@@ -24,12 +24,13 @@ use crate::decide::{Refused, Room, ToApply};
 use crate::distances::Distances;
 use crate::format::{Op, Outcome, encode_ops, encode_outcomes, table_bytes};
 use crate::image::Entry;
+use crate::index::{EventsCut, Images, IndexWake, Pools, Progress};
 use crate::named::{CollectionState, State};
 use crate::notes::{Note, Notes};
 use crate::report::TornEnd;
 use crate::rows::RowsView;
 use crate::wish::{Aimed, Wish};
-use crate::{Error, Result};
+use crate::{Error, IndexConfig, Result};
 
 /// How many slots are given back at a time, while batches wait.
 pub(crate) const RECLAIMED_AT_A_TIME: u32 = 10_000;
@@ -57,6 +58,20 @@ pub(crate) struct Inner {
     pub(crate) failure: Arc<OnceLock<Error>>,
     /// Wakes the background thread, if there is one.
     pub(crate) wake: OnceLock<Sender<Wake>>,
+    /// The same for indexes.
+    pub(crate) index_wake: Arc<IndexWake>,
+    /// Tells those who wait for indexes.
+    pub(crate) index_progress: Progress,
+    /// How many vectors an index may be behind before writes wait for it.
+    pub(crate) index_lag: usize,
+    /// How many bytes of memory indexes may take.
+    pub(crate) index_memory: Option<usize>,
+    /// What indexes work with.
+    pub(crate) pools: Pools,
+    /// The numbers of images.
+    pub(crate) images: Images,
+    /// The branch of history that goes on.
+    pub(crate) timeline: Timeline,
     /// The distances of the caller's own that it was opened with.
     pub(crate) distances: Distances,
     /// What was cut off the log's end when the store was opened.
@@ -83,6 +98,7 @@ pub(crate) struct Applied {
 /// Makes batches visible, in order.
 pub(crate) struct Applier {
     pub(crate) pins: Arc<Pins>,
+    pub(crate) index_wake: Arc<IndexWake>,
     pub(crate) failure: Arc<OnceLock<Error>>,
 }
 
@@ -93,7 +109,8 @@ impl Apply for Applier {
         if self.failure.get().is_some() {
             return;
         }
-        for ToApply { collection, vectors, payloads } in batch.writes {
+        let mut is_behind = false;
+        for ToApply { collection, vectors, born, payloads } in batch.writes {
             let payloads = payloads.iter().map(|(place, bytes)| (*place, &**bytes));
             let applied =
                 collection.set.apply(vectors).and_then(|()| collection.heap.write(payloads));
@@ -102,11 +119,17 @@ impl Apply for Applier {
                 self.failure.get_or_init(|| error.into());
                 return;
             }
+            // Before it is visible: whoever sees it finds it.
+            collection.indexing.born(sequence, &born);
+            is_behind = true;
         }
         if let Some(wanted) = &batch.place {
             wanted.get_or_init(|| *place);
         }
         self.pins.advance(sequence);
+        if is_behind {
+            self.index_wake.wake();
+        }
     }
 }
 
@@ -133,6 +156,8 @@ pub(crate) struct CutOff {
     pub(crate) highest: Option<u64>,
     pub(crate) files: Vec<FileId>,
     pub(crate) heap: segments::HeapCut,
+    pub(crate) events: EventsCut,
+    pub(crate) index: IndexConfig,
 }
 
 impl CutOff {
@@ -143,7 +168,8 @@ impl CutOff {
         Entry {
             id: self.collection.id,
             name: self.collection.about.name.clone(),
-            config: self.collection.about.config.clone(),
+            config: self.collection.about.config.clone().index(self.index),
+            floor: self.events.floor,
             next_row: self.next_row,
             highest: self.highest,
             alive,
@@ -172,6 +198,7 @@ impl Inner {
     /// Decides a batch and queues it for the log: as often as something comes in between, and makes segments until there
     /// is room for it.
     pub(crate) fn commit(&self, wishes: &[Wish], level: Level) -> Result<Decided> {
+        self.wait_for_indexes(wishes)?;
         loop {
             match self.queue(wishes, level, None, |_| ()) {
                 Err(Refused::Full(collection, room)) => {
@@ -289,7 +316,8 @@ impl Inner {
     /// Gives slots back that no checkpoint and no view needs; says whether there were any. A process that makes one
     /// checkpoint, when it ends, has no other time for it.
     fn reuse(&self, collection: &Arc<CollectionState>, level: Level) -> Result<bool> {
-        let until = RestingUntil { freed: *self.unkept.lock(), spans: Vec::new() };
+        self.see_to_ends(collection);
+        let until = collection.resting_until(*self.unkept.lock());
         let reclaim = || collection.set.reclaim(&until, RECLAIMED_AT_A_TIME);
         let Reclaimed { freed, waiting, .. } = reclaim()?;
         if freed > 0 || waiting == 0 {

@@ -157,6 +157,7 @@ fn line(names: &mut Names, op: &Op, outcome: &Outcome) -> String {
             file.0,
             base.saturating_add(*capacity)
         ),
+        Op::Index { collection, index } => format!("{}: index {}", name(collection), index.name()),
         Op::Cut => "a checkpoint begins behind this".to_owned(),
         Op::Note(note) if note.value.is_empty() => format!("forget note {:?}", note.name),
         Op::Note(note) => format!("note {:?}, {} bytes", note.name, note.value.len()),

@@ -245,6 +245,7 @@ mod error;
 mod format;
 mod id;
 mod image;
+mod index;
 mod inner;
 mod inspect;
 mod named;
@@ -312,6 +313,17 @@ pub use indexes::DISTANCE_NAME_BYTES_MAX;
 /// ```
 ///
 pub use indexes::Distance;
+/// How a graph is built, and how much of it a search keeps in view: see [`IndexConfig::hnsw`].
+///
+/// ```
+/// use arrwdb::{CollectionConfig, HnswConfig, Metric};
+///
+/// let graph = HnswConfig::default().m(24).ef_construction(300).ef_search(100);
+/// let config = CollectionConfig::new(384, Metric::Cosine).index(graph);
+/// assert_eq!(config.index_kind().name(), "hnsw");
+/// ```
+///
+pub use indexes::HnswConfig;
 /// What kept an answer from being whole: see [`Hits::reason`].
 ///
 /// ```

@@ -13,12 +13,13 @@ use std::sync::{Arc, OnceLock};
 use base::{CollectionId, FileId, Row, Sequence};
 use indexes::Measure;
 use parking_lot::{Mutex, RwLock};
-use segments::{HeapOwner, PayloadHeap, VectorSet};
+use segments::{HeapOwner, PayloadHeap, RestingUntil, VectorSet};
 
+use crate::index::Indexing;
 use crate::inner::Inner;
 use crate::recover::owner;
 use crate::rows::{RowList, Rows};
-use crate::{CollectionConfig, Error, Result};
+use crate::{CollectionConfig, Error, IndexConfig, Result};
 
 /// What a collection is, apart from what it holds.
 #[derive(Clone, Debug)]
@@ -45,6 +46,7 @@ pub(crate) struct CollectionState {
     pub(crate) set: VectorSet,
     pub(crate) heap: PayloadHeap,
     pub(crate) rows: RwLock<Rows>,
+    pub(crate) indexing: Indexing,
     /// Held by who makes a segment, or a file of payloads.
     pub(crate) growth: Mutex<()>,
     born: Option<Sequence>,
@@ -53,10 +55,15 @@ pub(crate) struct CollectionState {
 
 impl CollectionState {
     /// What an image has, and what the log made behind it: everybody sees it.
-    pub(crate) fn found(id: CollectionId, about: Arc<About>, kept: Kept, rows: Rows) -> Self {
+    pub(crate) fn found(
+        id: CollectionId,
+        about: Arc<About>,
+        kept: Kept,
+        (rows, indexing): (Rows, Indexing),
+    ) -> Self {
         let (Kept { set, heap }, rows, growth) = (kept, RwLock::new(rows), Mutex::new(()));
         let (born, ended) = (None, OnceLock::new());
-        CollectionState { id, line: id, about, set, heap, rows, growth, born, ended }
+        CollectionState { id, line: id, about, set, heap, rows, indexing, growth, born, ended }
     }
 
     /// What a batch makes: for handles of this line.
@@ -64,10 +71,19 @@ impl CollectionState {
         (id, line): (CollectionId, CollectionId),
         about: Arc<About>,
         kept: Kept,
-        rows: Rows,
+        (rows, index): (Rows, IndexConfig),
         born: Sequence,
     ) -> Self {
-        CollectionState { line, born: Some(born), ..Self::found(id, about, kept, rows) }
+        let indexing = Indexing::of_nothing(&about, index);
+        let made = Self::found(id, about, kept, (rows, indexing));
+        CollectionState { line, born: Some(born), ..made }
+    }
+
+    /// Up to which batch slots may be used again that were freed by then: none that a checkpoint which is kept knows of, nor any
+    /// that the index has.
+    pub(crate) fn resting_until(&self, unkept: Option<Sequence>) -> RestingUntil {
+        let freed = self.indexing.detached().map_or(unkept, |detached| detached.min(unkept));
+        RestingUntil { freed, spans: Vec::new() }
     }
 
     /// Whether no batch is for it any more.

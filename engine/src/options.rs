@@ -32,6 +32,8 @@ pub struct StoreOptions {
     pub(crate) log_file_bytes: (u64, u64),
     pub(crate) payload_file_bytes: u64,
     pub(crate) checkpoint_bytes: u64,
+    pub(crate) index_lag: usize,
+    pub(crate) index_memory: Option<usize>,
     pub(crate) doubt: Doubt,
     /// Or what is wrong with the first one that cannot be.
     pub(crate) distances: Result<Distances>,
@@ -59,6 +61,8 @@ impl Default for StoreOptions {
             log_file_bytes: (1 << 20, 64 << 20),
             payload_file_bytes: 64 << 10,
             checkpoint_bytes: 64 << 20,
+            index_lag: 32_768,
+            index_memory: None,
             doubt: Doubt::default(),
             distances: Ok(Distances::default()),
         }
@@ -96,6 +100,21 @@ impl StoreOptions {
     #[must_use]
     pub fn checkpoint_bytes(self, bytes: u64) -> Self {
         StoreOptions { checkpoint_bytes: bytes, ..self }
+    }
+
+    /// How many vectors an index may be behind before writes wait for it: 32,768. They are found all the same, by looking at all
+    /// of them: with more, writes wait later and searches take longer meanwhile.
+    #[must_use]
+    pub fn index_lag(self, vectors: usize) -> Self {
+        StoreOptions { index_lag: vectors.max(1), ..self }
+    }
+
+    /// How many bytes of memory the indexes of all collections may take, beyond what is mapped from files: as many as they need,
+    /// if nobody says otherwise. An index for which there is no memory stays as it lies in its image, or is not built; what it does not
+    /// have is looked at in full, and writes do not wait for it.
+    #[must_use]
+    pub fn index_memory(self, bytes: usize) -> Self {
+        StoreOptions { index_memory: Some(bytes), ..self }
     }
 
     /// Refuses to open where it is in doubt how the log ends: in a write that was not finished, or in damage of the very

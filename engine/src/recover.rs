@@ -22,11 +22,12 @@ use wal::{Log, Replay};
 
 use crate::distances::Distances;
 use crate::format::{Op, Outcome, decode_ops, decode_outcomes};
-use crate::image::{Catalogue, Entry, ImageRows, ImageSlots, read_catalogue};
+use crate::image::{self, Catalogue, Entry, ImageRows, ImageSlots, read_catalogue};
+use crate::index::{Events, Found, Indexing, find_images};
 use crate::named::{About, CollectionState, Kept, State, no_rows, rows_behind};
 use crate::notes::Notes;
 use crate::rows::{RowBase, Rows};
-use crate::{CollectionConfig, Error, Id, Result};
+use crate::{CollectionConfig, Error, Id, IndexConfig, Result};
 
 /// A store that was found, with its log open.
 pub(crate) struct Recovered {
@@ -46,6 +47,8 @@ struct Rebuilt {
     set: Recovery,
     heap: HeapRecovery,
     rows: Rows,
+    index: IndexConfig,
+    events: Events,
     /// Of vectors and of payloads.
     files: Vec<FileId>,
 }
@@ -115,12 +118,16 @@ pub(crate) fn recover(
     drop(recovering);
     let pins = Pins::new(log.last());
     let All { collections, retired, next, .. } = all;
-    let found = collections.into_iter().map(|(id, Rebuilt { about, set, heap, rows, .. })| {
+    let images = find_images(&manifests.newest().indexes);
+    let found = collections.into_iter().map(|(id, rebuilt)| {
+        let Rebuilt { about, set, heap, rows, index, events, .. } = rebuilt;
+        let image = Found::of((&**disk, store), (&images, id), &about.measure, &timelines);
+        let indexing = Indexing::found(&about, index, (events, pins.visible()), image);
         let lock = || Arc::clone(lock) as _;
         let set = set.finish(Arc::clone(&pins)).holding(lock());
         let heap = heap.finish().first_bytes(payload_file_bytes).holding(lock());
         let kept = Kept { set, heap };
-        CollectionState::found(id, about, kept, rows)
+        CollectionState::found(id, about, kept, (rows, indexing))
     });
     let state = State::new(found, retired, next);
     Ok(Recovered { log, pins, state, notes, timelines, logged, cut })
@@ -146,12 +153,15 @@ pub(crate) fn owner(
 
 impl Rebuilt {
     fn of_image(with: &With<'_>, image: &Image, entry: Entry) -> Result<Self> {
-        let Entry { id, name, config, next_row, highest, alive, references, files, heap } = entry;
+        let Entry { id, name, config, next_row, highest, alive, references, files, heap, .. } =
+            entry;
+        let events = Events::new(entry.floor, image::read_events(image, id)?);
         let slots: Arc<dyn SlotBase> = Arc::new(ImageSlots::open(image, id, (alive, references))?);
         let rows: Arc<dyn RowBase> = Arc::new(ImageRows::open(image, id)?);
         let rows = Rows::new(rows, next_row, highest);
         let about = with.about(name, config)?;
-        Self::begin(with, (id, about), (files, slots, heap), rows)
+        let begun = Self::begin(with, (id, about), (files, slots, heap), rows)?;
+        Ok(Rebuilt { events, ..begun })
     }
 
     fn new(with: &With<'_>, id: CollectionId, about: Arc<About>, rows: Rows) -> Result<Self> {
@@ -172,7 +182,8 @@ impl Rebuilt {
         let heap_owner = HeapOwner { store: *store, collection: id };
         let heap = HeapRecovery::begin(Arc::clone(disk), heap_owner, &list)?;
         let files = files.into_iter().chain(list.files().iter().map(|it| it.file)).collect();
-        Ok(Rebuilt { about, set, heap, rows, files })
+        let (index, events) = (about.config.index_kind(), Events::default());
+        Ok(Rebuilt { about, set, heap, rows, index, events, files })
     }
 
     /// Repeats what was decided about an id.
@@ -200,6 +211,7 @@ impl Rebuilt {
             ended.payload.into_iter().for_each(|place| self.heap.released(place));
         }
         self.rows.apply(at, id, outcome);
+        self.events.note(at, outcome);
         Ok(())
     }
 }
@@ -221,7 +233,13 @@ impl All<'_> {
             }
             Op::Clear { collection, next } => {
                 let ended = self.end(*collection, at)?;
-                self.begin(*next, ended.about, rows_behind(&ended.rows), at)
+                self.begin(*next, ended.about, rows_behind(&ended.rows), at)?;
+                self.at(*next, at)?.index = ended.index;
+                Ok(())
+            }
+            Op::Index { collection, index } => {
+                self.at(*collection, at)?.index = *index;
+                Ok(())
             }
             Op::DropCollection { collection } => self.end(*collection, at).map(drop),
             Op::Segment { collection, file } => {

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 pub use crate::inspect::Inspection;
-pub use crate::statistics::{CollectionStatistics, Statistics};
+pub use crate::statistics::{CollectionStatistics, IndexStatistics, Statistics};
 pub use crate::verify::{Problem, Verification};
 
 /// Where the log of a store ends in something that was being written when its process ended. Opening the store cuts it

@@ -162,7 +162,6 @@ impl Rows {
 
 impl RowsView {
     /// The number at which it reads.
-    #[cfg(test)]
     pub(crate) fn at(&self) -> Option<Sequence> {
         self.at
     }
@@ -213,7 +212,6 @@ impl RowsView {
     }
 
     /// Whether there is any row of a slot.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for searches through an index of slots"))]
     pub(crate) fn sees(&self, slot: Slot) -> Result<bool> {
         let mut is_seen = false;
         self.walk(slot, |_| {

@@ -1,10 +1,13 @@
-//! Finds the nearest vectors by looking at all of them.
+//! Finds the nearest vectors: by the index and what that does not have yet (`search/by_index.rs`), or, where there is no index to
+//! go by, by looking at all rows.
 //!
 //! Promises
-//!  1. The answer is exact: the `k` nearest rows, or all there are, by distance and then by id.
+//!  1. The answer is of the rows that the view sees: the `k` nearest, or all there are, by distance and then by id; exactly,
+//!     unless the index is one that may miss some.
 //!  2. What is no number is never near: a distance of the caller's own may say so.
-//!  3. A vector that is not what was written is an error, and never a hit.
+//!  3. A vector that is not what was written is an error where it is needed, and never a hit.
 
+mod by_index;
 mod hits;
 
 use std::collections::BinaryHeap;
@@ -24,10 +27,11 @@ pub use hits::{Hit, Hits};
 struct Wanted {
     k: usize,
     within: Option<f32>,
+    ef: Option<usize>,
 }
 
 /// If nobody says otherwise.
-const WANTED: Wanted = Wanted { k: 10, within: None };
+const WANTED: Wanted = Wanted { k: 10, within: None, ef: None };
 
 /// A search that is being put together: for one vector, or for each of several.
 ///
@@ -71,6 +75,25 @@ impl<Q> Search<Q> {
     /// Only what is not farther than this.
     pub fn within(mut self, distance: f32) -> Self {
         self.wanted.within = Some(distance);
+        self
+    }
+
+    /// How many neighbours a graph keeps in view, in the place of what it was made with: with more it finds more of the nearest,
+    /// and takes longer. An exact index finds all of them anyway.
+    ///
+    /// ```
+    /// # use arrwdb::{CollectionConfig, IndexConfig, Metric, Store};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = Store::open(dir.path().join("data"))?;
+    /// let config = CollectionConfig::new(1, Metric::L2).index(IndexConfig::hnsw());
+    /// let docs = store.create_collection("docs", config)?;
+    /// docs.upsert("one", &[1.0])?;
+    /// let hits = docs.search(&[1.2]).k(1).ef(200).run()?;
+    /// assert_eq!(hits[0].id, "one".into());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn ef(mut self, ef: usize) -> Self {
+        self.wanted.ef = Some(ef);
         self
     }
 }
@@ -120,42 +143,43 @@ impl Search<Vec<&[f32]>> {
 }
 
 impl Wanted {
-    /// Looks at all there is.
     fn find(self, view: &Arc<CollectionView>, query: &[f32]) -> Result<Hits> {
-        let Wanted { k, within } = self;
-        let about = &view.collection.about;
-        let expected = about.config.dim() as usize;
+        let expected = view.collection.about.config.dim() as usize;
         if query.len() != expected {
             let error = segments::Error::Dimension { found: query.len(), expected };
             return Err(error.into());
         }
         segments::check_finite(query).map_err(segments::Error::from)?;
-        if k == 0 {
+        if self.k == 0 {
             return Err(Error::NothingAskedFor);
         }
-        let measure = &about.measure;
-        let mut nearest = Nearest { k, heap: BinaryHeap::new() };
+        let by_index = view.serving.as_ref().filter(|serving| serving.broken().is_none());
+        if let Some(serving) = by_index
+            && let Some(nearest) = by_index::find(self, (view, serving), query)?
+        {
+            return Ok(nearest.into_hits(view));
+        }
+        self.by_rows(view, query)
+    }
+
+    /// Looks at all there is.
+    fn by_rows(self, view: &Arc<CollectionView>, query: &[f32]) -> Result<Hits> {
+        let mut nearest = Nearest::new(self);
+        let measure = &view.collection.about.measure;
         // Rows of the same vector often follow each other.
         let mut last = None;
         view.rows.for_each(|seen| {
             let distance = match last {
                 Some((slot, distance)) if slot == seen.slot => distance,
                 _ => match view.vectors.vector(seen.slot) {
-                    // One's own distance may be the negative zero, which is as far as the other.
-                    Ok(vector) => measure.distance(query, &vector) + 0.0,
+                    Ok(vector) => measure.distance(query, &vector),
                     Err(source) => return Err(unreadable(view, &seen, source)),
                 },
             };
             last = Some((seen.slot, distance));
-            let is_far = within.is_some_and(|within| distance > within);
-            if distance.is_nan() || is_far || !nearest.wants(distance) {
-                return Ok(());
-            }
-            nearest.extend(view.rows.id_of(&seen)?.map(|id| Near { distance, id, seen }));
-            Ok(())
+            nearest.see(view, distance, seen)
         })?;
-        let hit = |Near { distance, id, seen }| Hit::new(id, distance, Arc::clone(view), seen);
-        Ok(Hits::new(nearest.heap.into_sorted_vec().into_iter().map(hit).collect()))
+        Ok(nearest.into_hits(view))
     }
 }
 
@@ -168,7 +192,7 @@ fn unreadable(view: &CollectionView, seen: &Seen, source: segments::Error) -> Er
 
 /// The nearest so far, the farthest of them on top.
 struct Nearest {
-    k: usize,
+    wanted: Wanted,
     heap: BinaryHeap<Near>,
 }
 
@@ -199,16 +223,32 @@ impl Ord for Near {
 }
 
 impl Nearest {
-    /// Whether something at this distance may be among them; at the same as the farthest, its id decides.
-    fn wants(&self, distance: f32) -> bool {
-        let farthest = self.heap.peek().map(|near| near.distance);
-        self.heap.len() < self.k || farthest.is_some_and(|farthest| distance <= farthest)
+    fn new(wanted: Wanted) -> Self {
+        Nearest { wanted, heap: BinaryHeap::new() }
     }
 
-    fn extend(&mut self, near: Option<Near>) {
-        self.heap.extend(near);
-        if self.heap.len() > self.k {
-            self.heap.pop();
+    /// Whether something at this distance may be among them; at the same as the farthest, its id decides.
+    fn wants(&self, distance: f32) -> bool {
+        let Wanted { k, within, .. } = self.wanted;
+        let is_near = within.is_none_or(|within| distance <= within) && !distance.is_nan();
+        let farthest = self.heap.peek().map(|near| near.distance);
+        is_near && (self.heap.len() < k || farthest.is_some_and(|farthest| distance <= farthest))
+    }
+
+    /// A row was found at this distance.
+    fn see(&mut self, view: &CollectionView, distance: f32, seen: Seen) -> Result<()> {
+        if self.wants(distance) {
+            let id = view.rows.id_of(&seen)?;
+            self.heap.extend(id.map(|id| Near { distance, id, seen }));
+            if self.heap.len() > self.wanted.k {
+                self.heap.pop();
+            }
         }
+        Ok(())
+    }
+
+    fn into_hits(self, view: &Arc<CollectionView>) -> Hits {
+        let hit = |Near { distance, id, seen }| Hit::new(id, distance, Arc::clone(view), seen);
+        Hits::new(self.heap.into_sorted_vec().into_iter().map(hit).collect())
     }
 }

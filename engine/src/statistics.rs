@@ -57,7 +57,7 @@ pub struct Statistics {
 /// assert_eq!((held.vectors, held.unique_vectors, held.total_references), (2, 1, 2));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
 #[non_exhaustive]
 pub struct CollectionStatistics {
     /// How many ids have a vector.
@@ -68,10 +68,60 @@ pub struct CollectionStatistics {
     pub total_references: u64,
     /// Bytes of the files they lie in.
     pub vector_file_bytes: u64,
+    /// What its index is, and how far.
+    pub index: IndexStatistics,
     /// Bytes that payloads take which an id has, with what stands in front of each.
     pub payload_bytes: u64,
     /// Bytes of the files they lie in.
     pub payload_file_bytes: u64,
+}
+
+/// What the index of a collection is, and how far it is. See [`Collection::statistics`].
+///
+/// ```
+/// # use arrwdb::{CollectionConfig, IndexConfig, Metric, Store};
+/// # let dir = tempfile::tempdir()?;
+/// # let store = Store::open(dir.path().join("data"))?;
+/// let config = CollectionConfig::new(2, Metric::L2).index(IndexConfig::hnsw());
+/// let docs = store.create_collection("docs", config)?;
+/// docs.upsert("one", &[1.0, 2.0])?;
+/// docs.wait_indexed()?;
+/// let index = docs.statistics().index;
+/// assert_eq!((index.kind, index.indexed, index.behind, index.inserted), ("hnsw", 1, 0, 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+#[non_exhaustive]
+pub struct IndexStatistics {
+    /// The kind that searches go by; `rows` where there is none yet, and all rows are looked at.
+    pub kind: &'static str,
+    /// How many different vectors it has, of those that an id has.
+    pub indexed: u64,
+    /// How many it does not have yet. They are found all the same, by looking at all of them.
+    pub behind: u64,
+    /// How many it took up since the store was opened, or since it was built.
+    pub inserted: u64,
+    /// How many it removed since then.
+    pub removed: u64,
+    /// How many it still goes by that no id has any more.
+    pub leaving: u64,
+    /// How many changes behind its image it was told of when the store was opened.
+    pub replayed: u64,
+    /// Whether it lies in its image and is read there; at its first change it is copied into memory.
+    pub is_mapped: bool,
+    /// Why it was built anew, if it was, or is to be.
+    pub rebuilt: Option<String>,
+    /// How many of how many vectors an index has that is being built; none, if none is.
+    pub building: Option<(u64, u64)>,
+    /// How many bytes it would take to catch up, beyond what indexes [may](crate::StoreOptions::index_memory): it is held back
+    /// then. None, if it is not.
+    pub lacking: Option<u64>,
+    /// Why it does not catch up any more, if that is so: something was wrong that nobody expects, and the next opening tries again.
+    pub stopped: Option<String>,
+    /// Bytes of memory that it takes, beyond what is mapped from files, with the vectors that it does not have yet.
+    pub bytes: u64,
+    /// Bytes of its image.
+    pub image_bytes: u64,
 }
 
 pub(crate) fn of(store: &Store) -> Statistics {
@@ -104,6 +154,7 @@ impl Collection {
             unique_vectors: counts.alive,
             total_references: counts.references,
             vector_file_bytes: segments.map(|segment| geometry.file_bytes(segment)).sum(),
+            index: state.indexing.statistics(),
             payload_bytes: heap.files().iter().map(|file| file.live).sum(),
             payload_file_bytes: heap.files().iter().map(|file| file.capacity).sum(),
         }

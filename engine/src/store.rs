@@ -18,6 +18,7 @@ use crate::checkpoint::{Checkpoints, unkept};
 use crate::distances::Distances;
 use crate::error::check_name;
 use crate::image::{self, Catalogue};
+use crate::index::{Haste, Images, IndexWake, Pools, Progress};
 use crate::inner::{Applier, Inner};
 use crate::named::{About, CollectionState, FIRST, Named, State, no_rows};
 use crate::notes::Notes;
@@ -112,7 +113,14 @@ impl StoreOptions {
     ) -> Result<Store> {
         let Recovered { log, pins, state, notes, timelines, logged, cut } = recovered;
         let failure = Arc::new(OnceLock::new());
-        let applier = Applier { pins: Arc::clone(&pins), failure: Arc::clone(&failure) };
+        let index_wake = Arc::<IndexWake>::default();
+        let applier = Applier {
+            pins: Arc::clone(&pins),
+            index_wake: Arc::clone(&index_wake),
+            failure: Arc::clone(&failure),
+        };
+        let timeline = timelines.last().map(|branch| branch.timeline).ok_or(Error::Closed)?;
+        let images = Images::new(manifests.next_file()?);
         let committer = match self.threads {
             Threads::Background => Committer::start(log, applier)?,
             Threads::Nobody => Committer::stepped(log, applier),
@@ -138,12 +146,20 @@ impl StoreOptions {
             checkpoint_bytes: self.checkpoint_bytes,
             failure,
             wake: OnceLock::new(),
+            index_wake,
+            index_progress: Progress::default(),
+            index_lag: self.index_lag,
+            index_memory: self.index_memory,
+            pools: Pools::new(self.threads),
+            images,
+            timeline,
             distances,
             cut: cut.map(TornEnd::of),
             meter,
             passed_over,
             lock,
         });
+        inner.note_index_memory();
         let background = match self.threads {
             Threads::Background => Background::start(&inner)?,
             Threads::Nobody => Background::none(),
@@ -292,7 +308,8 @@ impl Store {
         let mut named = None;
         let decided = inner.queue_alone(wish, Level::Sync, None, |at| {
             named = kept.take().map(|kept| {
-                let made = CollectionState::made((id, id), Arc::clone(&about), kept, no_rows(), at);
+                let with = (no_rows(), about.config.index_kind());
+                let made = CollectionState::made((id, id), Arc::clone(&about), kept, with, at);
                 inner.state.write().begin(made)
             });
         })?;
@@ -408,15 +425,16 @@ impl Store {
         self.inner.checkpoint()
     }
 
-    /// Does what background threads do where there are any: makes a checkpoint if the log has grown, and whatever the
-    /// log has to do. Says whether there was anything.
+    /// Does what background threads do where there are any: makes a checkpoint if the log has grown, brings indexes further, and
+    /// whatever the log has to do. Says whether there was anything.
     ///
     /// # Errors
     /// If the disk fails.
     pub fn step(&self) -> Result<bool> {
         self.inner.check_owner()?;
         let stepped = self.inner.committer.read().as_ref().is_some_and(Committer::step);
-        Ok(self.inner.checkpoint_if_due()? | stepped)
+        let indexed = self.inner.index_step(Haste::Beside)?;
+        Ok(self.inner.checkpoint_if_due()? | stepped | indexed)
     }
 
     /// What was cut off the end of the log when the store was opened: something that was being written when the process
@@ -449,6 +467,9 @@ impl Store {
     pub fn close(&self) -> Result<()> {
         self.inner.check_owner()?;
         self.background.stop();
+        if self.inner.check().is_ok() {
+            self.inner.finish_indexes()?;
+        }
         if self.inner.logged.load(Ordering::Relaxed) > 0 {
             match self.inner.checkpoint() {
                 // The log has it all.
@@ -456,6 +477,7 @@ impl Store {
                 made => drop(made?),
             }
         }
+        self.inner.publish_indexes()?;
         let committer = self.inner.committer.write().take();
         Ok(committer.ok_or(Error::Closed)?.close()?)
     }

@@ -12,6 +12,7 @@
 //! Never: repairs.
 
 mod images;
+mod indexes;
 mod log;
 mod payloads;
 mod problem;
@@ -171,6 +172,7 @@ impl StoreOptions {
         }
         check_manifests(&manifests, &mut report)?;
         let images = images::check(&disk, &manifests, &mut report)?;
+        indexes::check(&*disk, &manifests, &mut report)?;
         let options = self.log_options(manifests.store());
         let torn_end = log::check(&disk, (&manifests, &images), &options, None, &mut report)?;
         vectors::check(&disk, manifests.store(), &images, &|_, _| false, &mut report)?;
@@ -201,6 +203,7 @@ impl Store {
         let mut report = Report::new(inner.disk.root(), &mut tell);
         check_manifests(manifests, &mut report)?;
         let images = images::check(&inner.disk, manifests, &mut report)?;
+        indexes::check(&*inner.disk, manifests, &mut report)?;
         // What is visible was written; what is behind it may be on its way.
         let until = inner.pins.visible();
         let from = (manifests, &*images);

@@ -8,6 +8,7 @@ use base::{CollectionId, Sequence};
 use disk::LockGuard;
 use segments::{HeapView, Pin};
 
+use crate::index::Serving;
 use crate::inner::Inner;
 use crate::named::{CollectionState, Named};
 use crate::rows::RowsView;
@@ -151,6 +152,8 @@ pub(crate) struct CollectionView {
     pub(crate) rows: RowsView,
     pub(crate) vectors: segments::View,
     pub(crate) payloads: HeapView,
+    /// The index that it is searched by; none where there are only the rows to go by.
+    pub(crate) serving: Option<Arc<Serving>>,
 }
 
 impl CollectionView {
@@ -163,7 +166,7 @@ impl CollectionView {
     }
 
     /// The same of what stands, or stood, under its name.
-    pub(crate) fn of_state(inner: &Arc<Inner>, state: &Arc<CollectionState>) -> Self {
+    pub(crate) fn of_state(inner: &Inner, state: &Arc<CollectionState>) -> Self {
         let _no_layers_are_replaced = inner.state.read();
         Self::at(state, inner.pins.pin())
     }
@@ -173,6 +176,7 @@ impl CollectionView {
             rows: state.rows.read().view(pin.view()),
             vectors: state.set.view(pin),
             payloads: state.heap.view(),
+            serving: state.indexing.serving(),
             collection: Arc::clone(state),
         }
     }

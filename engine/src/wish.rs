@@ -8,7 +8,7 @@ use segments::{HeapFile, Prepared};
 use crate::format::Op;
 use crate::named::{CollectionState, Named};
 use crate::notes::Note;
-use crate::{CollectionConfig, Id, Result};
+use crate::{CollectionConfig, Id, IndexConfig, Result};
 
 /// What a batch wants.
 #[derive(Clone, Debug)]
@@ -22,6 +22,8 @@ pub(crate) enum Wish {
     Drop(Arc<CollectionState>),
     Segment(Arc<CollectionState>, FileId),
     Payloads(Arc<CollectionState>, HeapFile),
+    /// Another index, or the same with other numbers.
+    Index(Arc<CollectionState>, IndexConfig),
     Cut,
     Note(Note),
 }
@@ -60,7 +62,8 @@ impl Wish {
             Wish::Clear(state, _)
             | Wish::Drop(state)
             | Wish::Segment(state, _)
-            | Wish::Payloads(state, _) => Some(Arc::clone(state)),
+            | Wish::Payloads(state, _)
+            | Wish::Index(state, _) => Some(Arc::clone(state)),
             Wish::CreateCollection(..) | Wish::Cut | Wish::Note(_) => None,
         };
         Ok(Aimed { wish: self, state })
@@ -108,6 +111,7 @@ impl Aimed<'_> {
             Wish::Payloads(_, HeapFile { file, base, capacity, .. }) => {
                 Op::Payloads { collection, file: *file, base: *base, capacity: *capacity }
             }
+            Wish::Index(_, index) => Op::Index { collection, index: *index },
             Wish::Cut => Op::Cut,
             Wish::Note(note) => Op::Note(note.clone()),
         }

@@ -26,14 +26,24 @@ pub(crate) fn check_dim(vectors: &dyn Vectors, expected: usize) -> Result<(), Er
 }
 
 /// A vector, lent.
-pub struct Lent<'v> {
-    numbers: &'v [f32],
+pub struct Lent<'v>(Numbers<'v>);
+
+enum Numbers<'v> {
+    Plain(&'v [f32]),
+    Held(Box<dyn Deref<Target = [f32]> + 'v>),
+}
+
+impl<'v> Lent<'v> {
+    /// One by an owner that wants to be dropped when it is let go of.
+    pub fn held(by: impl Deref<Target = [f32]> + 'v) -> Self {
+        Lent(Numbers::Held(Box::new(by)))
+    }
 }
 
 impl<'v> From<&'v [f32]> for Lent<'v> {
     #[inline]
     fn from(numbers: &'v [f32]) -> Self {
-        Lent { numbers }
+        Lent(Numbers::Plain(numbers))
     }
 }
 
@@ -42,13 +52,16 @@ impl Deref for Lent<'_> {
 
     #[inline]
     fn deref(&self) -> &[f32] {
-        self.numbers
+        match &self.0 {
+            Numbers::Plain(numbers) => numbers,
+            Numbers::Held(by) => by,
+        }
     }
 }
 
 impl fmt::Debug for Lent<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.numbers.fmt(f)
+        (**self).fmt(f)
     }
 }
 

@@ -84,7 +84,8 @@ impl Writes {
         self.by_value.is_empty() && self.written.is_empty()
     }
 
-    pub(crate) fn vectors(&self) -> impl Iterator<Item = (Slot, &Arc<[f32]>)> {
+    /// The vectors, and the slots they are for.
+    pub fn vectors(&self) -> impl Iterator<Item = (Slot, &Arc<[f32]>)> {
         self.by_value.iter().chain(&self.written).map(|(slot, vector)| (*slot, vector))
     }
 }

@@ -196,6 +196,18 @@ fn lend(window: &Window, range: Range<usize>) -> Option<Borrowed<'_>> {
     unsafe { window.slice(range) }
 }
 
+impl<'v> Vector<'v> {
+    /// The numbers alone, for as long as the view lives; or itself, where somebody wants to know when they are let go of
+    /// (a simulated disk does).
+    ///
+    /// # Errors
+    /// Itself then.
+    #[inline]
+    pub fn untracked(self) -> std::result::Result<&'v [f32], Self> {
+        self.bytes.untracked().map(floats).map_err(|bytes| Vector { bytes })
+    }
+}
+
 impl Deref for Vector<'_> {
     type Target = [f32];
 

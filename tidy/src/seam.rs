@@ -16,6 +16,7 @@ const PLACES: &[(&str, &str)] = &[
     ("cli/src/clock.rs", "tells the user how long a command took; nothing is decided by it"),
     ("cli/src/user_files.rs", "the user's own files, which are none of the store's"),
     ("cli/tests/it/sandbox.rs", "makes the files that commands are given, and looks at theirs"),
+    ("engine/src/background.rs", "waits a while for what can wait: no answer depends on it"),
 ];
 
 /// The least the pattern must refuse; it refuses more.

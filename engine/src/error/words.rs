@@ -13,6 +13,7 @@ impl fmt::Display for Error {
             Error::Log(error) => write!(f, "{error}"),
             Error::Snapshot(error) => write!(f, "{error}"),
             Error::Vectors(error) => write!(f, "{error}"),
+            Error::Index(error) => write!(f, "{error}"),
             Error::NoStore { .. }
             | Error::NotOfAStore { .. }
             | Error::NotEmpty { .. }
@@ -23,12 +24,14 @@ impl fmt::Display for Error {
             | Error::BadName { .. }
             | Error::BadVector { .. }
             | Error::BadId { .. }
+            | Error::Foreign { .. }
             | Error::NotAPayload { .. } => self.fmt_of_argument(f),
             Error::BadDimension { .. }
             | Error::BadDecimals { .. }
             | Error::BadDistanceName { .. }
             | Error::DistanceTwice { .. }
-            | Error::DistanceMissing { .. } => self.fmt_of_config(f),
+            | Error::DistanceMissing { .. }
+            | Error::IndexMemory { .. } => self.fmt_of_config(f),
             Error::TwiceInBatch { .. }
             | Error::IdExists { .. }
             | Error::NoId { .. }
@@ -50,9 +53,6 @@ impl fmt::Display for Error {
                 "all notes of a store take at most {} bytes, not {bytes}; take some away",
                 crate::NOTES_BYTES_MAX
             ),
-            Error::Foreign { name } => {
-                write!(f, "collection {name:?} is one of another store; use a batch of that store")
-            }
             Error::BadBatch { sequence, what } => {
                 write!(
                     f,
@@ -110,6 +110,9 @@ impl Error {
     /// What is wrong with a name, an id or a vector.
     fn fmt_of_argument(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Error::Foreign { name } => {
+                write!(f, "collection {name:?} is one of another store; use a batch of that store")
+            }
             Error::NoCollection { name } => {
                 write!(f, "there is no collection {name:?}; check its name, or create it")
             }
@@ -140,6 +143,10 @@ impl Error {
     /// What is wrong with what a collection was to be like, or with a distance of the caller's own.
     fn fmt_of_config(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Error::IndexMemory { name, limit } => write!(
+                f,
+                "the index of collection {name:?} cannot catch up: indexes may take {limit} bytes of memory; allow more"
+            ),
             Error::BadDimension { dim } => {
                 write!(
                     f,

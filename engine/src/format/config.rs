@@ -3,10 +3,14 @@
 
 use base::Dim;
 use base::codec::{Decoder, Encoder};
-use indexes::{DISTANCE_NAME_BYTES_MAX, Metric, check_distance_name};
+use indexes::{DISTANCE_NAME_BYTES_MAX, HnswConfig, Metric, check_distance_name};
 
 use super::{ALIGNMENT, Invalid};
 use crate::{CollectionConfig, Dedup, IndexConfig};
+
+/// The kinds of indexes.
+const FLAT: u8 = 1;
+const HNSW: u8 = 2;
 
 /// In the place of a metric: a distance of the caller's own, whose name follows.
 const OWN_DISTANCE: u8 = 4;
@@ -19,18 +23,38 @@ pub(crate) fn encode_config(config: &CollectionConfig, into: &mut Encoder<'_>) {
         Some(Metric::Dot) => 3,
         None => OWN_DISTANCE,
     };
-    let index = match config.index_kind() {
-        IndexConfig::Flat => 1,
-    };
     let (dedup, decimals) = match config.dedup_rule() {
         Dedup::Exact => (1, 0),
         Dedup::Decimals(decimals) => (2, decimals),
         Dedup::Off => (3, 0),
     };
+    let index = kind_of(config.index_kind());
     into.u32(config.dim()).bytes(&[metric, index, dedup, decimals]);
     if metric == OWN_DISTANCE {
         into.text(config.distance_name()).align(ALIGNMENT);
     }
+    encode_index(config.index_kind(), into);
+}
+
+fn kind_of(config: IndexConfig) -> u8 {
+    match config {
+        IndexConfig::Flat => FLAT,
+        IndexConfig::Hnsw(_) => HNSW,
+    }
+}
+
+/// Which index there is, and what it is built by, at a multiple of the alignment.
+pub(crate) fn encode_kind(config: IndexConfig, into: &mut Encoder<'_>) {
+    into.u8(kind_of(config)).align(ALIGNMENT);
+    encode_index(config, into);
+}
+
+/// What an index is built by: nothing, if it is flat.
+fn encode_index(config: IndexConfig, into: &mut Encoder<'_>) {
+    let IndexConfig::Hnsw(it) = config else { return };
+    let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    into.u32(number(it.m)).u32(number(it.ef_construction)).u32(number(it.ef_search));
+    into.u32(number(it.max_level)).f32(it.stop).u32(0).u64(it.seed);
 }
 
 /// What such bytes mean.
@@ -49,10 +73,7 @@ pub(crate) fn decode_config(from: &mut Decoder<'_>) -> Result<CollectionConfig, 
         }
         _ => return Err(Invalid::Value("metric")),
     };
-    let index = match index {
-        1 => IndexConfig::Flat,
-        _ => return Err(Invalid::Value("index")),
-    };
+    let index = decode_index(index, from)?;
     let dedup = match (dedup, decimals) {
         (1, 0) => Dedup::Exact,
         (2, decimals) => Dedup::Decimals(decimals),
@@ -62,4 +83,35 @@ pub(crate) fn decode_config(from: &mut Decoder<'_>) -> Result<CollectionConfig, 
     dedup.rule().map_err(|_| Invalid::Value("dedup"))?;
     Dim::new(dim).ok_or(Invalid::Value("dim"))?;
     Ok(config.index(index).dedup(dedup))
+}
+
+/// Which index such bytes mean.
+pub(crate) fn decode_kind(from: &mut Decoder<'_>) -> Result<IndexConfig, Invalid> {
+    let kind = from.u8("index")?;
+    from.align(ALIGNMENT, "index")?;
+    decode_index(kind, from)
+}
+
+fn decode_index(kind: u8, from: &mut Decoder<'_>) -> Result<IndexConfig, Invalid> {
+    match kind {
+        FLAT => Ok(IndexConfig::Flat),
+        HNSW => {
+            let mut number = |what| Ok::<_, Invalid>(from.u32(what)? as usize);
+            let (m, ef_construction) = (number("m")?, number("ef construction")?);
+            let (ef_search, max_level) = (number("ef search")?, number("levels")?);
+            let stop = from.f32("stop")?;
+            from.zeros(4, "reserved")?;
+            let seed = from.u64("seed")?;
+            let config = HnswConfig::default().m(m).ef_construction(ef_construction);
+            let config = config.ef_search(ef_search).max_level(max_level).stop(stop).seed(seed);
+            let index = IndexConfig::from(config);
+            // What is out of bounds nothing writes.
+            let is_as_read = (config.m, config.ef_construction, config.ef_search)
+                == (m, ef_construction, ef_search)
+                && config.stop.to_bits() == stop.to_bits()
+                && index == IndexConfig::Hnsw(config);
+            is_as_read.then_some(index).ok_or(Invalid::Value("index"))
+        }
+        _ => Err(Invalid::Value("index")),
+    }
 }

@@ -1,7 +1,7 @@
 //! The catalogue of an image: which collections there are, and what cannot be read off their tables.
 
 use base::codec::{Decoder, Encoder};
-use base::{CollectionId, FileId, Row};
+use base::{CollectionId, FileId, Row, Sequence};
 use segments::HeapList;
 use snapshot::Image;
 
@@ -24,6 +24,8 @@ pub(crate) struct Entry {
     /// How many slots are alive, and how much refers to them.
     pub(crate) alive: u64,
     pub(crate) references: u64,
+    /// Behind which batch the image has what became of slots; none for all there ever was.
+    pub(crate) floor: Option<Sequence>,
     pub(crate) files: Vec<FileId>,
     /// The files of its payloads.
     pub(crate) heap: HeapList,
@@ -57,14 +59,15 @@ impl Catalogue {
         let count = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
         Encoder::new(&mut bytes).u16(0).u16(0).u32(self.next.0).u32(count);
         for entry in &self.entries {
-            let Entry { id, name, config, next_row, highest, alive, references, files, heap } =
-                entry;
+            let Entry { id, name, config, files, heap, .. } = entry;
             let mut into = Encoder::new(&mut bytes);
             into.u32(id.0).u32(u32::try_from(name.len()).unwrap_or(u32::MAX));
             into.bytes(name.as_bytes()).align(4);
             encode_config(config, &mut into);
-            into.u64(next_row.0).u32(u32::from(highest.is_some())).u64(highest.unwrap_or(0));
-            into.u64(*alive).u64(*references);
+            let highest = (u32::from(entry.highest.is_some()), entry.highest.unwrap_or(0));
+            into.u64(entry.next_row.0).u32(highest.0).u64(highest.1);
+            into.u64(entry.alive).u64(entry.references);
+            into.u64(entry.floor.map_or(0, Sequence::get));
             into.u32(u32::try_from(files.len()).unwrap_or(u32::MAX));
             for file in files {
                 into.u64(file.0);
@@ -139,6 +142,7 @@ fn decode_entry(from: &mut Decoder<'_>) -> std::result::Result<Entry, &'static s
     };
     let alive = from.u64("alive").map_err(short)?;
     let references = from.u64("references").map_err(short)?;
+    let floor = Sequence::new(from.u64("floor").map_err(short)?);
     let count = from.u32("segments").map_err(short)?;
     let mut files = Vec::new();
     for _ in 0..count {
@@ -150,7 +154,7 @@ fn decode_entry(from: &mut Decoder<'_>) -> std::result::Result<Entry, &'static s
     let length = from.u32("heap length").map_err(short)? as usize;
     let heap = HeapList::decode(from.bytes(length, "heap").map_err(short)?);
     let heap = heap.map_err(|_| "files of payloads cannot be as it says")?;
-    Ok(Entry { id, name, config, next_row, highest, alive, references, files, heap })
+    Ok(Entry { id, name, config, next_row, highest, alive, references, floor, files, heap })
 }
 
 fn decode_note(from: &mut Decoder<'_>) -> std::result::Result<Note, &'static str> {
@@ -216,6 +220,7 @@ mod tests {
             highest: (id == 1).then_some(99),
             alive: 5,
             references: 9,
+            floor: Sequence::new(u64::from(id) % 2),
             files: files.iter().copied().map(FileId).collect(),
             heap: heap(id),
         };

@@ -191,13 +191,15 @@ fn an_image_answers_as_what_it_was_made_of() {
         highest: rows.highest(),
         alive: list.alive(),
         references: list.references(),
+        floor: sequence(3).into(),
         files: vec![FileId(3)],
         heap: HeapList::default(),
     };
     let next = CollectionId(8);
     let catalogue = Catalogue { entries: vec![entry], next, notes: Vec::new() };
     let mut into = ImageWriter::create(Arc::clone(&disk), store, FileId(1)).unwrap();
-    let written = Collection { id: collection, rows: &view, slots: &cut };
+    let events = crate::index::EventsCut::default();
+    let written = Collection { id: collection, rows: &view, slots: &cut, events: &events };
     let moved = |it: PayloadPlace| PayloadPlace { address: it.address + 1_600, ..it };
     write_collection(&mut into, &written, |place| Ok(moved(place))).unwrap();
     let reference = finish(into, &catalogue).unwrap();

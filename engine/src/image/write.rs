@@ -8,6 +8,7 @@ use snapshot::{ImageRef, ImageWriter};
 
 use super::format::{IdPlace, Link, Stored, encode_key, encode_row, encode_slot};
 use super::{CATALOGUE, Catalogue, name};
+use crate::index::{EventsCut, encode_event};
 use crate::rows::{Current, RowsView};
 use crate::{Error, Id, Result};
 
@@ -16,6 +17,8 @@ pub(crate) struct Collection<'c> {
     pub(crate) id: CollectionId,
     pub(crate) rows: &'c RowsView,
     pub(crate) slots: &'c Cut,
+    /// What its index may have yet to hear of.
+    pub(crate) events: &'c EventsCut,
 }
 
 /// Writes one more collection. `place` says where a payload is from then on.
@@ -25,7 +28,12 @@ pub(crate) fn write_collection(
     place: impl FnMut(PayloadPlace) -> Result<PayloadPlace>,
 ) -> Result<()> {
     let last = write_rows(into, collection, place)?;
-    write_slots(into, collection, &last)
+    write_slots(into, collection, &last)?;
+    into.section(&name(collection.id, "events"))?;
+    for event in collection.events.iter() {
+        into.write(&encode_event(event))?;
+    }
+    Ok(())
 }
 
 /// Ends an image: what it says of its collections is known only now.
@@ -43,7 +51,7 @@ fn write_rows(
     collection: &Collection<'_>,
     mut place: impl FnMut(PayloadPlace) -> Result<PayloadPlace>,
 ) -> Result<LastRows> {
-    let Collection { id: collection, rows, slots } = collection;
+    let Collection { id: collection, rows, slots, .. } = collection;
     let section = |what| name(*collection, what);
     let bad = |what| Error::BadImage { section: section("rows"), what };
     let (mut ids, mut offset) = (Vec::new(), 0);

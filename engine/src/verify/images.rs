@@ -5,8 +5,9 @@ use std::sync::Arc;
 use base::CollectionId;
 use disk::Disk;
 use segments::{Dedup, SlotBase};
-use snapshot::{Harm, Image, Manifests, Point};
+use snapshot::{Damage, Harm, Image, Manifests, Point};
 
+use super::indexes::recount_events;
 use super::{EVERYTHING, FALL_BACK, Problem, Report};
 use crate::image::{Catalogue, Entry, ImageRows, ImageSlots, read_catalogue};
 use crate::rows::RowBase;
@@ -61,13 +62,7 @@ fn check_image(image: Image, needed_for: For, report: &mut Report<'_>) -> Result
     });
     let catalogue = read_catalogue(&image);
     for damage in &damages {
-        let what = match &damage.harm {
-            Harm::Differs => format!("{} bytes are not what was written", damage.bytes),
-            Harm::Unreadable(error) => error.to_string(),
-            Harm::Unchecked => format!("the sums of {} bytes are damaged", damage.bytes),
-            Harm::Behind => format!("{} bytes lie behind the end", damage.bytes),
-            _ => "it is damaged".to_owned(),
-        };
+        let what = harm(damage);
         let affects = match needed_for {
             For::Answers => affected(damage.section.as_deref(), catalogue.as_ref().ok()),
             For::FallingBack => FALL_BACK.to_owned(),
@@ -92,6 +87,17 @@ fn check_image(image: Image, needed_for: For, report: &mut Report<'_>) -> Result
         }
     }
     Ok(Some(Found { image, catalogue }))
+}
+
+/// What is wrong, in words.
+pub(super) fn harm(damage: &Damage) -> String {
+    match &damage.harm {
+        Harm::Differs => format!("{} bytes are not what was written", damage.bytes),
+        Harm::Unreadable(error) => error.to_string(),
+        Harm::Unchecked => format!("the sums of {} bytes are damaged", damage.bytes),
+        Harm::Behind => format!("{} bytes lie behind the end", damage.bytes),
+        _ => "it is damaged".to_owned(),
+    }
 }
 
 /// Notes an error of an image, which does not say of which.
@@ -133,10 +139,11 @@ fn recount(image: &Image, entry: &Entry) -> Result<()> {
     recount_slots(&slots, entry, &references)?;
     recount_chains(&rows, entry, &references)?;
     recount_keys(&slots, entry)?;
+    recount_events(image, entry, &slots)?;
     recount_payloads(&rows, entry)
 }
 
-fn bad(collection: CollectionId, table: &str, what: &'static str) -> Error {
+pub(super) fn bad(collection: CollectionId, table: &str, what: &'static str) -> Error {
     Error::BadImage { section: format!("{collection}.{table}"), what }
 }
 

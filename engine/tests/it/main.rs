@@ -3,6 +3,7 @@
 #![expect(clippy::indexing_slicing, reason = "a test ends at what it does not expect")]
 
 mod behaviour;
+mod catch_up;
 mod chance;
 mod changes;
 mod child;
@@ -17,6 +18,7 @@ mod faults;
 #[cfg(target_os = "linux")]
 mod fork;
 mod history;
+mod indexes;
 mod inspect;
 mod killed;
 mod long;

@@ -55,6 +55,7 @@ fn entry() -> Entry {
         highest: Some(9),
         alive: 2,
         references: 3,
+        floor: None,
         files: vec![FileId(3)],
         heap: heap(),
     }
@@ -120,7 +121,8 @@ fn written(
     table.apply(at(5), &Id::from("gone"), &Outcome::Removed { ended: Some(ended) });
     let mut list = SlotTable::new(Arc::new(SlotList::new(slots))).unwrap();
     let (view, cut) = (table.cut(Some(at(9))), list.cut());
-    let collection = Collection { id: entry.id, rows: &view, slots: &cut };
+    let events = crate::index::EventsCut::default();
+    let collection = Collection { id: entry.id, rows: &view, slots: &cut, events: &events };
     let mut into = ImageWriter::create(Arc::clone(&disk), STORE, FileId(1)).unwrap();
     let next = base::CollectionId(9);
     let catalogue = Catalogue { entries: vec![entry], next, notes: Vec::new() };

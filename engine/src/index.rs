@@ -1,0 +1,273 @@
+//! Keeps the index of each collection: it catches up behind the writes, and is never waited for.
+//!
+//! What is found is complete at every moment: what the index does not have yet is looked at in full (`index/tail.rs`), and
+//! where there is no index to go by, all rows are. Background work takes slots from the tail into the index, removes what
+//! ended, builds an index anew where there is none or another one is wanted, and writes images of it (`index/work.rs`).
+//! Opening, a crash, a rebuild and another kind of index are all the same thing: an index that has to catch up.
+//!
+//! Promises
+//!  1. A damaged, missing or old image of an index is never an error: it is told of, and the index is built anew.
+//!  2. A slot is not given out again before the index has let go of it.
+
+mod build;
+mod events;
+mod format;
+mod image;
+mod lend;
+mod pace;
+mod serving;
+mod tail;
+mod work;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use base::{Sequence, Slot};
+use indexes::{Flat, Hnsw, Index, Measure};
+use parking_lot::{Mutex, RwLock};
+
+use build::Build;
+pub(crate) use events::{Event, Events, EventsCut, What};
+pub(crate) use format::{ENTRY_BYTES, decode_event, encode_event};
+pub(crate) use image::{Found, Images, check_image, find_images};
+pub(crate) use lend::ViewVectors;
+pub(crate) use pace::{IndexWake, Pools, Progress};
+pub(crate) use serving::Serving;
+pub(crate) use tail::Snapshot;
+pub(crate) use work::{Haste, Work};
+
+use self::image::Named;
+use self::serving::Begun;
+use self::tail::Tail;
+use crate::named::About;
+use crate::report::IndexStatistics;
+use crate::{CollectionConfig, Error, IndexConfig};
+
+/// Where the index comes from that serves.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Origin {
+    /// It began empty.
+    New,
+    /// An image of it was found when the store was opened.
+    Image,
+    /// It was built, for this reason.
+    Built(String),
+}
+
+/// The index of a collection, and what is known of how far it is.
+#[derive(Debug)]
+pub(crate) struct Indexing {
+    /// What became of slots since the oldest image that is of use.
+    pub(crate) events: Mutex<Events>,
+    /// What is wanted, and how often it was asked to build it anew.
+    wanted: RwLock<(IndexConfig, u64)>,
+    /// What searches go by; none, if there is nothing but the rows.
+    serving: RwLock<Option<Arc<Serving>>>,
+    /// Held by who works on the index, or builds another one.
+    pub(crate) work: Mutex<Work>,
+    /// The image of it that is named by a manifest, or will be by the next one.
+    image: Mutex<Option<Named>>,
+    /// What was wrong with the image that was found when the store was opened.
+    passed_over: Option<String>,
+    /// How many bytes are lacking for what it has to do.
+    lacking: AtomicU64,
+    /// How often it had been asked for the index that serves.
+    served: AtomicU64,
+    /// How many slots an index will have that is being built, and how many it has.
+    building: Mutex<Option<(usize, usize)>>,
+    /// Why nobody works on it any more.
+    stopped: OnceLock<Error>,
+}
+
+impl Indexing {
+    /// That of a collection that is made now.
+    pub(crate) fn of_nothing(about: &About, wanted: IndexConfig) -> Self {
+        let serving = serving(about, wanted, Origin::New, Begun::default());
+        Self::of(Events::default(), wanted, Some(serving), None, None)
+    }
+
+    /// That of a collection that was found, with its image or what is wrong with that. All that was found is visible: up to
+    /// this batch.
+    pub(crate) fn found(
+        about: &About,
+        wanted: IndexConfig,
+        (events, visible): (Events, Option<Sequence>),
+        image: image::Found,
+    ) -> Self {
+        let (passed_over, found) = match image {
+            image::Found::None => (None, None),
+            image::Found::PassedOver(why) => (Some(why), None),
+            image::Found::Whole(found) => (None, Some(found)),
+        };
+        if let Some(image::Opened { index, config, begun, named }) = found {
+            let is_known = begun.ends_to <= visible;
+            let tail = Tail::new(about.config.dim() as usize, about.measure.clone());
+            let serving = events.since(begun.ends_to).filter(|_| is_known).map(|since| {
+                let mut serving = Serving::new((index, config), tail, (Origin::Image, begun));
+                serving.begin_with(since, visible);
+                serving
+            });
+            let named = image::Named { events: events.count_to(named.horizon), ..named };
+            let (image, passed_over) = match serving {
+                Some(_) => (Some(named), None),
+                None => (None, Some("its image is older than what the store remembers".to_owned())),
+            };
+            return Self::of(events, wanted, serving, image, passed_over);
+        }
+        // What there ever was is all in the list: there is no more to be caught up with than that.
+        let serving = events.since(None).map(|since| {
+            let origin = passed_over.clone().map_or(Origin::New, Origin::Built);
+            let mut serving = serving(about, wanted, origin, Begun::default());
+            serving.begin_with(since, visible);
+            serving
+        });
+        Self::of(events, wanted, serving, None, passed_over)
+    }
+
+    fn of(
+        events: Events,
+        wanted: IndexConfig,
+        serving: Option<Serving>,
+        image: Option<Named>,
+        passed_over: Option<String>,
+    ) -> Self {
+        Indexing {
+            events: Mutex::new(events),
+            wanted: RwLock::new((wanted, 0)),
+            serving: RwLock::new(serving.map(Arc::new)),
+            work: Mutex::new(Work::default()),
+            image: Mutex::new(image),
+            passed_over,
+            lacking: AtomicU64::new(0),
+            served: AtomicU64::new(0),
+            building: Mutex::new(None),
+            stopped: OnceLock::new(),
+        }
+    }
+
+    /// What searches that begin now go by: nothing, if there is nothing but the rows.
+    pub(crate) fn serving(&self) -> Option<Arc<Serving>> {
+        self.serving.read().as_ref().filter(|serving| serving.broken().is_none()).cloned()
+    }
+
+    /// Which index is wanted.
+    pub(crate) fn wanted(&self) -> IndexConfig {
+        self.wanted.read().0
+    }
+
+    /// Another index is wanted, or the same built anew.
+    pub(crate) fn want(&self, config: IndexConfig) {
+        let mut wanted = self.wanted.write();
+        *wanted = (config, wanted.1 + 1);
+    }
+
+    /// Slots got their vectors by a batch that is about to be visible.
+    pub(crate) fn born(&self, at: Sequence, born: &[(Slot, Arc<[f32]>)]) {
+        let serving = self.serving.read();
+        let Some(serving) = &*serving else { return };
+        for (slot, vector) in born {
+            match self.lacking.load(Ordering::Relaxed) > 0 {
+                true => serving.tail.add(*slot, at),
+                false => serving.tail.add_with(*slot, at, vector),
+            }
+        }
+    }
+
+    /// The batch up to which no index has anything of what ended; nothing, if there is none that could.
+    pub(crate) fn detached(&self) -> Option<Option<Sequence>> {
+        self.serving.read().as_ref().map(|serving| serving.detached())
+    }
+
+    /// How much the index is behind, if writes have to wait for it.
+    pub(crate) fn behind(&self) -> usize {
+        if self.lacking.load(Ordering::Relaxed) > 0 || self.stopped().is_some() {
+            return 0;
+        }
+        self.serving().map_or(0, |serving| serving.tail.behind())
+    }
+
+    /// How many bytes are lacking for what it has to do now.
+    pub(crate) fn lacking(&self) -> Option<u64> {
+        let wants = |serving: Arc<Serving>| serving.tail.behind() > 0 || serving.leaving() > 0;
+        let lacking = Some(self.lacking.load(Ordering::Relaxed)).filter(|lacking| *lacking > 0);
+        lacking.filter(|_| self.serving().is_none_or(wants))
+    }
+
+    /// Nobody works on it any more, for this reason.
+    pub(crate) fn stop(&self, why: Error) {
+        self.stopped.get_or_init(|| why);
+    }
+
+    /// Why nobody works on it, if that is so.
+    pub(crate) fn stopped(&self) -> Option<&Error> {
+        self.stopped.get()
+    }
+
+    /// Whether the index that is wanted serves, and has all that it can have.
+    pub(crate) fn is_caught_up(&self) -> bool {
+        let (wanted, asked) = *self.wanted.read();
+        let is_it = |it: &Arc<Serving>| it.config == wanted && it.tail.behind() == 0;
+        self.serving().as_ref().is_some_and(is_it) && self.served.load(Ordering::Acquire) == asked
+    }
+
+    /// Figures about it.
+    pub(crate) fn statistics(&self) -> IndexStatistics {
+        let mut found = IndexStatistics {
+            kind: "rows",
+            lacking: self.lacking(),
+            building: self.building.lock().map(|(all, done)| (done as u64, all as u64)),
+            image_bytes: self.image().map_or(0, |image| image.bytes),
+            rebuilt: self.passed_over.clone(),
+            bytes: self.bytes() as u64,
+            stopped: self.stopped().map(Error::to_string),
+            ..IndexStatistics::default()
+        };
+        let Some(serving) = self.serving() else {
+            found.rebuilt = Some(self.why_none());
+            return found;
+        };
+        let index = serving.index.statistics();
+        found.leaving = serving.leaving();
+        found.kind = index.kind;
+        // Those that were not removed yet are among its slots.
+        found.indexed = (index.slots as u64).saturating_sub(serving.unremoved());
+        found.behind = serving.tail.behind() as u64;
+        (found.inserted, found.removed) = serving.changes();
+        found.replayed = serving.replayed;
+        found.is_mapped = serving.index.is_lent();
+        if let Origin::Built(why) = &serving.origin {
+            found.rebuilt = Some(why.clone());
+        }
+        found
+    }
+
+    /// The image that manifests are to name.
+    pub(crate) fn image(&self) -> Option<snapshot::ImageRef> {
+        self.image.lock().as_ref().map(|named| named.image)
+    }
+}
+
+/// An index that has nothing yet.
+fn empty(config: IndexConfig, dim: usize, measure: &Measure) -> Box<dyn Index> {
+    match config {
+        IndexConfig::Flat => Box::new(Flat::new(dim, measure.clone())),
+        IndexConfig::Hnsw(config) => Box::new(Hnsw::new(dim, measure.clone(), config)),
+    }
+}
+
+fn serving(about: &About, config: IndexConfig, origin: Origin, begun: Begun) -> Serving {
+    let dim = about.config.dim() as usize;
+    let tail = Tail::new(dim, about.measure.clone());
+    Serving::new((empty(config, dim, &about.measure), config), tail, (origin, begun))
+}
+
+/// About how many bytes an index takes for each vector.
+fn bytes_a_vector(config: &CollectionConfig, index: IndexConfig) -> usize {
+    // Both planes of a code with what stands beside them, and what says which slots there are.
+    let code = if config.metric().is_some() { config.dim() as usize + 64 } else { 0 };
+    let links = match index {
+        IndexConfig::Flat => 0,
+        IndexConfig::Hnsw(config) => 2 * config.m * size_of::<u32>() + 64,
+    };
+    code + links + 1
+}

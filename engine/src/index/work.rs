@@ -1,0 +1,368 @@
+//! Does what indexes have to catch up with, some at a time: so that one thread can see to all collections, and a simulation
+//! to each step.
+//!
+//! A collection's turn: see to what ended, make codes of what has none, take up some of the tail, clear away some of what was
+//! removed; build some of another index, if one is wanted; write an image, if enough happened since the last.
+//!
+//! Never: holds a lock that a reader or a writer waits for, while it works.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use base::Sequence;
+use indexes::Pool;
+use parking_lot::MutexGuard;
+
+use super::image::Named;
+use super::serving::Serving;
+use super::{Build, Indexing, Origin, bytes_a_vector};
+use crate::Result;
+use crate::inner::Inner;
+use crate::named::CollectionState;
+use crate::view::CollectionView;
+
+/// How many slots of the tail get codes, and how many are taken up by the index, in a turn.
+const CODED: usize = 8_192;
+const TAKEN: usize = 1_024;
+
+/// An image is due when this part of an index, in tenths, has changed since the last one, and at least so many slots: all images
+/// that a growing index gets are some three times as long as the last one.
+const CHANGED_TENTHS: usize = 4;
+const CHANGED_MIN: usize = 4_096;
+
+/// When nothing else is to be done, it is due when this part has changed: one in so many.
+const CHANGED_IDLE: usize = 16;
+const CHANGED_IDLE_MIN: usize = 256;
+
+/// So many bytes of an image are verified at a time.
+const WARMED: usize = 64 << 20;
+
+/// More than so many events are not kept, nor more than some times as many as there are slots: where no image can be written, the
+/// index is rather built anew.
+const EVENTS_MAX: usize = 1 << 20;
+
+/// What is under way.
+#[derive(Debug, Default)]
+pub(crate) struct Work {
+    building: Option<Build>,
+    /// How many events there were when the last image could not be written.
+    failed_at: usize,
+}
+
+/// How much time there is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Haste {
+    /// Others are to notice little of it.
+    Beside,
+    /// Somebody waits for it.
+    Waiting,
+    /// Nobody wrote anything for a while: what can wait is done now.
+    Idle,
+    /// The store is being closed: nothing is begun that takes long.
+    Closing,
+}
+
+impl Inner {
+    /// Does some of what there is to be done for indexes; says whether there may be more.
+    pub(crate) fn index_step(&self, haste: Haste) -> Result<bool> {
+        let collections: Vec<_> = self.state.read().going_on().cloned().collect();
+        let mut more = false;
+        for collection in collections {
+            self.check()?;
+            match self.index_step_of(&collection, haste) {
+                Ok(there_is) => more |= there_is,
+                // It serves as it is, and nothing else suffers by it.
+                Err(error) => collection.indexing.stop(error),
+            }
+        }
+        self.check()?;
+        if haste != Haste::Closing {
+            more |= self.publish_indexes()?;
+        }
+        self.index_progress.tell();
+        Ok(more)
+    }
+
+    fn index_step_of(&self, collection: &Arc<CollectionState>, haste: Haste) -> Result<bool> {
+        let indexing = &collection.indexing;
+        if collection.has_ended() || indexing.stopped().is_some() {
+            return Ok(false);
+        }
+        let mut work = indexing.work.lock();
+        let serving = indexing.serving();
+        let mut more = false;
+        if let Some(serving) = &serving {
+            more |= self.follow(collection, serving, haste)?;
+        }
+        if haste != Haste::Closing {
+            more |= self.build(collection, &mut work, serving.as_deref())?;
+        }
+        if let Some(serving) = &serving
+            && haste != Haste::Closing
+            && indexing.is_image_due(&work, serving, if more { Haste::Beside } else { haste })
+        {
+            self.write_image_of(collection, (serving, &mut work))?;
+            more = true;
+        }
+        indexing.forget_too_many();
+        Ok(more)
+    }
+
+    /// Writes an image of an index. If there is no room for it, that is tried again when there is more to be written.
+    fn write_image_of(
+        &self,
+        collection: &CollectionState,
+        (serving, work): (&Serving, &mut Work),
+    ) -> Result<()> {
+        let keeping = serving.keeping();
+        let written = self.write_index(collection, (serving, &keeping));
+        let events = collection.indexing.events.lock().len();
+        work.failed_at = if written.is_ok() { 0 } else { events.max(1) };
+        match written {
+            Err(error) if !error.is_clean_refusal() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Brings an index further that serves.
+    fn follow(
+        &self,
+        collection: &Arc<CollectionState>,
+        serving: &Serving,
+        haste: Haste,
+    ) -> Result<bool> {
+        let view = CollectionView::of_state(self, collection);
+        let mut keeping = serving.keeping();
+        let unread = self.pins.unread_before();
+        let mut more = serving.see_to_ends(&mut keeping, &collection.indexing.events, unread);
+        if self.notes_memory(collection, serving) {
+            return Ok(more);
+        }
+        more |= serving.code_some(&view, CODED);
+        if !serving.wants_to_change(&keeping) && !serving.is_to_be_swept(haste) {
+            return Ok(more || haste == Haste::Idle && warm_up(serving));
+        }
+        if serving.index.is_lent() {
+            // If it is damaged, another one is built at the next turn.
+            let owned = serving.told(serving.index.take_over());
+            return Ok(more | owned.is_some() | serving.broken().is_some());
+        }
+        let taken =
+            self.with_pool(haste, |pool| serving.take_up(&mut keeping, &view, (TAKEN, pool)))?;
+        more |= taken == TAKEN;
+        if serving.is_to_be_swept(haste) {
+            more |= serving.sweep(&mut keeping, &view);
+        }
+        Ok(more)
+    }
+
+    /// Builds some of an index, if another one is wanted than the one that serves.
+    fn build(
+        &self,
+        collection: &Arc<CollectionState>,
+        work: &mut MutexGuard<'_, Work>,
+        serving: Option<&Serving>,
+    ) -> Result<bool> {
+        let indexing = &collection.indexing;
+        let (config, asked) = *indexing.wanted.read();
+        if work.building.as_ref().is_some_and(|it| (it.config, it.asked) != (config, asked)) {
+            work.building = None;
+        }
+        let why = match serving {
+            Some(serving)
+                if serving.config == config && indexing.served.load(Ordering::Acquire) == asked =>
+            {
+                return Ok(false);
+            }
+            Some(serving) if serving.config == config => "it was asked for".to_owned(),
+            Some(_) => "another one was asked for".to_owned(),
+            None => indexing.why_none(),
+        };
+        let Some(mut building) = work.building.take() else {
+            let about = &collection.about.config;
+            let bytes = collection.set.counts().alive as usize * bytes_a_vector(about, config);
+            indexing.lacking.store(self.lacking_for_index(bytes), Ordering::Relaxed);
+            let has_room = indexing.lacking().is_none();
+            *indexing.building.lock() = has_room.then_some((0, 0));
+            if has_room {
+                let view = CollectionView::of_state(self, collection);
+                work.building = Some(Build::begin(&view, (config, asked), why)?);
+            }
+            return Ok(has_room);
+        };
+        let done = self.with_pool(Haste::Beside, |pool| building.step(pool))?;
+        *indexing.building.lock() = (!done).then(|| building.progress());
+        if !done {
+            work.building = Some(building);
+            return Ok(true);
+        }
+        let visible = self.pins.visible();
+        if let Some(serving) = building.finish(&indexing.events, visible) {
+            self.serve(indexing, serving, visible);
+            indexing.served.store(asked, Ordering::Release);
+        }
+        Ok(true)
+    }
+
+    /// Lets an index serve that took over what happened up to a batch.
+    fn serve(&self, indexing: &Indexing, mut serving: Serving, taken: Option<Sequence>) {
+        // No view is taken meanwhile: it would have the number of before, and an index that does not know what was there.
+        let _nobody_looks = self.state.write();
+        let mut serves = indexing.serving.write();
+        let events = indexing.events.lock();
+        if let Some(since) = events.since(taken) {
+            serving.begin_with(since, self.pins.visible());
+            *serves = Some(Arc::new(serving));
+        }
+        if let Some(image) = &mut *indexing.image.lock() {
+            image.is_of_before = true;
+        }
+    }
+
+    /// Works with threads: with all there are where somebody waits, otherwise with half of them.
+    fn with_pool<A>(&self, haste: Haste, work: impl FnOnce(&Pool) -> A) -> A {
+        let is_beside = matches!(haste, Haste::Beside | Haste::Idle);
+        let pool = match is_beside && !self.index_progress.is_waited_for() {
+            true => self.pools.half(),
+            false => self.pools.all(),
+        };
+        match pool {
+            Some(pool) => work(pool),
+            None => work(&Pool::here()),
+        }
+    }
+
+    /// Finds out whether there is no memory for what an index would have to do.
+    fn notes_memory(&self, collection: &CollectionState, serving: &Serving) -> bool {
+        let lacking = self.lacking_for_index(serving.index.bytes_to_own());
+        collection.indexing.lacking.store(lacking, Ordering::Relaxed);
+        lacking > 0
+    }
+
+    /// The same for all, when the store is opened: what comes before the first turn is not to take what there is not.
+    pub(crate) fn note_index_memory(&self) {
+        for collection in self.state.read().going_on() {
+            if let Some(serving) = collection.indexing.serving() {
+                self.notes_memory(collection, &serving);
+            }
+        }
+    }
+
+    /// How many bytes are lacking, if indexes take so many more.
+    fn lacking_for_index(&self, bytes: usize) -> u64 {
+        let lacking = |limit| self.index_bytes().saturating_add(bytes).saturating_sub(limit);
+        self.index_memory.map_or(0, lacking) as u64
+    }
+
+    /// How many bytes of memory all indexes take.
+    pub(crate) fn index_bytes(&self) -> usize {
+        let state = self.state.read();
+        let of = |state: &Arc<CollectionState>| state.indexing.bytes();
+        state.going_on().map(of).sum()
+    }
+
+    /// Does all that can be done in short time before the store is closed.
+    pub(crate) fn finish_indexes(&self) -> Result<()> {
+        while self.index_step(Haste::Closing)? {}
+        let collections: Vec<_> = self.state.read().going_on().cloned().collect();
+        for collection in collections {
+            let mut work = collection.indexing.work.lock();
+            if let Some(serving) = collection.indexing.serving()
+                && collection.indexing.is_image_wanted(&serving)
+            {
+                self.write_image_of(&collection, (&serving, &mut work))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets the index of a collection see to what ended, if nobody is at it: what rests in the set of vectors waits for that.
+    pub(crate) fn see_to_ends(&self, collection: &Arc<CollectionState>) {
+        let Some(serving) = collection.indexing.serving() else { return };
+        let Some(mut keeping) = serving.try_keeping() else { return };
+        let unread = self.pins.unread_before();
+        while serving.see_to_ends(&mut keeping, &collection.indexing.events, unread) {}
+        if serving.index.is_lent() || serving.config != crate::IndexConfig::Flat {
+            return;
+        }
+        // What is exact has nothing to mend.
+        let view = CollectionView::of_state(self, collection);
+        while serving.is_to_be_swept(Haste::Beside) && serving.sweep(&mut keeping, &view) {}
+    }
+}
+
+/// Verifies an index that lies in its image, and so has it in memory: searches are as fast then as before it was closed. Says
+/// whether it is not done.
+fn warm_up(serving: &Serving) -> bool {
+    // Whoever writes or closes the store meanwhile does not wait for all of it.
+    let first = serving.warmed();
+    let mut progress = |bytes| bytes < first + WARMED;
+    let answer = serving.told(serving.index.verify(&mut progress));
+    serving.is_warm_to(first + WARMED);
+    answer == Some(false)
+}
+
+impl Indexing {
+    /// Whether an image is due.
+    fn is_image_due(&self, work: &Work, serving: &Serving, haste: Haste) -> bool {
+        let image = *self.image.lock();
+        let slots = image.map_or(0, |named| named.slots);
+        let due = match haste {
+            Haste::Idle => (slots / CHANGED_IDLE).max(CHANGED_IDLE_MIN),
+            _ => (slots * CHANGED_TENTHS / 10).max(CHANGED_MIN),
+        };
+        let is_new = image.is_none_or(|named| named.is_of_before);
+        let built = matches!(serving.origin, Origin::Built(_)) && is_new;
+        built && work.failed_at == 0 || self.changed(serving) >= due.max(2 * work.failed_at)
+    }
+
+    /// Whether an image would say anything that the last one does not.
+    fn is_image_wanted(&self, serving: &Serving) -> bool {
+        self.changed(serving) > 0 || self.image.lock().is_some_and(|named| named.is_of_before)
+    }
+
+    /// How much an image would tell that the last one does not.
+    fn changed(&self, serving: &Serving) -> usize {
+        let image = *self.image.lock();
+        let events = self.events.lock();
+        match image {
+            Some(Named { is_of_before: true, .. }) | None => events.len(),
+            // What it was without then it may have by now.
+            Some(named) => {
+                let ((inserted, removed), before) = (serving.changes(), named.changes);
+                let done = inserted.saturating_sub(before.0) + removed.saturating_sub(before.1);
+                let noted = events.count().saturating_sub(named.events);
+                noted.max(usize::try_from(done).unwrap_or(usize::MAX))
+            }
+        }
+    }
+
+    /// Manifests may name this image, and what happened before it is of no more use.
+    pub(super) fn named(&self, named: Named) {
+        *self.image.lock() = Some(named);
+        self.events.lock().forget(named.horizon);
+    }
+
+    fn forget_too_many(&self) {
+        let Some(serving) = self.serving() else { return };
+        let most = EVENTS_MAX.max(2 * serving.index.statistics().slots);
+        if self.events.lock().len() > most {
+            let seen_to = serving.keeping().ends_to();
+            self.events.lock().forget(seen_to);
+        }
+    }
+
+    /// Why there is no index to go by.
+    pub(super) fn why_none(&self) -> String {
+        let broken = self.serving.read().as_ref().and_then(|it| it.broken().map(str::to_owned));
+        let found = || self.passed_over.clone();
+        broken.or_else(found).unwrap_or_else(|| "there was no image of it".to_owned())
+    }
+
+    /// About how many bytes of memory it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        let serving = self.serving();
+        let served = serving.map_or(0, |it| it.index.statistics().bytes + it.tail.bytes());
+        served + self.events.lock().len() * size_of::<super::Event>()
+    }
+}
