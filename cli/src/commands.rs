@@ -10,6 +10,7 @@ mod demo;
 mod drop;
 mod get;
 mod import;
+mod index;
 mod inspect;
 mod list;
 mod log;
@@ -44,6 +45,7 @@ macro_rules! commands {
 commands! {
     create::Create,
     import::Import,
+    index::Index,
     search::Search,
     bench::Bench,
     get::Get,

@@ -16,6 +16,7 @@ mod demo;
 mod failure;
 mod ids;
 mod import;
+mod index_options;
 mod npy;
 mod numbers;
 mod opened;
@@ -25,6 +26,7 @@ mod payload;
 mod progress;
 mod queries;
 mod user_files;
+mod waiting;
 
 use std::io::Write;
 use std::process::ExitCode;

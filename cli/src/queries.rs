@@ -18,17 +18,27 @@ pub(crate) struct Search {
     pub(crate) view: View,
     pub(crate) collection: Collection,
     pub(crate) k: usize,
+    /// How widely, where an index has it; as the collection says, if nobody does.
+    pub(crate) ef: Option<usize>,
     pub(crate) within: Option<f32>,
 }
 
 impl Search {
     pub(crate) fn ask(&self, query: &[f32]) -> Result<Hits> {
         let mut search = self.view.search(&self.collection, query)?.k(self.k);
+        if let Some(ef) = self.ef {
+            search = search.ef(ef);
+        }
         if let Some(within) = self.within {
             search = search.within(within);
         }
         Ok(search.run()?)
     }
+}
+
+/// An `--ef`, as a search takes it.
+pub(crate) fn wide(ef: u32) -> usize {
+    usize::try_from(ef).unwrap_or(usize::MAX)
 }
 
 /// What `work` answers to each of the queries, in their order.

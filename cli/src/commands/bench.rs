@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use arrwdb::{Hits, Id, Store};
+use arrwdb::{Hits, Id, IndexConfig, Store};
 use clap::Args;
 use serde::Serialize;
 
@@ -20,8 +20,8 @@ use crate::queries::{self, THREADS_MAX, in_order};
 ///
 /// The truth holds, for each query, the ids of the nearest
 /// vectors, nearest first: positions in the imported file are ids when it was imported into an empty collection without
-/// --ids. All queries are asked once unmeasured, then once measured. With --json an array with one entry for each ef;
-/// flat has no ef, and one entry.
+/// --ids. All queries are asked once unmeasured, then once measured, with each ef. With --json an array with one entry for
+/// each ef; flat has no ef, and one entry.
 #[derive(Args)]
 pub(crate) struct Bench {
     #[command(flatten)]
@@ -35,7 +35,7 @@ pub(crate) struct Bench {
     /// How many hits are asked for and compared
     #[arg(short, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     k: u32,
-    /// How widely to look, for kinds of index that have it, like 16,32,64; flat ignores it
+    /// How widely to look, for an index that has it, like 16,32,64; flat ignores it
     #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
     ef: Vec<u32>,
     /// How many threads search
@@ -48,6 +48,8 @@ pub(crate) struct Bench {
 /// One entry of the answer in JSON.
 #[derive(Serialize)]
 struct Measured {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ef: Option<u32>,
     recall: f64,
     qps: f64,
     p50_us: f64,
@@ -69,20 +71,35 @@ impl Bench {
             return Err(Failure::refused(format!("{path} holds no queries; give some")));
         }
         let k = usize::try_from(self.k).unwrap_or(usize::MAX);
+        let efs = match collection.index() {
+            IndexConfig::Flat => Vec::new(),
+            _ => self.ef.clone(),
+        };
+        let view = store.view();
+        let mut search = queries::Search { view, collection, k, ef: None, within: None };
+        let mut all = Vec::with_capacity(efs.len().max(1));
+        for ef in efs.iter().copied().map(Some).chain(efs.is_empty().then_some(None)) {
+            search.ef = ef.map(queries::wide);
+            all.push(Measured { ef, ..self.measure(&search, &queries)? });
+        }
+        self.tell(&all)
+    }
+
+    /// Asks all queries, twice.
+    fn measure(&self, search: &queries::Search, queries: &[Vec<f32>]) -> Result<Measured> {
         let mut truth = self.truth(queries.len())?;
-        let search = queries::Search { view: store.view(), collection, k, within: None };
         let threads = usize::from(self.threads);
-        in_order(&queries, threads, |query| search.ask(query).map(drop))?;
+        in_order(queries, threads, |query| search.ask(query).map(drop))?;
         let watch = Stopwatch::start();
-        let answers = in_order(&queries, threads, |query| {
+        let answers = in_order(queries, threads, |query| {
             let watch = Stopwatch::start();
             search.ask(query).map(|hits| (watch.elapsed(), hits))
         })?;
         let seconds = watch.elapsed().as_secs_f64();
         let (times, hits): (Vec<_>, Vec<_>) = answers.into_iter().unzip();
         let qps = ratio(queries.len(), 1) / seconds.max(1e-9);
-        let recall = recall(&hits, &mut truth, k)?;
-        self.tell(&measured(recall, qps, times))
+        let recall = recall(&hits, &mut truth, search.k)?;
+        Ok(measured(recall, qps, times))
     }
 
     fn truth(&self, queries: usize) -> Result<Integers> {
@@ -104,18 +121,22 @@ impl Bench {
         Ok(truth)
     }
 
-    fn tell(&self, measured: &Measured) -> Result<()> {
+    fn tell(&self, all: &[Measured]) -> Result<()> {
         let mut output = Output::begin();
         if self.format.json {
-            output.json(&[measured])?;
+            output.json(&all)?;
             return output.finish();
         }
-        let Measured { recall, qps, p50_us, p95_us, p99_us } = measured;
-        output.line(format_args!("recall at {}  {recall:.4}", self.k))?;
-        output.line(format_args!("queries a second  {qps:.1}"))?;
-        output.line(format_args!(
-            "microseconds a query  {p50_us:.1} (half are faster), {p95_us:.1} (95 %), {p99_us:.1} (99 %)"
-        ))?;
+        for Measured { ef, recall, qps, p50_us, p95_us, p99_us } in all {
+            if let Some(ef) = ef {
+                output.line(format_args!("ef  {ef}"))?;
+            }
+            output.line(format_args!("recall at {}  {recall:.4}", self.k))?;
+            output.line(format_args!("queries a second  {qps:.1}"))?;
+            output.line(format_args!(
+                "microseconds a query  {p50_us:.1} (half are faster), {p95_us:.1} (95 %), {p99_us:.1} (99 %)"
+            ))?;
+        }
         output.finish()
     }
 }
@@ -143,7 +164,7 @@ fn measured(recall: f64, qps: f64, mut times: Vec<Duration>) -> Measured {
         times.get(rank - 1).map_or(0.0, |time| time.as_secs_f64() * 1e6)
     };
     let (p50_us, p95_us, p99_us) = (percentile(50), percentile(95), percentile(99));
-    Measured { recall, qps, p50_us, p95_us, p99_us }
+    Measured { ef: None, recall, qps, p50_us, p95_us, p99_us }
 }
 
 fn ratio(part: usize, whole: usize) -> f64 {

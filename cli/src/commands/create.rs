@@ -3,21 +3,23 @@
 //! Promises
 //!  1. A collection that cannot be is refused before anything is made.
 
-use arrwdb::{CollectionConfig, Dedup, IndexConfig, Metric, Store};
+use arrwdb::{CollectionConfig, Dedup, Metric, Store};
 use clap::{Args, ValueEnum};
 
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
+use crate::index_options::{GraphOptions, IndexName};
 use crate::opened;
 use crate::options::CollectionArguments;
 use crate::output::Output;
 
 /// Makes a collection, and the store too where there is none
 ///
-/// What is chosen here stays so for good.
+/// What is chosen here stays so for good, but for the index: see `arrwdb index`.
 #[derive(Args)]
 #[command(after_long_help = "\
 Examples:
   arrwdb create ./store docs --dim 384 --metric cosine --index flat
+  arrwdb create ./store pages --dim 768 --metric cosine --index hnsw --m 24
   arrwdb create ./store photos --dim 128 --metric l2 --index flat --dedup decimals=6")]
 pub(crate) struct Create {
     #[command(flatten)]
@@ -28,15 +30,11 @@ pub(crate) struct Create {
     /// What near means
     #[arg(long, value_enum)]
     metric: MetricName,
-    /// How near vectors are found; so far only flat is there
+    /// How near vectors are found
     #[arg(long, value_enum)]
     index: IndexName,
-    /// Links of a vector in the graph; for --index hnsw alone
-    #[arg(long, value_name = "LINKS", value_parser = clap::value_parser!(u32).range(1..))]
-    m: Option<u32>,
-    /// How widely links are looked for; for --index hnsw alone
-    #[arg(long, value_name = "CANDIDATES", value_parser = clap::value_parser!(u32).range(1..))]
-    ef_construction: Option<u32>,
+    #[command(flatten)]
+    graph: GraphOptions,
     /// When two vectors are one and kept once: exact (the same bits), decimals=N (the same when rounded to N decimals,
     /// 0 to 12; the first is kept), off (never)
     #[arg(long, value_name = "RULE", default_value = "exact", value_parser = dedup)]
@@ -51,20 +49,6 @@ enum MetricName {
     L2,
     /// The negative inner product
     Dot,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum IndexName {
-    /// Looks at every vector: exact
-    Flat,
-    /// Not there yet
-    Hnsw,
-    /// Not there yet
-    Lsh,
-    /// Not there yet
-    Kdtree,
-    /// Not there yet
-    Auto,
 }
 
 /// A rule as `--dedup` spells it.
@@ -82,7 +66,7 @@ fn dedup(word: &str) -> std::result::Result<Dedup, String> {
 
 impl Create {
     pub(crate) fn run(self) -> Result<()> {
-        let index = self.index()?;
+        let index = self.graph.index(self.index)?;
         let metric = match self.metric {
             MetricName::Cosine => Metric::Cosine,
             MetricName::L2 => Metric::L2,
@@ -103,24 +87,5 @@ impl Create {
             index.name(),
         ))?;
         output.finish()
-    }
-
-    fn index(&self) -> Result<IndexConfig> {
-        let graph_options = self.m.is_some() || self.ef_construction.is_some();
-        if graph_options && self.index != IndexName::Hnsw {
-            return Err(Failure::usage(
-                "--m and --ef-construction are for --index hnsw alone; leave them out",
-            ));
-        }
-        let name = match self.index {
-            IndexName::Flat => return Ok(IndexConfig::Flat),
-            IndexName::Hnsw => "hnsw",
-            IndexName::Lsh => "lsh",
-            IndexName::Kdtree => "kdtree",
-            IndexName::Auto => "auto",
-        };
-        Err(Failure::refused(format!(
-            "index kind {name} does not exist yet; flat does, and nothing was made"
-        )))
     }
 }

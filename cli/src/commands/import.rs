@@ -1,6 +1,7 @@
 //! Imports the rows of a file, or goes on with an import that was cut off.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use arrwdb::{Collection, Durability, Store};
 use clap::{Args, ValueEnum};
@@ -11,7 +12,7 @@ use crate::failure::{Failure, Result};
 use crate::import::{Pipeline, Place, Record, Source, Told};
 use crate::options::CollectionArguments;
 use crate::output::{Output, note};
-use crate::{opened, progress};
+use crate::{opened, progress, waiting};
 
 /// Imports vectors from a .npy file
 ///
@@ -41,7 +42,7 @@ pub(crate) struct Import {
     /// When a batch is acknowledged: when it survives the power, or only the process
     #[arg(long, value_enum, default_value = "sync")]
     durability: DurabilityName,
-    /// Wait until all rows are in the index; with flat they are at once
+    /// Wait until all rows are in the index. Nothing needs that in order to be found: searches are the faster for it
     #[arg(long)]
     wait_indexed: bool,
     /// Print `acked N` after every batch: rows of this run that are acknowledged. Nothing else but JSON is printed then
@@ -50,7 +51,8 @@ pub(crate) struct Import {
     /// Forget how far an earlier import of this file came, and import it anew; without --ids under new ids
     #[arg(long)]
     restart: bool,
-    /// End with one line of JSON: {"vectors","seconds","vectors_per_second","bytes_written"}, of this run
+    /// End with one line of JSON: {"vectors","seconds","vectors_per_second","bytes_written"}, of this run; with
+    /// --wait-indexed "indexing_seconds" too, a part of the seconds: how long was waited for the index
     #[arg(long)]
     json: bool,
 }
@@ -74,6 +76,17 @@ struct Answer {
     vectors_per_second: f64,
     /// Of the whole store since it was opened, its closing included.
     bytes_written: u64,
+    /// How long was waited for the index, if it was, behind the last row.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    indexing_seconds: Option<f64>,
+}
+
+/// What was done, to be told.
+struct Done {
+    vectors: u64,
+    took: Duration,
+    indexing: Option<Duration>,
+    bytes_written: u64,
 }
 
 impl Import {
@@ -96,8 +109,11 @@ impl Import {
             source.check(record.done, self.ids.as_deref())?;
             vectors = self.write(&store, &collection, &mut source, (place, record))?;
         }
+        let wait = self.wait_indexed.then(|| waiting::wait_indexed(&collection));
+        let indexing = wait.transpose()?;
         store.close()?;
-        self.tell(vectors, watch.elapsed().as_secs_f64(), store.stats().bytes_written)
+        let (took, bytes_written) = (watch.elapsed(), store.stats().bytes_written);
+        self.tell(&Done { vectors, took, indexing, bytes_written })
     }
 
     /// Where the import begins, or goes on.
@@ -194,7 +210,9 @@ impl Import {
         })
     }
 
-    fn tell(&self, vectors: u64, seconds: f64, bytes_written: u64) -> Result<()> {
+    fn tell(&self, done: &Done) -> Result<()> {
+        let Done { vectors, took, indexing, bytes_written } = *done;
+        let (seconds, indexing_seconds) = (took.as_secs_f64(), indexing.map(|it| it.as_secs_f64()));
         let per_second = vectors as f64 / seconds.max(1e-9);
         let mut output = Output::begin();
         if self.json {
@@ -203,12 +221,22 @@ impl Import {
                 seconds,
                 vectors_per_second: per_second,
                 bytes_written,
+                indexing_seconds,
             })?;
-        } else if !self.acks && vectors > 0 {
+            return output.finish();
+        }
+        if self.acks {
+            return output.finish();
+        }
+        if vectors > 0 {
             output.line(format_args!(
                 "imported {vectors} vectors into {:?} in {seconds:.2} s ({per_second:.0} a second)",
                 self.at.collection
             ))?;
+        }
+        if let Some(indexing) = indexing_seconds {
+            output
+                .line(format_args!("all are in the index, {indexing:.2} s behind the last row"))?;
         }
         output.finish()
     }

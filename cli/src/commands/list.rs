@@ -41,7 +41,7 @@ impl Listed<'_> {
             name: collection.name(),
             dim: config.dim(),
             metric: config.distance_name(),
-            index: config.index_kind().name(),
+            index: collection.index().name(),
             dedup,
             vectors: collection.len(),
         }

@@ -22,7 +22,7 @@ use crate::{numbers, opened, options};
 #[command(after_long_help = "\
 Examples:
   arrwdb search ./store docs --vector '[0.1, 0.9, 0.3]' -k 5
-  arrwdb search ./store docs --id chunk-17 --json
+  arrwdb search ./store docs --id chunk-17 --ef 200 --json
   arrwdb search ./store docs --queries queries.npy -k 100 --threads 4 --out nearest.npy")]
 pub(crate) struct Search {
     #[command(flatten)]
@@ -32,7 +32,8 @@ pub(crate) struct Search {
     /// How many hits at most for each query
     #[arg(short, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     k: u32,
-    /// How widely to look, for kinds of index that have it; flat looks at everything and ignores it
+    /// How widely to look, for an index that has it: wider finds more of the nearest and takes longer; flat looks at
+    /// everything and ignores it
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     ef: Option<u32>,
     /// Only hits that are not farther than this
@@ -82,7 +83,8 @@ impl Search {
         let view = store.view();
         let source = self.source(&view, &collection)?;
         let k = usize::try_from(self.k).unwrap_or(usize::MAX);
-        let search = queries::Search { view, collection, k, within: self.within };
+        let ef = self.ef.map(queries::wide);
+        let search = queries::Search { view, collection, k, ef, within: self.within };
         self.answer(&search, source)
     }
 

@@ -29,29 +29,87 @@ struct Answer<'a> {
 }
 
 #[derive(Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a field of the answer")]
 struct Held<'a> {
     name: &'a str,
     vectors: u64,
     unique_vectors: u64,
     total_references: u64,
-    indexed: u64,
-    index: &'static str,
     bytes_on_disk: u64,
+    /// The index that is wanted.
+    index: &'static str,
+    /// Ids that it finds: all if it is not behind, else at least so many.
+    indexed: u64,
+    /// What searches go by.
+    serving: &'static str,
+    behind: u64,
+    inserted: u64,
+    replayed: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rebuilt: Option<String>,
+    /// Vectors that an index has which is being built, and how many it will have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    building: Option<(u64, u64)>,
+    held_back: bool,
+    mapped: bool,
+    index_memory_bytes: u64,
+    index_image_bytes: u64,
 }
 
 impl Held<'_> {
     fn of(collection: &Collection) -> Held<'_> {
         let held = collection.statistics();
+        let index = held.index;
+        // It counts different vectors, each of which has an id at least; where it has them all, it finds all ids.
+        let has_all = index.behind == 0 && index.indexed == held.unique_vectors;
         Held {
             name: collection.name(),
             vectors: held.vectors,
             unique_vectors: held.unique_vectors,
             total_references: held.total_references,
-            // A flat search looks at all there are.
-            indexed: held.vectors,
-            index: collection.config().index_kind().name(),
             bytes_on_disk: held.vector_file_bytes,
+            index: collection.index().name(),
+            indexed: if has_all { held.vectors } else { index.indexed },
+            serving: index.kind,
+            behind: index.behind,
+            inserted: index.inserted,
+            replayed: index.replayed,
+            rebuilt: index.rebuilt,
+            building: index.building,
+            held_back: index.is_held_back,
+            mapped: index.is_mapped,
+            index_memory_bytes: index.bytes,
+            index_image_bytes: index.image_bytes,
         }
+    }
+
+    fn tell(&self, output: &mut Output) -> Result<()> {
+        output.line(format_args!(
+            "{:?}: {} vectors, {} of them different, {} bytes of vectors on disk",
+            self.name, self.vectors, self.unique_vectors, self.bytes_on_disk,
+        ))?;
+        let place = if self.mapped { "read from its image" } else { "in memory" };
+        output.line(format_args!(
+            "  {} index: {} indexed, {} behind; {place}, {} bytes in memory, {} bytes of image",
+            self.index, self.indexed, self.behind, self.index_memory_bytes, self.index_image_bytes,
+        ))?;
+        if self.serving != self.index {
+            output.line(format_args!("  searched by {} until it is there", self.serving))?;
+        }
+        if let Some((done, all)) = self.building {
+            output.line(format_args!("  being built: {done} of {all}"))?;
+        }
+        if self.replayed > 0 {
+            let replayed = self.replayed;
+            output.line(format_args!("  {replayed} changes were newer than its image"))?;
+        }
+        if let Some(why) = &self.rebuilt {
+            output.line(format_args!("  built anew: {why}"))?;
+        }
+        if self.held_back {
+            output.line("  there is no memory for what it has to do")?;
+        }
+        Ok(())
     }
 }
 
@@ -75,15 +133,7 @@ impl Stats {
             None => output.line("no batch yet")?,
         }
         for held in held {
-            output.line(format_args!(
-                "{:?}: {} vectors, {} of them different, {} in the {} index, {} bytes of vectors on disk",
-                held.name,
-                held.vectors,
-                held.unique_vectors,
-                held.indexed,
-                held.index,
-                held.bytes_on_disk,
-            ))?;
+            held.tell(&mut output)?;
         }
         output.finish()
     }

@@ -9,6 +9,7 @@ mod data;
 mod distances;
 mod files;
 mod import;
+mod index;
 mod reading;
 mod resume;
 mod sandbox;

@@ -66,14 +66,20 @@ fn stats_count_vectors_and_what_they_share() {
     let docs = &stats["collections"][0];
     assert!(docs["bytes_on_disk"].as_u64().unwrap() >= 4 * 2 * 4);
     let mut counts = docs.clone();
-    counts.as_object_mut().unwrap().remove("bytes_on_disk");
+    let sizes = ["bytes_on_disk", "index_image_bytes", "index_memory_bytes"];
+    let sizes = sizes.map(|it| counts.as_object_mut().unwrap().remove(it).unwrap());
+    assert!(sizes.iter().all(Value::is_u64), "{docs}");
+    // So little may be copied when it is opened.
+    assert!(counts.as_object_mut().unwrap().remove("mapped").unwrap().is_boolean());
     let expected = json!({
-        "name": "docs", "vectors": 4, "unique_vectors": 3, "total_references": 4, "indexed": 4,
-        "index": "flat",
+        "name": "docs", "vectors": 4, "unique_vectors": 3, "total_references": 4, "index": "flat",
+        "indexed": 4, "serving": "flat", "behind": 0, "inserted": 0, "replayed": 0,
+        "held_back": false,
     });
     assert_eq!(counts, expected);
     let said = sandbox.run(&["stats", "store"]).done();
     assert!(said.contains("4 vectors, 3 of them different"), "{said}");
+    assert!(said.contains("flat index: 4 indexed, 0 behind; "), "{said}");
 }
 
 #[test]

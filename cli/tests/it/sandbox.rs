@@ -32,9 +32,14 @@ impl Sandbox {
 
     /// With a store and a collection `docs`, by L2.
     pub(crate) fn with_docs(dim: u32) -> Self {
+        Self::with_docs_by("flat", dim)
+    }
+
+    /// The same, with this kind of index.
+    pub(crate) fn with_docs_by(kind: &str, dim: u32) -> Self {
         let sandbox = Sandbox::new();
         let dim = dim.to_string();
-        let words = ["create", "store", "docs", "--metric", "l2", "--index", "flat", "--dim", &dim];
+        let words = ["create", "store", "docs", "--metric", "l2", "--index", kind, "--dim", &dim];
         sandbox.run(&words).done();
         sandbox
     }

@@ -2,9 +2,10 @@
 
 use super::sandbox::Sandbox;
 
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 12] = [
     "create",
     "import",
+    "index",
     "search",
     "bench",
     "get",
@@ -31,7 +32,11 @@ fn every_command_has_its_own_help() {
         let out = Sandbox::new().run(&[command, "--help"]).done();
         assert!(out.contains(&format!("Usage: arrwdb {command}")), "{out}");
         let has_examples = out.contains("Examples:");
-        assert_eq!(has_examples, ["create", "import", "search"].contains(&command), "{out}");
+        assert_eq!(
+            has_examples,
+            ["create", "import", "index", "search"].contains(&command),
+            "{out}"
+        );
     }
 }
 
@@ -63,6 +68,13 @@ fn words_that_cannot_be_right_are_wrong_usage_and_make_nothing() {
         with(&["--dedup", "decimals="]),
         with(&["--m", "16"]),
         with(&["--ef-construction", "200"]),
+        with(&["--m", "1"]),
+        with(&["--m", "257"]),
+        with(&["--ef-construction", "0"]),
+        vec!["index", "s"],
+        vec!["index", "s", "c", "--index", "tree"],
+        vec!["index", "s", "c", "--m", "24"],
+        vec!["index", "s", "c", "--index", "flat", "--ef-construction", "100"],
         vec!["import", "s", "c"],
         vec!["import", "s", "c", "f", "--batch", "0"],
         vec!["import", "s", "c", "f", "--durability", "maybe"],
@@ -95,10 +107,11 @@ fn words_that_cannot_be_right_are_wrong_usage_and_make_nothing() {
 
 #[test]
 fn commands_other_than_create_need_a_store_and_make_none() {
-    let commands: [&[&str]; 10] = [
+    let commands: [&[&str]; 11] = [
         &["clear", "store", "docs"],
         &["drop", "store", "docs"],
         &["import", "store", "docs", "f.npy"],
+        &["index", "store", "docs", "--rebuild"],
         &["search", "store", "docs", "--vector", "[1]"],
         &["bench", "store", "docs", "--queries", "q", "--truth", "t"],
         &["get", "store", "docs", "1"],
@@ -122,8 +135,9 @@ fn commands_other_than_create_need_a_store_and_make_none() {
 #[test]
 fn commands_need_a_collection_that_is_there() {
     let sandbox = Sandbox::with_docs(1);
-    let commands: [&[&str]; 5] = [
+    let commands: [&[&str]; 6] = [
         &["import", "store", "photos", "f.npy"],
+        &["index", "store", "photos", "--index", "hnsw"],
         &["search", "store", "photos", "--vector", "[1]"],
         &["bench", "store", "photos", "--queries", "q", "--truth", "t"],
         &["get", "store", "photos", "1"],
