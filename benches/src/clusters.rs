@@ -16,6 +16,8 @@
 //!  2. Every vector has length one.
 //!  3. Queries are drawn from the same clusters as the vectors and apart from them: none is one of them.
 
+use std::ops::Range;
+
 use crate::random::Random;
 
 /// How many clusters there are.
@@ -69,17 +71,23 @@ impl Clusters {
 
     /// So many vectors, one behind the other.
     pub fn vectors(&self, count: usize) -> Vec<f32> {
-        self.drawn(Purpose::Vector, count)
+        self.some(0..count as u64)
+    }
+
+    /// The vectors with these numbers, one behind the other: where all of them at once would take too much memory.
+    pub fn some(&self, numbers: Range<u64>) -> Vec<f32> {
+        self.drawn(Purpose::Vector, numbers)
     }
 
     /// So many others of the same clusters.
     pub fn queries(&self, count: usize) -> Vec<f32> {
-        self.drawn(Purpose::Query, count)
+        self.drawn(Purpose::Query, 0..count as u64)
     }
 
-    fn drawn(&self, purpose: Purpose, count: usize) -> Vec<f32> {
+    fn drawn(&self, purpose: Purpose, numbers: Range<u64>) -> Vec<f32> {
+        let count = usize::try_from(numbers.end.saturating_sub(numbers.start)).unwrap_or_default();
         let mut flat = vec![0.0; count * self.dim];
-        for (number, vector) in (0..).zip(flat.chunks_exact_mut(self.dim)) {
+        for (number, vector) in numbers.zip(flat.chunks_exact_mut(self.dim)) {
             self.draw(&mut stream(purpose, number), vector);
         }
         flat
@@ -147,6 +155,7 @@ mod tests {
         let vectors = once.vectors(300);
         assert!(vectors == again.vectors(300) && once.queries(50) == again.queries(50));
         assert_eq!(vectors[..100 * DIM], again.vectors(100));
+        assert_eq!(vectors[100 * DIM..], again.some(100..300));
     }
 
     /// Of a later version too, or its figures could not be held against those of an earlier one.

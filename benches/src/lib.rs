@@ -14,4 +14,5 @@ pub mod nearest;
 pub mod npy;
 pub mod random;
 pub mod rounds;
+pub mod stores;
 pub mod twin;

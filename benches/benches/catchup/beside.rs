@@ -1,0 +1,191 @@
+//! (b) What searches and durable writes notice of a checkpoint, of an index that is built anew, and of its image being written.
+//!
+//! One thread searches without a pause, one writes every few milliseconds. Each of their times counts to whatever was under way at
+//! some moment of it.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use arrwdb::{Collection, Store};
+use benches::stores::{DIM, percentile, verdict};
+use disk::{Disk, OsDisk};
+
+use super::watch::{Seen, Span, Watch};
+use super::writes::Fresh;
+use super::{Outcome, milliseconds};
+
+/// How long nothing is under way, and how long one checkpoint follows the other.
+const WHILE: Duration = Duration::from_secs(5);
+
+/// The time between two writes.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// How often the index is built anew.
+const REBUILDS: usize = 2;
+
+/// No image is waited for any longer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What was under way, and when.
+type Phase = (&'static str, Vec<Span>);
+
+/// Searches and writes while one thing after the other is under way.
+pub(crate) fn measure(
+    store: &Store,
+    docs: &Collection,
+    watch: &Watch,
+    queries: &[f32],
+    fresh: &mut Fresh<'_>,
+) -> Outcome<()> {
+    docs.wait_indexed()?;
+    watch.begin_anew();
+    let done = AtomicBool::new(false);
+    let (phases, searches, writes) = std::thread::scope(|scope| {
+        let searching = scope.spawn(|| search(docs, queries, &done));
+        let writing = scope.spawn(|| write(docs, fresh, &done));
+        let phases = phases(store, docs, watch);
+        done.store(true, Ordering::Relaxed);
+        let ended = "a thread that searches or writes";
+        let searches = searching.join().map_err(|_| ended)??;
+        let writes = writing.join().map_err(|_| ended)??;
+        Ok::<_, Box<dyn std::error::Error>>((phases?, searches, writes))
+    })?;
+    tell(&phases, &searches, &writes, &watch.seen());
+    Ok(())
+}
+
+fn search(docs: &Collection, queries: &[f32], done: &AtomicBool) -> arrwdb::Result<Vec<Span>> {
+    let mut spans = Vec::new();
+    for query in queries.chunks_exact(DIM).cycle() {
+        let from = Instant::now();
+        let hits = docs.search(query).k(10).run()?;
+        spans.push(Span { from, to: Instant::now() });
+        assert_eq!(hits.len(), 10);
+        if done.load(Ordering::Relaxed) {
+            break;
+        }
+    }
+    Ok(spans)
+}
+
+fn write(docs: &Collection, fresh: &mut Fresh<'_>, done: &AtomicBool) -> arrwdb::Result<Vec<Span>> {
+    let mut spans = Vec::new();
+    while !done.load(Ordering::Relaxed) {
+        let (id, vector) = fresh.take();
+        let from = Instant::now();
+        docs.upsert(id, &vector)?;
+        spans.push(Span { from, to: Instant::now() });
+        std::thread::sleep(PAUSE);
+    }
+    Ok(spans)
+}
+
+fn phases(store: &Store, docs: &Collection, watch: &Watch) -> Outcome<Vec<Phase>> {
+    let since = Instant::now();
+    std::thread::sleep(WHILE);
+    let idle = vec![Span { from: since, to: Instant::now() }];
+    let (since, mut checkpoints) = (Instant::now(), Vec::new());
+    while since.elapsed() < WHILE {
+        let from = Instant::now();
+        store.checkpoint()?;
+        checkpoints.push(Span { from, to: Instant::now() });
+    }
+    let mut rebuilds = Vec::new();
+    for _ in 0..REBUILDS {
+        let images = watch.seen().index_images.len();
+        rebuilds.push(rebuild(docs)?);
+        let since = Instant::now();
+        while watch.seen().index_images.len() == images && since.elapsed() < PATIENCE {
+            std::thread::sleep(PAUSE);
+        }
+    }
+    let images = watch.seen().index_images;
+    Ok(vec![
+        ("idle", idle),
+        ("checkpoint", checkpoints),
+        ("rebuild", rebuilds),
+        ("index image", images),
+    ])
+}
+
+/// Has the index built anew, as it is where nobody waits for it.
+fn rebuild(docs: &Collection) -> Outcome<Span> {
+    let (from, mut is_begun) = (Instant::now(), false);
+    docs.rebuild()?;
+    loop {
+        let is_building = docs.statistics().index.building.is_some();
+        if is_begun && !is_building || !is_begun && from.elapsed() > PATIENCE {
+            return Ok(Span { from, to: Instant::now() });
+        }
+        is_begun |= is_building;
+        std::thread::sleep(PAUSE / 5);
+    }
+}
+
+fn tell(phases: &[Phase], searches: &[Span], writes: &[Span], seen: &Seen) {
+    println!(
+        "  (b) beside others, milliseconds: one thread searches without a pause, one writes every {PAUSE:?}"
+    );
+    let mut idle = f64::NAN;
+    for (name, spans) in phases {
+        let is_in = |it: &&Span| spans.iter().any(|span| span.meets(**it));
+        let mut times: Vec<_> =
+            searches.iter().filter(is_in).map(|it| milliseconds(it.took())).collect();
+        times.sort_by(f64::total_cmp);
+        let (p50, p99) = (percentile(&times, 50.0), percentile(&times, 99.0));
+        if *name == "idle" {
+            idle = p99;
+        }
+        let within: Vec<_> = writes.iter().filter(is_in).collect();
+        let longest = within.iter().map(|it| milliseconds(it.took())).fold(0.0, f64::max);
+        let beyond = within.iter().map(|it| beyond_syncs(**it, seen)).fold(0.0, f64::max);
+        let syncs = seen.log_syncs.iter().filter(is_in).map(|it| milliseconds(it.took()));
+        let sync = syncs.fold(0.0, f64::max);
+        let lasted: f64 = spans.iter().map(|it| milliseconds(it.took())).sum();
+        println!(
+            "      {name:<12} {:>3} times, {lasted:>8.1} in all; searches p50 {p50:.3} p99 {p99:.3} of {}, {:.2} of idle   bar 2: {}",
+            spans.len(),
+            times.len(),
+            p99 / idle,
+            verdict(p99 / idle, 2.0)
+        );
+        println!(
+            "                   writes: the longest of {} {longest:.2}, beyond the log's own syncs {beyond:.2}   bar 20: {}; the log's longest sync {sync:.2}",
+            within.len(),
+            verdict(beyond, 20.0)
+        );
+    }
+}
+
+/// How much longer a write took than the syncs of the log that were meanwhile.
+fn beyond_syncs(write: Span, seen: &Seen) -> f64 {
+    let syncs: Duration = seen.log_syncs.iter().map(|sync| sync.shared(write)).sum();
+    milliseconds(write.took().saturating_sub(syncs))
+}
+
+/// What the disk needs by itself for bytes in a file that was filled before.
+pub(crate) fn raw_sync(dir: &Path) -> Outcome<()> {
+    let disk = OsDisk::open(dir)?;
+    let (file, pending) = disk.create(Path::new("raw"))?;
+    file.write_at(0, &vec![0; 1 << 20])?;
+    file.sync_all()?;
+    pending.sync(&disk)?;
+    let mut times = Vec::new();
+    for number in 0..500 {
+        let start = Instant::now();
+        file.write_at(number * 1_600, &[7; 1_600])?;
+        file.sync_data()?;
+        times.push(milliseconds(start.elapsed()));
+    }
+    disk.remove(Path::new("raw"))?.sync(&disk)?;
+    times.sort_by(f64::total_cmp);
+    let of = |percent| percentile(&times, percent);
+    println!(
+        "  the disk's own sync of 1,600 bytes: median {:.3} ms, p99 {:.3}, longest {:.3}",
+        of(50.0),
+        of(99.0),
+        of(100.0)
+    );
+    Ok(())
+}
