@@ -29,7 +29,6 @@ struct Answer<'a> {
 }
 
 #[derive(Serialize)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a field of the answer")]
 struct Held<'a> {
     name: &'a str,
     vectors: u64,
@@ -50,7 +49,7 @@ struct Held<'a> {
     /// Vectors that an index has which is being built, and how many it will have.
     #[serde(skip_serializing_if = "Option::is_none")]
     building: Option<(u64, u64)>,
-    held_back: bool,
+    lacking: Option<u64>,
     mapped: bool,
     index_memory_bytes: u64,
     index_image_bytes: u64,
@@ -76,7 +75,7 @@ impl Held<'_> {
             replayed: index.replayed,
             rebuilt: index.rebuilt,
             building: index.building,
-            held_back: index.is_held_back,
+            lacking: index.lacking,
             mapped: index.is_mapped,
             index_memory_bytes: index.bytes,
             index_image_bytes: index.image_bytes,
@@ -106,8 +105,8 @@ impl Held<'_> {
         if let Some(why) = &self.rebuilt {
             output.line(format_args!("  built anew: {why}"))?;
         }
-        if self.held_back {
-            output.line("  there is no memory for what it has to do")?;
+        if let Some(lacking) = self.lacking {
+            output.line(format_args!("  it lacks {lacking} bytes of memory to catch up"))?;
         }
         Ok(())
     }
