@@ -97,9 +97,21 @@ fn make_checkpoints(inner: &Weak<Inner>, woken: &Receiver<Wake>) {
 }
 
 fn see_to_indexes(inner: &Weak<Inner>, woken: &Receiver<Wake>) {
-    let why = follow_indexes(inner, woken);
-    if let Some(inner) = inner.upgrade() {
-        inner.index_progress.stop(why);
+    let mut ends = TellsEnd { inner, why: Error::Closed };
+    ends.why = follow_indexes(inner, woken);
+}
+
+/// Tells those who wait for indexes that nobody goes on: also if a distance of the caller's own panics.
+struct TellsEnd<'i> {
+    inner: &'i Weak<Inner>,
+    why: Error,
+}
+
+impl Drop for TellsEnd<'_> {
+    fn drop(&mut self) {
+        if let Some(inner) = self.inner.upgrade() {
+            inner.index_progress.stop(self.why.clone());
+        }
     }
 }
 

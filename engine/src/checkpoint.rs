@@ -53,6 +53,8 @@ impl Inner {
         let written = self.write_image(&cuts).and_then(|(image, moved)| {
             let next = self.next_manifest(&checkpoints, (at, place), image)?;
             let published = checkpoints.manifests.publish(next).map_err(Error::from);
+            // It is named now, or is left over.
+            self.images.end(image.file);
             self.noting_unless_refused(published).map(|_| (image, moved))
         });
         let (image, mut moved) = match written {
@@ -69,6 +71,8 @@ impl Inner {
         };
         moved.iter_mut().flatten().for_each(|moved| moved.is_named_by(at));
         self.image_bytes.store(image.bytes, Ordering::Relaxed);
+        let events = cuts.collections.iter().map(|cut| cut.events.iter().count()).sum();
+        self.events_in_image.store(events, Ordering::Relaxed);
         self.rebase((at, &image), &cuts.collections, moved)?;
         self.logged.store(0, Ordering::Relaxed);
         self.prune(&mut checkpoints)?;
@@ -175,7 +179,9 @@ impl Inner {
         let timeline = timelines.last().map(|branch| branch.timeline).ok_or(Error::Closed)?;
         let point =
             Point { name: None, sequence: Some(at), timeline, image, log: place, log_end: None };
-        let (next_file, indexes) = (self.images.next(), self.index_images());
+        // In this order: each that is named has a number below the next.
+        let indexes = self.index_images();
+        let next_file = self.images.next();
         Ok(Manifest { next_file, points: vec![point], timelines, indexes })
     }
 
@@ -208,8 +214,7 @@ impl Inner {
 
     /// Drops what neither of the two newest manifests needs: images, the log, files of vectors, slots.
     fn prune(&self, checkpoints: &mut Checkpoints) -> Result<()> {
-        self.images.are_published(checkpoints.manifests.newest());
-        let pruned = checkpoints.manifests.prune(&self.images.making()).map_err(Error::from);
+        let pruned = checkpoints.manifests.prune(&self.images_kept()).map_err(Error::from);
         self.noting_unless_refused(pruned)?;
         let points = || checkpoints.manifests.reachable();
         let oldest = points().min_by_key(|point| (point.log.file, point.log.offset));

@@ -95,7 +95,7 @@ impl Collection {
     pub fn rebuild(&self) -> Result<()> {
         self.inner.check_owner()?;
         let now = self.named.now()?;
-        now.indexing.want(now.indexing.wanted());
+        now.indexing.want_again();
         self.inner.index_wake.wake();
         Ok(())
     }

@@ -19,7 +19,7 @@ mod serving;
 mod tail;
 mod work;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use base::{Sequence, Slot};
@@ -69,8 +69,11 @@ pub(crate) struct Indexing {
     image: Mutex<Option<Named>>,
     /// What was wrong with the image that was found when the store was opened.
     passed_over: Option<String>,
-    /// How many bytes are lacking for what it has to do.
+    /// How many bytes are lacking for it to be our own, and for another one to be built.
     lacking: AtomicU64,
+    lacking_to_build: AtomicU64,
+    /// About how many bytes one takes that is being built.
+    building_bytes: AtomicUsize,
     /// How often it had been asked for the index that serves.
     served: AtomicU64,
     /// How many slots an index will have that is being built, and how many it has.
@@ -139,6 +142,8 @@ impl Indexing {
             image: Mutex::new(image),
             passed_over,
             lacking: AtomicU64::new(0),
+            lacking_to_build: AtomicU64::new(0),
+            building_bytes: AtomicUsize::new(0),
             served: AtomicU64::new(0),
             building: Mutex::new(None),
             stopped: OnceLock::new(),
@@ -159,6 +164,11 @@ impl Indexing {
     pub(crate) fn want(&self, config: IndexConfig) {
         let mut wanted = self.wanted.write();
         *wanted = (config, wanted.1 + 1);
+    }
+
+    /// The same is wanted, built anew.
+    pub(crate) fn want_again(&self) {
+        self.wanted.write().1 += 1;
     }
 
     /// Slots got their vectors by a batch that is about to be visible.
@@ -189,8 +199,9 @@ impl Indexing {
     /// How many bytes are lacking for what it has to do now.
     pub(crate) fn lacking(&self) -> Option<u64> {
         let wants = |serving: Arc<Serving>| serving.tail.behind() > 0 || serving.leaving() > 0;
-        let lacking = Some(self.lacking.load(Ordering::Relaxed)).filter(|lacking| *lacking > 0);
-        lacking.filter(|_| self.serving().is_none_or(wants))
+        let to_own = Some(self.lacking.load(Ordering::Relaxed)).filter(|lacking| *lacking > 0);
+        let to_build = Some(self.lacking_to_build.load(Ordering::Relaxed));
+        to_own.filter(|_| self.serving().is_some_and(wants)).max(to_build.filter(|it| *it > 0))
     }
 
     /// Nobody works on it any more, for this reason.

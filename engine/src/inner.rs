@@ -2,13 +2,15 @@
 //!
 //! Locks, in the order in which they are taken: `checkpoints`, `ddl`, a collection's `growth`, `committer`, the
 //! sequencer's (inside the log), `state` and what is in it, `notes`, those inside a set of vectors and a heap of payloads
-//! while a batch is decided, and a collection's `rows`.
+//! while a batch is decided, a collection's `rows`, what serves as its index, its events, the tail of that. Who works on an index
+//! takes its `work` first, then its `keeping`; the latter is only tried by who holds any of the others, and so is `checkpoints`
+//! by who works on an index.
 //!
 //! Promises
 //!  1. A batch that is refused leaves no trace.
 //!  2. After a failure nothing is written, and what was visible stays so.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, OnceLock};
 
@@ -68,6 +70,8 @@ pub(crate) struct Inner {
     pub(crate) index_memory: Option<usize>,
     /// What indexes work with.
     pub(crate) pools: Pools,
+    /// How many events the image of the store has: whoever opens it reads them.
+    pub(crate) events_in_image: AtomicUsize,
     /// The numbers of images.
     pub(crate) images: Images,
     /// The branch of history that goes on.

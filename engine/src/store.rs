@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use base::{FileId, Sequence, StoreId, Timeline};
@@ -121,6 +121,7 @@ impl StoreOptions {
         };
         let timeline = timelines.last().map(|branch| branch.timeline).ok_or(Error::Closed)?;
         let images = Images::new(manifests.next_file()?);
+        let events = state.going_on().map(|it| it.indexing.events.lock().count()).sum();
         let committer = match self.threads {
             Threads::Background => Committer::start(log, applier)?,
             Threads::Nobody => Committer::stepped(log, applier),
@@ -151,6 +152,7 @@ impl StoreOptions {
             index_lag: self.index_lag,
             index_memory: self.index_memory,
             pools: Pools::new(self.threads),
+            events_in_image: AtomicUsize::new(events),
             images,
             timeline,
             distances,
@@ -470,7 +472,7 @@ impl Store {
         if self.inner.check().is_ok() {
             self.inner.finish_indexes()?;
         }
-        if self.inner.logged.load(Ordering::Relaxed) > 0 {
+        if self.inner.logged.load(Ordering::Relaxed) > 0 || self.inner.image_tells_too_much() {
             match self.inner.checkpoint() {
                 // The log has it all.
                 Err(error) if error.is_clean_refusal() => {}

@@ -93,14 +93,14 @@ impl Build {
         (self.slots.len(), self.done)
     }
 
-    /// It, as it begins to serve once it has the events behind the view; nothing, if those are not known any more. All are
-    /// taken over that are visible by now: the number up to which it did.
+    /// It, as it begins to serve once it has the events behind the view, and what keeps what it knows of where it is until it
+    /// does; nothing, if those events are not known any more. All are taken over that are visible by now.
     pub(crate) fn finish(
         self,
         events: &Mutex<Events>,
         visible: Option<Sequence>,
-    ) -> Option<Serving> {
-        let Build { about, at, config, why, index, unreadable, .. } = self;
+    ) -> Option<(Serving, segments::View)> {
+        let Build { about, at, vectors, config, why, index, unreadable, .. } = self;
         let tail = Tail::new(about.config.dim() as usize, about.measure.clone());
         let begun = Begun { ends_to: at, ..Begun::default() };
         let mut serving = Serving::new((index, config), tail, (Origin::Built(why), begun));
@@ -110,9 +110,9 @@ impl Build {
                 serving.tail.is_bad(slot);
             }
         }
-        let since: Vec<_> = events.lock().between(at, visible)?.collect();
-        serving.begin_with(since.into_iter(), visible);
-        Some(serving)
+        let since = events.lock().cut();
+        serving.begin_with(since.between(at, visible)?, visible);
+        Some((serving, vectors))
     }
 }
 

@@ -31,10 +31,8 @@ pub(crate) enum What {
 /// What became of the slots of a collection behind some batch.
 #[derive(Debug, Default)]
 pub(crate) struct Events {
-    /// All behind this batch are here; none means that all there ever were are.
-    floor: Option<Sequence>,
-    /// Cut off before, the oldest first.
-    sealed: Vec<Arc<[Event]>>,
+    /// All that was cut off before, and is not forgotten.
+    sealed: EventsCut,
     open: Vec<Event>,
     /// How many were dropped.
     forgotten: usize,
@@ -43,14 +41,32 @@ pub(crate) struct Events {
 /// The same as it was at some batch.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct EventsCut {
+    /// All behind this batch are here; none means that all there ever were are.
     pub(crate) floor: Option<Sequence>,
-    parts: Vec<Arc<[Event]>>,
+    /// The oldest first.
+    parts: Vec<Part>,
+}
+
+/// Some of them, but for so many that are forgotten.
+#[derive(Clone, Debug)]
+struct Part {
+    events: Arc<Vec<Event>>,
+    forgotten: usize,
+}
+
+impl Part {
+    fn events(&self) -> &[Event] {
+        self.events.get(self.forgotten..).unwrap_or_default()
+    }
 }
 
 impl Events {
     /// Those of an image, behind its floor.
     pub(crate) fn new(floor: Option<Sequence>, events: Vec<Event>) -> Self {
-        Events { floor, sealed: vec![events.into()], open: Vec::new(), forgotten: 0 }
+        let mut begun = Events { open: events, ..Events::default() };
+        begun.sealed.floor = floor;
+        begun.seal();
+        begun
     }
 
     /// Notes what was decided by the batch of this number.
@@ -70,7 +86,11 @@ impl Events {
 
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
-        self.sealed.iter().map(|part| part.len()).sum::<usize>() + self.open.len()
+        self.parts().map(<[Event]>::len).sum()
+    }
+
+    fn parts(&self) -> impl Iterator<Item = &[Event]> {
+        self.sealed.parts.iter().map(Part::events).chain([&*self.open])
     }
 
     /// Those behind a batch and up to another, in order; nothing, if not all of them are here.
@@ -79,9 +99,8 @@ impl Events {
         after: Option<Sequence>,
         up_to: Option<Sequence>,
     ) -> Option<impl Iterator<Item = Event>> {
-        let parts = self.sealed.iter().map(|part| &**part).chain([&*self.open]);
         let inside = move |part| inside(part, after, up_to).iter().copied();
-        (after >= self.floor).then(|| parts.flat_map(inside))
+        (after >= self.sealed.floor).then(|| self.parts().flat_map(inside))
     }
 
     /// All behind a batch, in order; nothing, if not all of them are here.
@@ -91,26 +110,21 @@ impl Events {
 
     /// How many there are behind a batch, of those that are here.
     fn count_since(&self, after: Option<Sequence>) -> usize {
-        let sealed = self.sealed.iter().map(|part| behind(part, after).len());
-        sealed.sum::<usize>() + behind(&self.open, after).len()
+        self.parts().map(|part| behind(part, after).len()).sum()
     }
 
     /// Drops those up to a batch.
     pub(crate) fn forget(&mut self, up_to: Option<Sequence>) {
-        if up_to <= self.floor {
+        if up_to <= self.sealed.floor {
             return;
         }
         let before = self.len();
-        self.floor = up_to;
-        self.sealed.retain(|part| part.last().is_some_and(|last| Some(last.at) > up_to));
-        if let Some(first) = self.sealed.first_mut() {
-            let left = behind(first, up_to);
-            if left.len() < first.len() {
-                *first = left.into();
-            }
+        self.seal();
+        self.sealed.floor = up_to;
+        for part in &mut self.sealed.parts {
+            part.forgotten = part.events.len() - behind(&part.events, up_to).len();
         }
-        let passed = self.open.len() - behind(&self.open, up_to).len();
-        self.open.drain(..passed);
+        self.sealed.parts.retain(|part| !part.events().is_empty());
         self.forgotten += before - self.len();
     }
 
@@ -126,17 +140,32 @@ impl Events {
 
     /// What there is now.
     pub(crate) fn cut(&mut self) -> EventsCut {
+        self.seal();
+        self.sealed.clone()
+    }
+
+    fn seal(&mut self) {
         if !self.open.is_empty() {
-            self.sealed.push(std::mem::take(&mut self.open).into());
+            let events = Arc::new(std::mem::take(&mut self.open));
+            self.sealed.parts.push(Part { events, forgotten: 0 });
         }
-        EventsCut { floor: self.floor, parts: self.sealed.clone() }
     }
 }
 
 impl EventsCut {
     /// All of them, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Event> {
-        self.parts.iter().flat_map(|part| part.iter())
+        self.parts.iter().flat_map(Part::events)
+    }
+
+    /// Those behind a batch and up to another, in order; nothing, if not all of them are here.
+    pub(crate) fn between(
+        &self,
+        after: Option<Sequence>,
+        up_to: Option<Sequence>,
+    ) -> Option<impl Iterator<Item = Event>> {
+        let inside = move |part: &'_ Part| inside(part.events(), after, up_to).to_vec();
+        (after >= self.floor).then(|| self.parts.iter().flat_map(inside))
     }
 }
 

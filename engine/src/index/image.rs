@@ -179,7 +179,8 @@ impl Inner {
             self.committer.read().as_ref().ok_or(Error::Closed)?.sync()?;
             Ok(image)
         };
-        match made() {
+        let made = made();
+        let named = match made {
             Ok(image) => {
                 let slots = serving.index.statistics().slots;
                 let (changes, is_of_before) = (serving.changes(), false);
@@ -187,14 +188,14 @@ impl Inner {
                 collection.indexing.named(named);
                 Ok(())
             }
-            Err(error) => {
-                self.images.end(file);
-                self.noting_unless_refused(Err(error))
-            }
-        }
+            Err(error) => self.noting_unless_refused(Err(error)),
+        };
+        self.images.end(file);
+        named
     }
 
-    /// Publishes what images of indexes there are, if that is not what manifests say and nobody makes a checkpoint.
+    /// Publishes what images of indexes there are, if that is not what manifests say and nobody makes a checkpoint; says whether
+    /// it did. If there is no room for that, it is tried again.
     pub(crate) fn publish_indexes(&self) -> Result<bool> {
         let Some(mut checkpoints) = self.checkpoints.try_lock() else { return Ok(false) };
         let indexes = self.index_images();
@@ -203,12 +204,21 @@ impl Inner {
             return Ok(false);
         }
         let next = Manifest { next_file: self.images.next(), indexes, ..newest.clone() };
+        let kept = self.images_kept();
         let published = checkpoints.manifests.publish(next).map_err(Error::from);
-        self.noting_unless_refused(published)?;
-        self.images.are_published(checkpoints.manifests.newest());
-        let pruned = checkpoints.manifests.prune(&self.images.making()).map_err(Error::from);
-        self.noting_unless_refused(pruned)?;
-        Ok(true)
+        let pruned = published.and_then(|()| Ok(checkpoints.manifests.prune(&kept)?));
+        match self.noting_unless_refused(pruned) {
+            Err(error) if error.is_clean_refusal() => Ok(false),
+            pruned => pruned.map(|_| true),
+        }
+    }
+
+    /// Images that nobody may take for left over, though no manifest names them: they are in the making, or will be named.
+    pub(crate) fn images_kept(&self) -> Vec<FileId> {
+        // First those in the making: what is finished meanwhile is among the others.
+        let mut kept = self.images.making();
+        kept.extend(self.index_images().iter().map(|index| index.image.file));
+        kept
     }
 
     /// The images of indexes that a manifest is to name.
@@ -222,8 +232,7 @@ impl Inner {
     }
 }
 
-/// The numbers of images, and those of them that nobody may take for left over: they are in the making, or finished and not
-/// yet named by any manifest.
+/// The numbers of images, and those of them that are in the making.
 #[derive(Debug)]
 pub(crate) struct Images {
     next: AtomicU64,
@@ -245,19 +254,13 @@ impl Images {
         file
     }
 
-    /// It is named by a manifest, or there is none.
+    /// It is finished and known, or there will be none.
     pub(crate) fn end(&self, file: FileId) {
         self.making.lock().remove(&file);
     }
 
-    /// All that this manifest names are published.
-    pub(crate) fn are_published(&self, manifest: &Manifest) {
-        let mut making = self.making.lock();
-        manifest.images().for_each(|image| _ = making.remove(&image.file));
-    }
-
     /// Those that are in the making.
-    pub(crate) fn making(&self) -> Vec<FileId> {
+    fn making(&self) -> Vec<FileId> {
         self.making.lock().iter().copied().collect()
     }
 

@@ -181,16 +181,23 @@ impl Serving {
     ) -> bool {
         let mut ends: Vec<Event> = Vec::new();
         let mut up_to = unread;
-        if let Some(between) = events.lock().between(keeping.ends_to, unread) {
-            for end in between.filter(|event| event.what == What::Ended) {
-                // Those of one batch are seen to together.
-                if let Some(last) = ends.last().filter(|last| last.at != end.at)
-                    && ends.len() >= ENDS
-                {
-                    up_to = Some(last.at);
-                    break;
+        match events.lock().between(keeping.ends_to, unread) {
+            None => {
+                // It cannot know any more what it should let go of.
+                self.broken.get_or_init(|| "what it was to catch up with was forgotten".to_owned());
+                return false;
+            }
+            Some(between) => {
+                for end in between.filter(|event| event.what == What::Ended) {
+                    // Those of one batch are seen to together.
+                    if let Some(last) = ends.last().filter(|last| last.at != end.at)
+                        && ends.len() >= ENDS
+                    {
+                        up_to = Some(last.at);
+                        break;
+                    }
+                    ends.push(end);
                 }
-                ends.push(end);
             }
         }
         let more = up_to != unread;
@@ -291,25 +298,27 @@ impl Serving {
     pub(crate) fn is_to_be_swept(&self, haste: Haste) -> bool {
         let statistics = self.index.statistics();
         let removed = statistics.removed;
-        let is_easy = haste == Haste::Idle || statistics.kind == IndexConfig::FLAT;
+        let is_easy =
+            matches!(haste, Haste::Idle | Haste::Waiting) || statistics.kind == IndexConfig::FLAT;
         removed > 0 && is_easy && !self.index.is_lent() || is_much(removed, statistics.slots)
     }
 
-    /// Clears away some of what was removed; says whether there is more. A vector that cannot be read is passed over.
-    pub(crate) fn sweep(&self, keeping: &mut Keeping, view: &CollectionView) -> bool {
-        let more = match self.index.step(&ViewVectors::new(view), EFFORT) {
+    /// Clears away some of what was removed; says whether there is more, and how much was given back. A vector that cannot be read
+    /// is passed over.
+    pub(crate) fn sweep(&self, keeping: &mut Keeping, view: &CollectionView) -> (bool, usize) {
+        let swept = match self.index.step(&ViewVectors::new(view), EFFORT) {
             Ok(step) => {
                 step.given_back.iter().for_each(|slot| _ = keeping.leaving.remove(slot));
-                step.more
+                (step.more, step.given_back.len())
             }
-            Err(indexes::Error::Unreadable(_)) => true,
+            Err(indexes::Error::Unreadable(_)) => (true, 0),
             Err(error) => {
                 self.told::<()>(Err(error));
-                false
+                (false, 0)
             }
         };
         self.show(keeping);
-        more
+        swept
     }
 
     /// What those know who change the index.

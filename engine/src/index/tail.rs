@@ -40,7 +40,7 @@ struct State {
     /// How many parts were begun.
     begun: u64,
     /// Those that have no codes.
-    plain: Arc<BTreeSet<Slot>>,
+    plain: BTreeSet<Slot>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -73,7 +73,8 @@ pub(crate) struct Part {
 /// What a search looks at.
 #[derive(Clone, Debug)]
 pub(crate) struct Snapshot {
-    pub(crate) plain: Arc<BTreeSet<Slot>>,
+    /// Slots whose vectors have no codes. Copied, since each of them is looked at in full anyway.
+    pub(crate) plain: Vec<Slot>,
     pub(crate) parts: Vec<Arc<Part>>,
 }
 
@@ -90,7 +91,7 @@ impl Tail {
             return;
         }
         state.there.insert(slot, Entry { born, place: None, is_bad: false });
-        Arc::make_mut(&mut state.plain).insert(slot);
+        state.plain.insert(slot);
         self.behind.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -105,8 +106,8 @@ impl Tail {
         let is_bad = before.is_some_and(|entry| entry.is_bad);
         state.there.insert(slot, Entry { born, place, is_bad });
         match (before, place) {
-            (None, None) => _ = Arc::make_mut(&mut state.plain).insert(slot),
-            (Some(_), Some(_)) => _ = Arc::make_mut(&mut state.plain).remove(&slot),
+            (None, None) => _ = state.plain.insert(slot),
+            (Some(_), Some(_)) => _ = state.plain.remove(&slot),
             _ => {}
         }
         if before.is_none() {
@@ -141,7 +142,7 @@ impl Tail {
             self.behind.fetch_sub(1, Ordering::Relaxed);
         }
         let Some((number, at)) = place else {
-            Arc::make_mut(&mut state.plain).remove(&slot);
+            state.plain.remove(&slot);
             return true;
         };
         let place = state.parts.iter().position(|it| it.number == number);
@@ -205,7 +206,7 @@ impl Tail {
     pub(crate) fn snapshot(&self) -> Snapshot {
         let state = self.state.read();
         let parts = state.parts.iter().map(|filled| Arc::clone(&filled.part)).collect();
-        Snapshot { plain: Arc::clone(&state.plain), parts }
+        Snapshot { plain: state.plain.iter().copied().collect(), parts }
     }
 
     /// About how many bytes of memory it takes.

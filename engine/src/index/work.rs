@@ -11,7 +11,6 @@ use std::sync::atomic::Ordering;
 
 use base::Sequence;
 use indexes::Pool;
-use parking_lot::MutexGuard;
 
 use super::image::Named;
 use super::serving::Serving;
@@ -33,6 +32,9 @@ const CHANGED_MIN: usize = 4_096;
 /// When nothing else is to be done, it is due when this part has changed: one in so many.
 const CHANGED_IDLE: usize = 16;
 const CHANGED_IDLE_MIN: usize = 256;
+
+/// So many turns more than there are vectors to be taken up are enough to close.
+const CLOSING: usize = 1_000;
 
 /// So many bytes of an image are verified at a time.
 const WARMED: usize = 64 << 20;
@@ -65,7 +67,7 @@ pub(crate) enum Haste {
 impl Inner {
     /// Does some of what there is to be done for indexes; says whether there may be more.
     pub(crate) fn index_step(&self, haste: Haste) -> Result<bool> {
-        let collections: Vec<_> = self.state.read().going_on().cloned().collect();
+        let collections = self.state.read().everything();
         let mut more = false;
         for collection in collections {
             self.check()?;
@@ -85,19 +87,23 @@ impl Inner {
 
     fn index_step_of(&self, collection: &Arc<CollectionState>, haste: Haste) -> Result<bool> {
         let indexing = &collection.indexing;
+        let mut work = indexing.work.lock();
         if collection.has_ended() || indexing.stopped().is_some() {
+            // What is being built keeps what it sees from being used again.
+            indexing.builds(&mut work, None);
+            indexing.forget_too_many();
             return Ok(false);
         }
-        let mut work = indexing.work.lock();
-        let serving = indexing.serving();
         let mut more = false;
-        if let Some(serving) = &serving {
-            more |= self.follow(collection, serving, haste)?;
+        if let Some(serving) = indexing.serving() {
+            more |= self.follow(collection, &serving, haste)?;
         }
         if haste != Haste::Closing {
+            // It may be another one than before, or found to be broken.
+            let serving = indexing.serving();
             more |= self.build(collection, &mut work, serving.as_deref())?;
         }
-        if let Some(serving) = &serving
+        if let Some(serving) = &indexing.serving()
             && haste != Haste::Closing
             && indexing.is_image_due(&work, serving, if more { Haste::Beside } else { haste })
         {
@@ -140,7 +146,8 @@ impl Inner {
         }
         more |= serving.code_some(&view, CODED);
         if !serving.wants_to_change(&keeping) && !serving.is_to_be_swept(haste) {
-            return Ok(more || haste == Haste::Idle && warm_up(serving));
+            let is_warming = haste == Haste::Idle && warm_up(serving);
+            return Ok(more | is_warming | serving.broken().is_some());
         }
         if serving.index.is_lent() {
             // If it is damaged, another one is built at the next turn.
@@ -149,9 +156,12 @@ impl Inner {
         }
         let taken =
             self.with_pool(haste, |pool| serving.take_up(&mut keeping, &view, (TAKEN, pool)))?;
-        more |= taken == TAKEN;
-        if serving.is_to_be_swept(haste) {
-            more |= serving.sweep(&mut keeping, &view);
+        more |= taken > 0;
+        // Slots that were given out again wait until the index has let go of what they held.
+        let waits = taken == 0 && serving.tail.behind() > 0 && serving.leaving() > 0;
+        if waits || serving.is_to_be_swept(haste) {
+            let (there_is, given_back) = serving.sweep(&mut keeping, &view);
+            more |= there_is || given_back > 0;
         }
         Ok(more)
     }
@@ -160,18 +170,19 @@ impl Inner {
     fn build(
         &self,
         collection: &Arc<CollectionState>,
-        work: &mut MutexGuard<'_, Work>,
+        work: &mut Work,
         serving: Option<&Serving>,
     ) -> Result<bool> {
         let indexing = &collection.indexing;
         let (config, asked) = *indexing.wanted.read();
         if work.building.as_ref().is_some_and(|it| (it.config, it.asked) != (config, asked)) {
-            work.building = None;
+            indexing.builds(work, None);
         }
         let why = match serving {
             Some(serving)
                 if serving.config == config && indexing.served.load(Ordering::Acquire) == asked =>
             {
+                indexing.lacking_to_build.store(0, Ordering::Relaxed);
                 return Ok(false);
             }
             Some(serving) if serving.config == config => "it was asked for".to_owned(),
@@ -181,24 +192,27 @@ impl Inner {
         let Some(mut building) = work.building.take() else {
             let about = &collection.about.config;
             let bytes = collection.set.counts().alive as usize * bytes_a_vector(about, config);
-            indexing.lacking.store(self.lacking_for_index(bytes), Ordering::Relaxed);
-            let has_room = indexing.lacking().is_none();
-            *indexing.building.lock() = has_room.then_some((0, 0));
-            if has_room {
-                let view = CollectionView::of_state(self, collection);
-                work.building = Some(Build::begin(&view, (config, asked), why)?);
+            let lacking = self.lacking_for_index(bytes);
+            indexing.lacking_to_build.store(lacking, Ordering::Relaxed);
+            if lacking > 0 {
+                return Ok(false);
             }
-            return Ok(has_room);
+            let view = CollectionView::of_state(self, collection);
+            let building = Build::begin(&view, (config, asked), why)?;
+            indexing.building_bytes.store(bytes, Ordering::Relaxed);
+            indexing.builds(work, Some(building));
+            return Ok(true);
         };
         let done = self.with_pool(Haste::Beside, |pool| building.step(pool))?;
-        *indexing.building.lock() = (!done).then(|| building.progress());
         if !done {
-            work.building = Some(building);
+            indexing.builds(work, Some(building));
             return Ok(true);
         }
+        indexing.builds(work, None);
         let visible = self.pins.visible();
-        if let Some(serving) = building.finish(&indexing.events, visible) {
+        if let Some((serving, keeps)) = building.finish(&indexing.events, visible) {
             self.serve(indexing, serving, visible);
+            drop(keeps);
             indexing.served.store(asked, Ordering::Release);
         }
         Ok(true)
@@ -241,9 +255,10 @@ impl Inner {
 
     /// The same for all, when the store is opened: what comes before the first turn is not to take what there is not.
     pub(crate) fn note_index_memory(&self) {
-        for collection in self.state.read().going_on() {
+        let collections: Vec<_> = self.state.read().going_on().cloned().collect();
+        for collection in collections {
             if let Some(serving) = collection.indexing.serving() {
-                self.notes_memory(collection, &serving);
+                self.notes_memory(&collection, &serving);
             }
         }
     }
@@ -263,8 +278,14 @@ impl Inner {
 
     /// Does all that can be done in short time before the store is closed.
     pub(crate) fn finish_indexes(&self) -> Result<()> {
-        while self.index_step(Haste::Closing)? {}
         let collections: Vec<_> = self.state.read().going_on().cloned().collect();
+        let behind: usize = collections.iter().map(|it| it.indexing.behind()).sum();
+        // What others write meanwhile may be missing in the images.
+        for _ in 0..=behind + CLOSING {
+            if !self.index_step(Haste::Closing)? {
+                break;
+            }
+        }
         for collection in collections {
             let mut work = collection.indexing.work.lock();
             if let Some(serving) = collection.indexing.serving()
@@ -287,7 +308,9 @@ impl Inner {
         }
         // What is exact has nothing to mend.
         let view = CollectionView::of_state(self, collection);
-        while serving.is_to_be_swept(Haste::Beside) && serving.sweep(&mut keeping, &view) {}
+        let mut sweep = || serving.sweep(&mut keeping, &view).1 > 0;
+        // As long as it helps: what a search still reads is given back later.
+        while serving.is_to_be_swept(Haste::Beside) && sweep() {}
     }
 }
 
@@ -302,7 +325,26 @@ fn warm_up(serving: &Serving) -> bool {
     answer == Some(false)
 }
 
+impl Inner {
+    /// Whether the image of the store tells of much that all indexes know by now: whoever opens it reads that.
+    pub(crate) fn image_tells_too_much(&self) -> bool {
+        let told = self.events_in_image.load(Ordering::Relaxed);
+        let state = self.state.read();
+        let left: usize = state.going_on().map(|it| it.indexing.events.lock().len()).sum();
+        self.check().is_ok() && told > left + CHANGED_MIN
+    }
+}
+
 impl Indexing {
+    /// This is being built, or nothing.
+    fn builds(&self, work: &mut Work, building: Option<Build>) {
+        *self.building.lock() = building.as_ref().map(Build::progress);
+        if building.is_none() {
+            self.building_bytes.store(0, Ordering::Relaxed);
+        }
+        work.building = building;
+    }
+
     /// Whether an image is due.
     fn is_image_due(&self, work: &Work, serving: &Serving, haste: Haste) -> bool {
         let image = *self.image.lock();
@@ -318,7 +360,9 @@ impl Indexing {
 
     /// Whether an image would say anything that the last one does not.
     fn is_image_wanted(&self, serving: &Serving) -> bool {
-        self.changed(serving) > 0 || self.image.lock().is_some_and(|named| named.is_of_before)
+        let image = *self.image.lock();
+        let is_new = image.map_or(serving.origin != Origin::New, |named| named.is_of_before);
+        is_new || self.changed(serving) > 0
     }
 
     /// How much an image would tell that the last one does not.
@@ -363,6 +407,7 @@ impl Indexing {
     pub(crate) fn bytes(&self) -> usize {
         let serving = self.serving();
         let served = serving.map_or(0, |it| it.index.statistics().bytes + it.tail.bytes());
-        served + self.events.lock().len() * size_of::<super::Event>()
+        let building = self.building_bytes.load(Ordering::Relaxed);
+        served + building + self.events.lock().len() * size_of::<super::Event>()
     }
 }

@@ -90,8 +90,8 @@ impl Finding<'_> {
     fn find(&mut self, serving: &Serving) -> std::result::Result<(), Stopped> {
         let vectors = ViewVectors::new(self.view);
         let Snapshot { plain, parts } = serving.tail.snapshot();
-        for slot in plain.iter() {
-            self.look_at(*slot)?;
+        for slot in plain {
+            self.look_at(slot)?;
         }
         for part in &parts {
             self.ask(&|query, sees| part.search(query, sees, &vectors))?;

@@ -284,3 +284,51 @@ fn ids_that_share_a_vector_are_one_slot_of_the_index_and_all_are_found() {
         store.close().unwrap();
     }
 }
+
+#[test]
+fn another_index_is_built_beside_the_one_that_serves_and_is_what_is_found_again() {
+    let disk = Arc::new(SimDisk::new(8));
+    let store = open(&disk);
+    let docs = store.create_collection("docs", config(IndexConfig::flat())).unwrap();
+    let there: Vec<u64> = (0..3_000).collect();
+    fill(&store, &docs, 0..3_000);
+    catch_up(&store);
+    for wanted in [kinds()[1], IndexConfig::flat(), HnswConfig::default().m(6).into()] {
+        docs.set_index(wanted).unwrap();
+        assert_eq!(docs.index(), wanted);
+        store.step().unwrap();
+        let found = index(&docs);
+        assert!(found.building.is_some() && found.kind != wanted.name(), "{found:?}");
+        assert!(recall(&docs, &there) >= 0.9);
+        docs.wait_indexed().unwrap();
+        assert_eq!((index(&docs).kind, index(&docs).indexed), (wanted.name(), 3_000));
+        docs.rebuild().unwrap();
+        catch_up(&store);
+        assert!(recall(&docs, &there) >= 0.9);
+    }
+    store.close().unwrap();
+    drop((store, docs));
+    let store = open(&disk);
+    let docs = store.collection("docs").unwrap();
+    catch_up(&store);
+    let found = index(&docs);
+    assert_eq!((found.indexed, found.inserted, found.is_mapped), (3_000, 0, true), "{found:?}");
+    assert_eq!((found.rebuilt, found.building), (None, None));
+    assert_eq!(docs.index(), HnswConfig::default().m(6).into());
+}
+
+#[test]
+fn an_index_for_which_there_is_no_memory_is_not_built() {
+    let disk = Arc::new(SimDisk::new(9));
+    let options = Store::options().stepped().index_memory(1_000_000);
+    let store = options.open_on(disk as Arc<dyn Disk>).unwrap();
+    let docs = store.create_collection("docs", config(IndexConfig::flat())).unwrap();
+    fill(&store, &docs, 0..3_000);
+    catch_up(&store);
+    docs.set_index(kinds()[1]).unwrap();
+    catch_up(&store);
+    let found = index(&docs);
+    assert!(found.lacking.is_some() && found.kind == "flat", "{found:?}");
+    assert!(docs.wait_indexed().is_err());
+    assert_eq!(recall(&docs, &(0..3_000).collect::<Vec<_>>()), 1.0);
+}
