@@ -10,6 +10,9 @@
 //! `... -- hnsw [directory] [--metric l2] [--rounds 3] [--build-threads 2] [--only arrwdb,usearch]`: graphs beside what
 //! pip and other crates have, each over the same range of `ef`.
 //!
+//! `... -- import [directory] [--rounds 3] [--store directory]`: until vectors are in a graph, ours durable and hnswlib's in
+//! memory.
+//!
 //! `... --features usearch -- filters [directory]`: searches through filters, beside USearch's predicate search.
 //!
 //! Promises: every peer does the same work to the same durability; a figure of ours never stands without
@@ -21,6 +24,7 @@
 mod filters;
 mod flat;
 mod hnsw;
+mod import;
 mod log;
 mod script;
 mod vectors;
@@ -37,6 +41,8 @@ usage: compare log [directory]      durable commits by 1, 16 and 64 threads
                                     exact search, one by one and in a batch
        compare hnsw [directory] [--metric l2|cosine] [--rounds 3] [--build-threads 2] [--only a,b,c]
                                     graphs: queries a second at the same recall
+       compare import [directory] [--rounds 3] [--store directory]
+                                    until vectors are in a graph, durable, beside hnswlib's build in memory
        compare filters [directory]  (with --features usearch) searches through filters";
 
 fn main() -> ExitCode {
@@ -45,6 +51,7 @@ fn main() -> ExitCode {
         Some((what, rest)) if what == "log" => log::run(rest.first().map(String::as_str)),
         Some((what, rest)) if what == "flat" => flat::run(rest),
         Some((what, rest)) if what == "hnsw" => hnsw::run(rest),
+        Some((what, rest)) if what == "import" => import::run(rest),
         #[cfg(feature = "usearch")]
         Some((what, rest)) if what == "filters" => filters::run(rest),
         _ => {

@@ -32,14 +32,22 @@ impl Vectors {
     /// # Errors
     /// If they cannot be used.
     pub fn of(given: Option<PathBuf>, k: usize) -> Result<Self, Failure> {
+        Self::of_these_or(given, k, COUNT)
+    }
+
+    /// The same, with so many made up where no directory is given.
+    ///
+    /// # Errors
+    /// If they cannot be used.
+    pub fn of_these_or(given: Option<PathBuf>, k: usize, count: usize) -> Result<Self, Failure> {
         let place = match given {
             Some(dir) => Place::Given(dir),
             None => {
                 println!(
-                    "making up {COUNT} vectors, and finding the truth about {QUERIES} queries"
+                    "making up {count} vectors, and finding the truth about {QUERIES} queries"
                 );
                 let made_up = tempfile::tempdir()?;
-                Dataset::clustered(COUNT, DIM, QUERIES).write(made_up.path())?;
+                Dataset::clustered(count, DIM, QUERIES).write(made_up.path())?;
                 Place::MadeUp(made_up)
             }
         };
