@@ -265,7 +265,7 @@ fn tell(times: &Rounds, sizes: &[u64]) {
             let bar = if how == "closed" { closed } else { killed };
             let tail = match how {
                 "logged" => {
-                    format!(" and the log's tail of {} MiB", (size / PARTS * DIM as u64 * 4) >> 20)
+                    format!(" and the log's tail of {} KiB", (size / PARTS * DIM as u64 * 4) >> 10)
                 }
                 _ => String::new(),
             };

@@ -18,8 +18,8 @@ const PASSES: usize = 3;
 
 const STATES: [&str; 3] = ["before closing", "opened: mapped", "changed: copied"];
 
-/// The id of what is far from all else.
-const FAR: u64 = u64::MAX - 1;
+/// The first id of what is far from all else.
+const FAR: u64 = u64::MAX / 2;
 
 /// Closes and opens the store some times; hands it back open.
 pub(crate) fn measure(
@@ -28,8 +28,7 @@ pub(crate) fn measure(
     data: &Dataset,
 ) -> Outcome<(Store, Collection, Arc<Watch>)> {
     let mut found = Rounds::default();
-    let far: Vec<f32> = data.base.iter().take(data.dim).map(|number| number * -50.0).collect();
-    for _ in 0..ROUNDS {
+    for round in 0..ROUNDS {
         let [before, opened, changed] = STATES;
         ask(&at.1, data, before, &mut found)?;
         at.0.close()?;
@@ -43,12 +42,11 @@ pub(crate) fn measure(
                 "  (c) it was copied when it was opened: it had to take up {inserted} vectors"
             );
         }
-        at.1.upsert(FAR, &far)?;
+        let far = data.base.iter().take(data.dim).map(|number| number * -50.0 - round as f32);
+        at.1.upsert(FAR + round as u64, &far.collect::<Vec<_>>())?;
         at.1.wait_indexed()?;
         assert!(!at.1.statistics().index.is_mapped, "it changed and was not copied");
         ask(&at.1, data, changed, &mut found)?;
-        at.1.remove(FAR)?;
-        at.1.wait_indexed()?;
     }
     tell(&found);
     Ok(at)
