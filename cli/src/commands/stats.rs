@@ -49,6 +49,8 @@ struct Held<'a> {
     /// Vectors that an index has which is being built, and how many it will have.
     #[serde(skip_serializing_if = "Option::is_none")]
     building: Option<(u64, u64)>,
+    /// Bytes of memory without which it cannot catch up.
+    #[serde(skip_serializing_if = "Option::is_none")]
     lacking: Option<u64>,
     mapped: bool,
     index_memory_bytes: u64,

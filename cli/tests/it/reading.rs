@@ -74,7 +74,6 @@ fn stats_count_vectors_and_what_they_share() {
     let expected = json!({
         "name": "docs", "vectors": 4, "unique_vectors": 3, "total_references": 4, "index": "flat",
         "indexed": 4, "serving": "flat", "behind": 0, "inserted": 0, "replayed": 0,
-        "held_back": false,
     });
     assert_eq!(counts, expected);
     let said = sandbox.run(&["stats", "store"]).done();
