@@ -145,8 +145,10 @@
 //! cores.
 //!
 //! *Complete* means that no nearer vector was left out: the hits are the `k` nearest, or all there are within the
-//! distance. [`Hits::complete`] says whether they are, and [`Hits::reason`] why not. There is one [index](IndexConfig) so
-//! far, which looks at every vector: its answers are always complete.
+//! distance. [`Hits::complete`] says whether they are, and [`Hits::reason`] why not. An exact [index](IndexConfig)
+//! looks at every vector; a graph looks at few, and may miss some of the nearest: [`Search::ef`] says how far it looks.
+//! Either catches up behind the writes, and what it does not have yet is looked at in full: so what was written is found
+//! at once. [`Collection::wait_indexed`] waits for it, [`Collection::set_index`] puts another in its place.
 //!
 //! ```
 //! # use arrwdb::{CollectionConfig, Metric, Store};

@@ -112,6 +112,10 @@ impl StoreOptions {
     /// How many bytes of memory the indexes of all collections may take, beyond what is mapped from files: as many as they need,
     /// if nobody says otherwise. An index for which there is no memory stays as it lies in its image, or is not built; what it does not
     /// have is looked at in full, and writes do not wait for it.
+    ///
+    /// An index takes memory once it is built or changed; one that was opened and not changed is read in its image. A vector of 384
+    /// numbers takes 448 bytes in a flat index, and some 580 in a graph with 16 links: 0.45 and 0.58 GB a million. What an index
+    /// does not have yet takes about as much as in a flat one.
     #[must_use]
     pub fn index_memory(self, bytes: usize) -> Self {
         StoreOptions { index_memory: Some(bytes), ..self }

@@ -55,7 +55,8 @@ fn entry() -> Entry {
         highest: Some(9),
         alive: 2,
         references: 3,
-        floor: None,
+        // All of them happened before.
+        floor: Some(at(9)),
         files: vec![FileId(3)],
         heap: heap(),
     }
@@ -172,6 +173,8 @@ fn tables_that_contradict_each_other_are_found() {
     complains(&rows(), slots(), entry_with(|it| it.references = 4), "more or fewer are alive");
     let off = |it: &mut Entry| it.config = it.config.clone().dedup(Dedup::Off);
     complains(&rows(), slots(), entry_with(off), "more keys, or fewer");
+    let no_floor = |it: &mut Entry| it.floor = None;
+    complains(&rows(), slots(), entry_with(no_floor), "or leaves it out");
     let mut other_key = slots();
     other_key[0].1 = Some(101);
     complains(&rows(), other_key.clone(), entry(), "not that of its slot");
