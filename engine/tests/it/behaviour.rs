@@ -217,11 +217,12 @@ fn checkpoints_are_made_as_the_log_grows() {
         docs.upsert(number % 10, &[number as f32; 64]).unwrap();
         store.step().unwrap();
     }
-    // Each has an image of the next number; for one of the index there are too few vectors.
+    // Each has an image of the next number; for one of the index there are too few vectors. What the index has yet to hear of is
+    // in each, so that they grow.
     let newest = disk.list(Path::new("images")).unwrap().into_iter().map(|it| it.name).max();
     let newest = newest.unwrap().into_string().unwrap();
     let made = newest.trim_end_matches(".img").parse::<u32>().unwrap() - 1;
-    assert!((5..30).contains(&made), "{made}");
+    assert!((3..30).contains(&made), "{made}");
 }
 
 #[test]
