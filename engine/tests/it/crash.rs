@@ -33,7 +33,7 @@ struct Job {
 }
 
 /// How many beginnings of two operations go on, and with how many third ones each.
-const SAMPLE: usize = 150;
+const SAMPLE: usize = 75;
 const OPS_OF_SAMPLE: u32 = 2;
 
 /// Crashes what a job says everywhere; the sums of all images that were recovered. What a workload begins with is
