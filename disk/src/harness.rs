@@ -247,6 +247,18 @@ where
         Ok(())
     }
 
+    /// A crash at every point of a recovery, or at some.
+    fn crash_recovery(&mut self, recording: &Recording, depth: u32) -> Result<(), Failure> {
+        let density = &self.config.density;
+        if density.of_recovery == usize::MAX {
+            return self.crash(recording, None, depth);
+        }
+        for point in recording.some_points(density, self.next_seed(), density.of_recovery) {
+            self.crash_at(&point, recording, depth)?;
+        }
+        Ok(())
+    }
+
     /// Every crash at one point of a run.
     fn crash_at(
         &mut self,
@@ -277,7 +289,7 @@ where
         let found = self.recover(disk, progress)?;
         let recording = disk.recording();
         if depth > 1 {
-            self.crash(&recording, None, depth - 1)?;
+            self.crash_recovery(&recording, depth - 1)?;
         }
         let density = &self.config.density;
         let last = if density.again < density.images {

@@ -71,8 +71,11 @@ impl Hook for Latch {
         let in_doubt = match call.effect() {
             Effect::Looks => false,
             Effect::Changes => !error.is_clean_refusal(),
-            // Refused before the operating system was asked.
-            Effect::Writes => !matches!(error, Error::Outside { .. } | Error::Stopped { .. }),
+            // Refused before the operating system was asked to write or sync: a directory could not be opened for its sync.
+            Effect::Writes => !matches!(
+                error,
+                Error::Outside { .. } | Error::Stopped { .. } | Error::TooManyFiles { .. }
+            ),
         };
         if in_doubt {
             // Whoever comes second finds the first one's failure there, and that is the one to keep.

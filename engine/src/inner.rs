@@ -32,6 +32,7 @@ use crate::notes::{Note, Notes};
 use crate::report::TornEnd;
 use crate::rows::RowsView;
 use crate::wish::{Aimed, Wish};
+use crate::written::Writes;
 use crate::{Error, IndexConfig, Result};
 
 /// How many slots are given back at a time, while batches wait.
@@ -83,7 +84,7 @@ pub(crate) struct Inner {
     /// How much the log may grow, at least, before there is a checkpoint.
     pub(crate) checkpoint_bytes: u64,
     /// What was written since the store was opened.
-    pub(crate) meter: Arc<disk::Meter>,
+    pub(crate) writes: Arc<Writes>,
     /// What was wrong with the newest manifest, if it had to be passed over when the store was opened.
     pub(crate) passed_over: Option<Error>,
     /// Slots that were freed by this batch or before it are in no checkpoint that is kept.

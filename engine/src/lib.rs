@@ -264,6 +264,7 @@ mod store;
 mod verify;
 mod view;
 mod wish;
+mod written;
 
 /// The examples of the README compile.
 #[cfg(doctest)]

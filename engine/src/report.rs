@@ -8,6 +8,7 @@ use std::path::PathBuf;
 pub use crate::inspect::Inspection;
 pub use crate::statistics::{CollectionStatistics, IndexStatistics, Statistics};
 pub use crate::verify::{Problem, Verification};
+pub use crate::written::Written;
 
 /// Where the log of a store ends in something that was being written when its process ended. Opening the store cuts it
 /// off, and [`Store::torn_end`](crate::Store::torn_end) tells it.

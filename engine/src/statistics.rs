@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use base::Sequence;
 use wal::Committer;
 
+use crate::report::Written;
 use crate::{Collection, Store};
 
 /// What a store holds, and what it did since it was opened. See [`Store::stats`].
@@ -38,6 +39,8 @@ pub struct Statistics {
     pub payload_file_bytes: u64,
     /// Bytes written to the disk since the store was opened: log, vectors, payloads, images and manifests.
     pub bytes_written: u64,
+    /// The same by what it was for.
+    pub written: Written,
     /// Syncs of files and directories since the store was opened.
     pub syncs: u64,
     /// The collections with their names, in the order of these.
@@ -128,6 +131,7 @@ pub(crate) fn of(store: &Store) -> Statistics {
     let inner = &store.inner;
     let of = |collection: &Collection| (collection.name().to_owned(), collection.statistics());
     let collections: Vec<_> = store.collections().iter().map(of).collect();
+    let written = inner.writes.written();
     let log = inner.committer.read().as_ref().map(Committer::stats);
     Statistics {
         sequence: store.sequence(),
@@ -135,8 +139,9 @@ pub(crate) fn of(store: &Store) -> Statistics {
         image_bytes: inner.image_bytes.load(Ordering::Relaxed),
         vector_file_bytes: collections.iter().map(|(_, it)| it.vector_file_bytes).sum(),
         payload_file_bytes: collections.iter().map(|(_, it)| it.payload_file_bytes).sum(),
-        bytes_written: inner.meter.bytes_written(),
-        syncs: inner.meter.syncs(),
+        bytes_written: written.total(),
+        written,
+        syncs: inner.writes.syncs(),
         collections,
     }
 }

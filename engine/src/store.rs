@@ -27,6 +27,7 @@ use crate::recover::{self, Recovered};
 use crate::report::{Statistics, TornEnd};
 use crate::statistics;
 use crate::wish::Wish;
+use crate::written::Writes;
 use crate::{Batch, Collection, CollectionConfig, Error, Result, StoreOptions, View};
 
 /// A store: one directory, open for one process.
@@ -79,7 +80,7 @@ impl StoreOptions {
         let lock = Arc::new(disk.lock(LockKind::Exclusive)?);
         // Behind the first failed write or sync nothing is written, whoever asks for it.
         let (disk, _latch) = disk::Latch::guard(disk);
-        let (disk, meter) = disk::Meter::guard(disk);
+        let (disk, writes) = Writes::count(disk);
         let found = Manifests::open(Arc::clone(&disk))?;
         let point = found.as_ref().and_then(|manifests| manifests.newest().newest().cloned());
         match (found, point) {
@@ -89,7 +90,7 @@ impl StoreOptions {
                 let with = (&options, self.payload_file_bytes);
                 let recovered = recover::recover((&disk, &lock), from, with, &distances)?;
                 let found = (manifests, recovered, point.image.bytes);
-                self.finish(found, (disk, meter), lock, distances)
+                self.finish(found, (disk, writes), lock, distances)
             }
             (unfinished, _) if self.missing == Missing::Refuse => {
                 if let Some(manifests) = &unfinished {
@@ -99,7 +100,7 @@ impl StoreOptions {
             }
             (unfinished, _) => {
                 let created = create(&disk, unfinished, &self)?;
-                self.finish(created, (disk, meter), lock, distances)
+                self.finish(created, (disk, writes), lock, distances)
             }
         }
     }
@@ -107,7 +108,7 @@ impl StoreOptions {
     fn finish(
         &self,
         (manifests, recovered, image_bytes): (Manifests, Recovered, u64),
-        (disk, meter): (Arc<dyn Disk>, Arc<disk::Meter>),
+        (disk, writes): (Arc<dyn Disk>, Arc<Writes>),
         lock: Arc<LockGuard>,
         distances: Distances,
     ) -> Result<Store> {
@@ -157,7 +158,7 @@ impl StoreOptions {
             timeline,
             distances,
             cut: cut.map(TornEnd::of),
-            meter,
+            writes,
             passed_over,
             lock,
         });

@@ -67,9 +67,12 @@ impl WholeFile {
             let region = file.map(size)?;
             let renamed = disk.rename(&new.path(), &named.path())?;
             // A name that was lost here may come to be answered "done" for later, and others with it.
-            let in_doubt = |error| Error::Stopped {
-                path: disk.root().join(named.path()),
-                first: Arc::new(error),
+            let in_doubt = |error| match error {
+                // It was not asked for, for want of a handle.
+                disk::Error::TooManyFiles { .. } => Error::Disk(error),
+                error => {
+                    Error::Stopped { path: disk.root().join(named.path()), first: Arc::new(error) }
+                }
             };
             pending.and(renamed).sync(disk).map_err(in_doubt)?;
             // Opened again so that messages have its name.

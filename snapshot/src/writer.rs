@@ -202,7 +202,7 @@ impl ImageWriter {
     ///
     /// # Errors
     /// As [`ImageWriter::section`]; [`Error::Stopped`] also if the sync of the directory failed: then no
-    /// later sync of it can be believed, whoever asks for it.
+    /// later sync of it can be believed, whoever asks for it. Not if there was no handle to sync it by.
     pub fn finish(mut self) -> Result<ImageRef> {
         let image = self.write_ends()?;
         // First the bytes: the name says that they are there.
@@ -214,6 +214,9 @@ impl ImageWriter {
             None => renamed,
         };
         if let Err(error) = pending.sync(&*self.disk) {
+            if matches!(error, disk::Error::TooManyFiles { .. }) {
+                return Err(error.into());
+            }
             // A name that was lost here may come to be answered "done" for later, and others with it.
             return Err(Error::Stopped {
                 path: self.disk.root().join(named),

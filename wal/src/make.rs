@@ -84,9 +84,17 @@ pub(crate) fn make(
             return Err(error);
         }
     };
-    named.and(renamed).sync(disk)?;
     // Opened again so that messages have its name.
-    Ok(disk.open(&log_path(id), Access::ReadWrite)?)
+    let opened = || disk.open(&log_path(id), Access::ReadWrite);
+    named.and(renamed).sync(disk).and_then(|()| opened()).map_err(|error| {
+        // Nobody has it; and the next to make one of this number, once there are handles again, must not find it taken.
+        if matches!(error, disk::Error::TooManyFiles { .. })
+            && let Ok(removed) = disk.remove(&log_path(id))
+        {
+            removed.forgo("it is empty, and counts for nothing should it come back");
+        }
+        error.into()
+    })
 }
 
 /// Refuses a name that is taken: by a log that was opened since this file was asked for.

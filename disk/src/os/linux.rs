@@ -5,9 +5,11 @@ use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use rustix::fs::{AtFlags, Dir, FallocateFlags, FileType, Mode, OFlags};
+use parking_lot::Mutex;
+use rustix::fs::{AtFlags, Dir, FallocateFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::directory::Directory;
@@ -28,17 +30,25 @@ fn is_unnamed(dir: BorrowedFd<'_>) -> io::Result<bool> {
     Ok(rustix::fs::fstat(dir)?.st_nlink == 0)
 }
 
+/// Whether both are the same file or directory.
+fn is_same(one: &Stat, other: &Stat) -> bool {
+    (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
+}
+
 /// An open directory.
 #[derive(Debug)]
 pub(crate) struct LinuxDirectory {
     root: OwnedFd,
+    /// The directories below that were synced, for the next time: a sync that had to open its directory would fail where a
+    /// process has no more handles, and what it should have kept would be in doubt.
+    synced: Mutex<Vec<(PathBuf, Arc<OwnedFd>)>>,
 }
 
 impl LinuxDirectory {
     pub(crate) fn open(root: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = uninterrupted(|| Ok(rustix::fs::open(root, flags, Mode::empty())?))?;
-        Ok(LinuxDirectory { root })
+        Ok(LinuxDirectory { root, synced: Mutex::default() })
     }
 
     /// The number of the kind of file system.
@@ -61,6 +71,23 @@ impl LinuxDirectory {
     fn open_dir(&self, dir: &Path) -> io::Result<OwnedFd> {
         let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
         self.open_at(dir, OFlags::RDONLY | OFlags::DIRECTORY)
+    }
+
+    /// A handle of the directory that has this name now: the one it was synced by before, if it is the same.
+    fn to_sync(&self, dir: &Path) -> io::Result<Arc<OwnedFd>> {
+        let kept =
+            || self.synced.lock().iter().find(|(path, _)| path == dir).map(|it| it.1.clone());
+        if let Some(kept) = kept() {
+            let now = rustix::fs::statat(&self.root, dir, AtFlags::empty())?;
+            if is_same(&now, &rustix::fs::fstat(&*kept)?) {
+                return Ok(kept);
+            }
+        }
+        let opened = Arc::new(self.open_dir(dir)?);
+        let mut synced = self.synced.lock();
+        synced.retain(|(path, _)| path != dir);
+        synced.push((dir.to_owned(), Arc::clone(&opened)));
+        Ok(opened)
     }
 }
 
@@ -133,7 +160,7 @@ impl Directory for LinuxDirectory {
         let dir = if dir.as_os_str().is_empty() {
             self.root.as_fd()
         } else {
-            below = self.open_dir(dir)?;
+            below = self.to_sync(dir)?;
             below.as_fd()
         };
         uninterrupted(|| Ok(rustix::fs::fsync(dir)?))?;
@@ -173,5 +200,26 @@ mod tests {
         let proc = LinuxDirectory::open(Path::new("/proc")).unwrap();
         assert_eq!(proc.magic().unwrap(), 0x9fa0);
         assert_eq!(proc.network().unwrap(), None);
+    }
+
+    #[test]
+    fn a_directory_is_opened_for_its_first_sync_and_when_another_takes_its_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = LinuxDirectory::open(dir.path()).unwrap();
+        let (below, path) = (Path::new("below"), dir.path().join("below"));
+        root.sync(below).unwrap_err();
+        fs::create_dir(&path).unwrap();
+        root.sync(below).unwrap();
+        let first = root.to_sync(below).unwrap();
+        assert!(Arc::ptr_eq(&first, &root.to_sync(below).unwrap()));
+        fs::rename(&path, dir.path().join("moved")).unwrap();
+        assert_eq!(root.sync(below).unwrap_err().kind(), io::ErrorKind::NotFound);
+        fs::create_dir(&path).unwrap();
+        root.sync(below).unwrap();
+        let second = root.to_sync(below).unwrap();
+        let is_new = rustix::fs::fstat(&*second).unwrap();
+        assert!(is_same(&is_new, &rustix::fs::stat(&path).unwrap()));
+        assert!(!is_same(&is_new, &rustix::fs::fstat(&*first).unwrap()));
+        assert_eq!(root.synced.lock().len(), 1);
     }
 }

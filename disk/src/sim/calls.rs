@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use super::SimDisk;
 use super::event::{Event, Inode};
+use super::fault::FaultKind;
 use super::file::SimFile;
 use super::state::{State, too_many_files};
 use crate::hook::Call;
@@ -106,7 +107,10 @@ impl Disk for SimDisk {
         check_name(dir, Empty::IsTheRoot)?;
         let mut state = self.state.lock();
         let fault = state.strike(&Call::SyncDir { dir });
-        let inode = state.dir(dir);
+        let inode = match fault {
+            Some(FaultKind::TooManyFiles) => Err(too_many_files()),
+            _ => state.dir(dir),
+        };
         let synced =
             inode.and_then(|inode| state.sync(inode, Event::SyncDir { dir: inode }, fault));
         drop(state);

@@ -30,6 +30,8 @@ pub struct Density {
     /// Right behind a recovery, at most this many crashes: the one that keeps what was synced alone, and others by
     /// chance, which are others each time.
     pub again: usize,
+    /// Of a recovery that is crashed in its turn, at most this many points, by chance if there are more: others for each.
+    pub of_recovery: usize,
     /// What trashing harms.
     pub neighbours: Neighbours,
     /// What trashing leaves.
@@ -46,6 +48,7 @@ impl Default for Density {
             cuts: 16,
             images: 4096,
             again: 4096,
+            of_recovery: usize::MAX,
             neighbours: Neighbours::Spared,
             in_flight: InFlight::Trashed,
         }

@@ -63,6 +63,23 @@ impl Recording {
         }
     }
 
+    /// At most so many of the points at which this run can crash, by chance if there are more.
+    pub(crate) fn some_points(&self, density: &Density, seed: u64, most: usize) -> Vec<CrashPoint> {
+        let mut walk = self.crash_points(density, seed);
+        let all: Vec<usize> = std::iter::from_fn(|| walk.go_on()).collect();
+        let mut some = Random::new(seed).some_of(all, most).into_iter().peekable();
+        let mut walk = self.crash_points(density, seed);
+        let mut points = Vec::new();
+        while some.peek().is_some()
+            && let Some(events) = walk.go_on()
+        {
+            if some.next_if_eq(&events).is_some() {
+                points.push(walk.point(events));
+            }
+        }
+        points
+    }
+
     /// The point behind the last event.
     pub fn last_point(&self, density: &Density, seed: u64) -> CrashPoint {
         let mut points = self.crash_points(density, seed);
@@ -98,6 +115,13 @@ impl Iterator for CrashPoints<'_> {
     type Item = CrashPoint;
 
     fn next(&mut self) -> Option<CrashPoint> {
+        self.go_on().map(|events| self.point(events))
+    }
+}
+
+impl CrashPoints<'_> {
+    /// Goes on to the next point; the number of events that have happened by then.
+    fn go_on(&mut self) -> Option<usize> {
         let mut happened = match self.happened {
             None => 0,
             Some(happened) => self.step(happened)?,
@@ -109,11 +133,9 @@ impl Iterator for CrashPoints<'_> {
             happened = self.step(happened)?;
         }
         self.happened = Some(happened);
-        Some(self.point(happened))
+        Some(happened)
     }
-}
 
-impl CrashPoints<'_> {
     /// The point at which the run is.
     fn point(&mut self, events: usize) -> CrashPoint {
         CrashPoint {

@@ -34,7 +34,7 @@ pub enum FaultKind {
         /// How far behind the right place.
         by: u64,
     },
-    /// A file cannot be opened or made: too many are open.
+    /// A file cannot be opened or made, or a directory to be synced: too many are open.
     TooManyFiles,
 }
 
@@ -132,7 +132,9 @@ impl FaultKind {
             FaultKind::Short | FaultKind::Interrupted => {
                 matches!(call, Call::WriteAt { .. } | Call::ReadAt { .. })
             }
-            FaultKind::TooManyFiles => matches!(call, Call::Create { .. } | Call::Open { .. }),
+            FaultKind::TooManyFiles => {
+                matches!(call, Call::Create { .. } | Call::Open { .. } | Call::SyncDir { .. })
+            }
         }
     }
 }

@@ -132,6 +132,20 @@ fn any_failed_write_or_sync_stops_all_changes() {
     }
 }
 
+/// There was no handle to ask for it by, so nothing was lost by it, and the next one is to be believed.
+#[test]
+fn a_sync_that_no_handle_was_left_for_stops_nothing() {
+    let on = guarded();
+    on.failing.set(|call| {
+        let (path, source) = ("device".into(), Arc::new(std::io::Error::other("no handle")));
+        let refused = Error::TooManyFiles { path, source };
+        matches!(call, Call::SyncDir { .. }).then_some(refused)
+    });
+    on.disk.sync_dir(Path::new("")).unwrap_err();
+    assert!(on.latch.first_failure().is_none());
+    on.disk.sync_dir(Path::new("")).unwrap();
+}
+
 #[test]
 fn a_change_of_names_stops_only_when_it_leaves_doubt() {
     let on = guarded();

@@ -179,7 +179,7 @@ impl Inner {
             self.committer.read().as_ref().ok_or(Error::Closed)?.sync()?;
             Ok(image)
         };
-        let made = made();
+        let made = self.writes.for_index(file, made);
         let named = match made {
             Ok(image) => {
                 let slots = serving.index.statistics().slots;

@@ -33,7 +33,7 @@ struct Job {
 }
 
 /// How many beginnings of two operations go on, and with how many third ones each.
-const SAMPLE: usize = 75;
+const SAMPLE: usize = 30;
 const OPS_OF_SAMPLE: u32 = 2;
 
 /// Crashes what a job says everywhere; the sums of all images that were recovered. What a workload begins with is
@@ -104,14 +104,22 @@ fn of_one_operation() -> Vec<Job> {
 /// Every two operations.
 fn of_two_operations() -> Vec<Job> {
     let job = |(start, op)| {
-        let config = Config { seed: 5, density: density(), depth: 1 };
+        let depth = if is_full() { 2 } else { 1 };
+        let config = Config { seed: 5, density: density(), depth };
         Job { start, before: vec![op], crashed: 0, others: OPS.to_vec(), config }
     };
     starts_and_ops().map(job).collect()
 }
 
-/// Some of all that have three operations: what each of two does to some third ones.
+/// Every three operations, if everything is to be tried; else some: what each of two does to some third ones.
 fn of_three_operations() -> Vec<Job> {
+    if is_full() {
+        let job = |((start, one), other)| {
+            let config = Config { seed: 5, density: density(), depth: 2 };
+            Job { start, before: vec![one, other], crashed: 2, others: OPS.to_vec(), config }
+        };
+        return starts_and_ops().flat_map(|it| OPS.map(|op| (it, op))).map(job).collect();
+    }
     let mut chance = Chance::of(17);
     let job = |start| {
         let mut any = || OPS[chance.below(OPS.len() as u64) as usize];
@@ -147,7 +155,8 @@ fn density() -> Density {
         again: 2,
         ..Density::default()
     };
-    if is_full() { Density::default() } else { between }
+    let some = Density { images: 12, again: 1, of_recovery: 2, ..sparse() };
+    if is_full() { some } else { between }
 }
 
 #[test]

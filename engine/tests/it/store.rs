@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use arrwdb::{
-    Collection, CollectionConfig, Distance, Durability, Error, Id, Metric, Payload, Sequence,
-    Store, StoreOptions, Value, payload,
+    Collection, CollectionConfig, Distance, Durability, Error, Id, IndexConfig, Metric, Payload,
+    Sequence, Store, StoreOptions, Value, payload,
 };
 use disk::sim::{Image, Progress, Recording, SimOptions};
 use disk::{Disk, SimDisk};
@@ -27,11 +27,13 @@ pub(crate) enum Op {
     Remake,
     Checkpoint,
     Rotate,
+    CatchUp,
+    Reindex,
     Close,
     Reopen,
 }
 
-pub(crate) const OPS: [Op; 14] = [
+pub(crate) const OPS: [Op; 16] = [
     Op::PutNew,
     Op::PutDuplicate,
     Op::Overwrite,
@@ -44,6 +46,8 @@ pub(crate) const OPS: [Op; 14] = [
     Op::Remake,
     Op::Checkpoint,
     Op::Rotate,
+    Op::CatchUp,
+    Op::Reindex,
     Op::Close,
     Op::Reopen,
 ];
@@ -102,13 +106,26 @@ pub(crate) struct Run {
     pub(crate) disk: SimDisk,
     store: Option<Store>,
     pub(crate) content: Content,
+    /// The index that was asked for last, by name.
+    index: &'static str,
     /// The content after each step; that before all is after step 0.
     pub(crate) contents: Contents,
 }
 
-/// What is there after each step, of one run or of several that begin alike; and the number of the last batch, once it
-/// is acknowledged.
-pub(crate) type Contents = BTreeMap<u64, (Content, Option<Sequence>)>;
+/// What is there after each step, of one run or of several that begin alike.
+pub(crate) type Contents = BTreeMap<u64, There>;
+
+/// What is there after a step: the number of the last batch, once it is acknowledged.
+#[derive(Clone)]
+pub(crate) struct There {
+    content: Content,
+    index: &'static str,
+    last: Option<Sequence>,
+}
+
+/// What a workload starts with, and what "docs" is looked for by then.
+const FLAT: &str = "flat";
+const HNSW: &str = "hnsw";
 
 /// The step that does an operation after a step. A step has a number that tells all operations up to it, so no two
 /// runs that differ have a step in common behind that.
@@ -135,8 +152,9 @@ pub(crate) fn starts() -> [Start; 3] {
             store.create_collection(name, config).unwrap();
         }
         let content = Content::default();
-        let contents = Contents::from([(0, (content.clone(), None))]);
-        let mut run = Run { disk, store: Some(store), content, contents };
+        let there = There { content: content.clone(), index: FLAT, last: None };
+        let contents = Contents::from([(0, there)]);
+        let mut run = Run { disk, store: Some(store), content, index: FLAT, contents };
         ops.iter().for_each(|op| run.step(*op).unwrap());
         Start { name, image: run.disk.contents(), content: run.content }
     };
@@ -172,21 +190,27 @@ impl Run {
     /// Opens the store of a start on its disk.
     pub(crate) fn on(disk: &SimDisk, start: &Start) -> arrwdb::Result<Run> {
         let (disk, store, content) = (disk.clone(), open(disk)?, start.content.clone());
-        let contents = Contents::from([(0, (content.clone(), store.sequence()))]);
-        Ok(Run { disk, store: Some(store), content, contents })
+        let there = There { content: content.clone(), index: FLAT, last: store.sequence() };
+        let contents = Contents::from([(0, there)]);
+        Ok(Run { disk, store: Some(store), content, index: FLAT, contents })
     }
 
     /// Does a step, and promises it.
     pub(crate) fn step(&mut self, op: Op) -> arrwdb::Result<()> {
         let number = self.contents.len() as u64;
-        let changed = self.changed(op, number);
+        let index = match (op, self.index) {
+            (Op::Reindex, FLAT) => HNSW,
+            (Op::Reindex, _) => FLAT,
+            (_, index) => index,
+        };
+        let mut there = There { content: self.changed(op, number), index, last: None };
         let step = step_after(self.disk.progress().begun, op);
-        self.contents.insert(step, (changed.clone(), None));
+        self.contents.insert(step, there.clone());
         self.disk.begin(step);
-        let sequence = self.act(op, number)?;
+        there.last = self.act(op, number)?;
         self.disk.acknowledge(step);
-        self.contents.insert(step, (changed.clone(), sequence));
-        self.content = changed;
+        (self.content, self.index) = (there.content.clone(), there.index);
+        self.contents.insert(step, there);
         Ok(())
     }
 
@@ -218,7 +242,7 @@ impl Run {
             }
             Op::Clear => docs.clear(),
             Op::Remake => more.clear(),
-            Op::Checkpoint | Op::Rotate | Op::Close | Op::Reopen => {}
+            Op::Checkpoint | Op::Rotate | Op::CatchUp | Op::Reindex | Op::Close | Op::Reopen => {}
         }
         content
     }
@@ -294,6 +318,13 @@ impl Run {
                 }
                 batch.commit(Durability::Sync)?.wait()?;
             }
+            Op::CatchUp => while store.step()? {},
+            Op::Reindex => {
+                // From the one to the other; it is built, and its image written and named.
+                let is_flat = self.index == FLAT;
+                docs.set_index(if is_flat { IndexConfig::hnsw() } else { IndexConfig::flat() })?;
+                while store.step()? {}
+            }
             Op::Close => {
                 store.close()?;
                 return Ok(store.sequence());
@@ -363,22 +394,25 @@ pub(crate) fn record_parts(
     (recording, run.contents, events)
 }
 
-/// What is found after a crash: all steps that were acknowledged, and perhaps the one that had begun; and no batch will
-/// have the number of one that is safe. That it is found again, whatever crash comes next, the harness sees to.
+/// What is found after a crash, and by what index: all steps that were acknowledged, and perhaps the one that had begun; and no
+/// batch will have the number of one that is safe. That it is found again, whatever crash comes next, the harness sees to.
 pub(crate) fn recover(
     disk: &SimDisk,
     progress: Progress,
     contents: &Contents,
-) -> Result<Content, String> {
+) -> Result<(Content, &'static str), String> {
     let store = open(disk).map_err(|error| error.to_string())?;
-    let found = look(&store)?;
+    let content = look(&store)?;
+    let docs = store.collection("docs").map_err(|error| error.to_string())?;
+    let found = (content, docs.index().name());
     let Progress { acknowledged, begun } = progress;
-    let safe = contents[&acknowledged].1;
+    let safe = contents[&acknowledged].last;
     if store.sequence() < safe {
         return Err(format!("numbers go on from {:?}, behind {safe:?}", store.sequence()));
     }
     // One is begun when the one before is done.
-    let is_one = [acknowledged, begun].iter().any(|step| contents[step].0 == found);
+    let is_one = |step| (&contents[&step].content, contents[&step].index) == (&found.0, found.1);
+    let is_one = is_one(acknowledged) || is_one(begun);
     if is_one { Ok(found) } else { Err(format!("found {found:?} at {progress:?}")) }
 }
 

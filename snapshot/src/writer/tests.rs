@@ -235,6 +235,18 @@ fn a_directory_that_could_not_be_synced_is_in_doubt() {
     assert_eq!(list_images(&disk).unwrap(), []);
 }
 
+/// Nothing was asked of the directory, so nothing is in doubt.
+#[test]
+fn a_directory_that_no_handle_was_left_for_is_a_refusal() {
+    let disk = disk();
+    let writer = begin(&disk);
+    disk.inject(Fault { kind: FaultKind::TooManyFiles, nth: 0, lasting: Lasting::Once });
+    let error = writer.finish().unwrap_err();
+    assert!(matches!(error, Error::Disk(_)) && error.is_clean_refusal(), "{error}");
+    assert_eq!(list_images(&disk).unwrap(), []);
+    begin(&disk).finish().unwrap();
+}
+
 /// What is to be 100 GB must not take a call for each piece, nor a buffer that grows.
 #[test]
 fn a_mebibyte_is_written_at_a_time() {

@@ -276,6 +276,10 @@ fn handles_run_out() {
     drop(open().unwrap());
     once(&disk, FaultKind::TooManyFiles);
     assert!(matches!(open(), Err(Error::TooManyFiles { .. })));
+    once(&disk, FaultKind::TooManyFiles);
+    let refused = disk.sync_dir(Path::new(""));
+    assert!(matches!(refused, Err(Error::TooManyFiles { .. })), "{refused:?}");
+    disk.sync_dir(Path::new("")).unwrap();
 }
 
 #[test]
