@@ -104,7 +104,7 @@ impl Indexing {
         };
         if let Some(image::Opened { index, config, begun, named }) = found {
             let is_known = begun.ends_to <= visible;
-            let tail = Tail::new(about.config.dim() as usize, about.measure.clone());
+            let tail = Tail::of(about);
             let serving = events.since(begun.ends_to).filter(|_| is_known).map(|since| {
                 let mut serving = Serving::new((index, config), tail, (Origin::Image, begun));
                 serving.begin_with(since, visible);
@@ -267,9 +267,8 @@ fn empty(config: IndexConfig, dim: usize, measure: &Measure) -> Box<dyn Index> {
 }
 
 fn serving(about: &About, config: IndexConfig, origin: Origin, begun: Begun) -> Serving {
-    let dim = about.config.dim() as usize;
-    let tail = Tail::new(dim, about.measure.clone());
-    Serving::new((empty(config, dim, &about.measure), config), tail, (origin, begun))
+    let index = empty(config, about.config.dim() as usize, &about.measure);
+    Serving::new((index, config), Tail::of(about), (origin, begun))
 }
 
 /// About how many bytes an index takes for each vector.

@@ -7,7 +7,8 @@
 //!     failed, or the writer is dropped before, there is no image of that number that counts, and what was
 //!     begun is taken away again, as far as the disk lets one.
 //!  2. Space is reserved before it is written to, so that a full disk is a clean refusal.
-//!  3. It keeps little more than a mebibyte, and a few sums for each 64 KiB written.
+//!  3. It keeps little more than a mebibyte, and a few sums for each 64 KiB written; and no more than 16 MiB that are
+//!     written wait for a sync, so that whoever else syncs meanwhile does not wait for the whole image.
 //!
 //! Never: writes to a file that has its final name; knows what a section means.
 
@@ -29,6 +30,10 @@ use crate::{Error, Result};
 
 /// How much is written at a time.
 const WRITE_BYTES: usize = 1024 * 1024;
+
+/// How much is written before it is synced. The last sync makes it all durable; were it the only one, a device would be busy
+/// with all of it at once.
+const SYNC_BYTES: u64 = 16 * 1024 * 1024;
 
 /// An image in the making.
 ///
@@ -67,6 +72,8 @@ pub struct ImageWriter {
     names: HashSet<String>,
     /// Where the first byte of the buffer goes.
     offset: u64,
+    /// Up to where it was synced.
+    synced: u64,
     buffer: Vec<u8>,
     /// Where in the buffer the current chunk begins.
     chunk_at: usize,
@@ -117,6 +124,7 @@ impl ImageWriter {
             sections: Vec::new(),
             names: HashSet::new(),
             offset: SECTION_ALIGNMENT,
+            synced: 0,
             buffer: Vec::new(),
             chunk_at: 0,
             failed: None,
@@ -300,6 +308,10 @@ impl ImageWriter {
         self.offset = end;
         self.buffer.clear();
         self.chunk_at = 0;
+        if end - self.synced >= SYNC_BYTES {
+            self.attempt(|writer| writer.file.sync_data())?;
+            self.synced = end;
+        }
         Ok(())
     }
 

@@ -101,7 +101,7 @@ impl Build {
         visible: Option<Sequence>,
     ) -> Option<(Serving, segments::View)> {
         let Build { about, at, vectors, config, why, index, unreadable, .. } = self;
-        let tail = Tail::new(about.config.dim() as usize, about.measure.clone());
+        let tail = Tail::of(&about);
         let begun = Begun { ends_to: at, ..Begun::default() };
         let mut serving = Serving::new((index, config), tail, (Origin::Built(why), begun));
         if let Some(first) = at.or(Some(Sequence::FIRST)) {

@@ -101,14 +101,8 @@ fn open(
     measure: &Measure,
 ) -> std::result::Result<(About, Opened), String> {
     let told = |error: snapshot::Error| error.to_string();
-    let file = Image::open(disk, store, &image).map_err(told)?;
-    let section = |name| file.section(name).map_err(told);
-    let about = section(ABOUT)?;
-    let mut bytes = vec![0; about.length().min(ABOUT_BYTES_MAX) as usize];
-    about.read_at(0, &mut bytes).map_err(told)?;
-    let about = decode_about(&bytes).map_err(|bad| bad.to_string())?;
-    let (missing, leaving) = (slots_in(&section(MISSING)?)?, slots_in(&section(LEAVING)?)?);
-    let bytes = section(INDEX)?.unverified().map_err(told)?;
+    let Parts { about, begun, index } = parts_of(&Image::open(disk, store, &image).map_err(told)?)?;
+    let bytes = index.unverified().map_err(told)?;
     let index = indexes::open(Bytes::from_owner(bytes), measure).map_err(|bad| bad.to_string())?;
     let config = about.config;
     let statistics = index.statistics();
@@ -123,21 +117,33 @@ fn open(
         events: 0,
         is_of_before: false,
     };
-    let begun = Begun { ends_to: about.horizon, leaving, missing };
     Ok((about, Opened { index, config, begun, named }))
 }
 
 /// Whether an image of which every byte is as it was written is one; or what is wrong with it. What the index itself says is
 /// covered by the sums of the image.
 pub(crate) fn check_image(image: &Image) -> std::result::Result<(), String> {
-    let section = |name| image.section(name).map_err(|error| error.to_string());
+    parts_of(image).map(drop)
+}
+
+/// What stands in an image.
+struct Parts {
+    about: About,
+    begun: Begun,
+    index: Section,
+}
+
+/// Reads all but the index itself.
+fn parts_of(image: &Image) -> std::result::Result<Parts, String> {
+    let told = |error: snapshot::Error| error.to_string();
+    let section = |name| image.section(name).map_err(told);
     let about = section(ABOUT)?;
     let mut bytes = vec![0; about.length().min(ABOUT_BYTES_MAX) as usize];
-    about.read_at(0, &mut bytes).map_err(|error| error.to_string())?;
-    decode_about(&bytes).map_err(|bad| bad.to_string())?;
-    slots_in(&section(MISSING)?)?;
-    slots_in(&section(LEAVING)?)?;
-    section(INDEX).map(drop)
+    about.read_at(0, &mut bytes).map_err(told)?;
+    let about = decode_about(&bytes).map_err(|bad| bad.to_string())?;
+    let (missing, leaving) = (slots_in(&section(MISSING)?)?, slots_in(&section(LEAVING)?)?);
+    let begun = Begun { ends_to: about.horizon, leaving, missing };
+    Ok(Parts { about, begun, index: section(INDEX)? })
 }
 
 fn slots_in(section: &Section) -> std::result::Result<Vec<(Slot, Sequence)>, String> {

@@ -18,6 +18,7 @@ use indexes::{Flat, Index, Lent, Measure, Nearest, Query, SlotSet, Unreadable, V
 use parking_lot::RwLock;
 
 use super::lend::One;
+use crate::named::About;
 
 /// How many vectors a part takes in.
 const PART: u32 = 16_384;
@@ -79,7 +80,9 @@ pub(crate) struct Snapshot {
 }
 
 impl Tail {
-    pub(crate) fn new(dim: usize, measure: Measure) -> Self {
+    /// That of a collection, with nothing in it.
+    pub(crate) fn of(about: &About) -> Self {
+        let (dim, measure) = (about.config.dim() as usize, about.measure.clone());
         let (state, behind) = (RwLock::default(), AtomicUsize::new(0));
         Tail { dim, measure, state, behind }
     }

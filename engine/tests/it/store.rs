@@ -311,13 +311,7 @@ impl Run {
             Op::Checkpoint => {
                 store.checkpoint()?;
             }
-            Op::Rotate => {
-                // More than a log file takes, and nothing is left of it.
-                for at in 0..9 {
-                    batch.remove(&docs, format!("{at}{}", "x".repeat(1_000)).as_str());
-                }
-                batch.commit(Durability::Sync)?.wait()?;
-            }
+            Op::Rotate => rotate(&store, &docs)?,
             Op::CatchUp => while store.step()? {},
             Op::Reindex => {
                 // From the one to the other; it is built, and its image written and named.
@@ -351,6 +345,15 @@ fn put(
     };
     if let Some(payload) = payload {
         put.payload(payload);
+    }
+    batch.commit(Durability::Sync)?.wait().map(drop)
+}
+
+/// Writes more than a log file takes, of which nothing is left.
+fn rotate(store: &Store, docs: &Collection) -> arrwdb::Result<()> {
+    let mut batch = store.batch();
+    for at in 0..9 {
+        batch.remove(docs, format!("{at}{}", "x".repeat(1_000)).as_str());
     }
     batch.commit(Durability::Sync)?.wait().map(drop)
 }

@@ -261,6 +261,27 @@ fn a_mebibyte_is_written_at_a_time() {
     assert_eq!(writes, 4);
 }
 
+/// Who commits beside it must not wait until a device has taken all of it at once.
+#[test]
+fn what_is_long_is_synced_as_it_is_written() {
+    let (disk, trace) = Trace::record(Arc::new(disk()), Recorded::Changes);
+    let mut writer = ImageWriter::create(disk, STORE, ID).unwrap();
+    writer.section("rows").unwrap();
+    let piece = some_bytes(1024 * 1024);
+    let mut between = Vec::new();
+    for _ in 0..50 {
+        writer.write(&piece).unwrap();
+        let lines = trace.take();
+        let syncs = lines.lines().filter(|line| line.starts_with("sync")).count();
+        between.push((lines.lines().filter(|line| line.starts_with("write")).count(), syncs));
+    }
+    let syncs: usize = between.iter().map(|(_, syncs)| syncs).sum();
+    assert_eq!(syncs, 3, "{between:?}");
+    let longest = between.split(|(_, syncs)| *syncs > 0).map(<[_]>::len).max();
+    assert!(longest <= Some(16), "{between:?}");
+    writer.finish().unwrap();
+}
+
 #[test]
 #[should_panic(expected = "already")]
 fn two_sections_of_one_name_are_refused() {
