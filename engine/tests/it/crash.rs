@@ -60,17 +60,21 @@ fn crash(start: &Start, job: &Job) -> (Report, HashSet<u128>) {
 
 /// Does all jobs, on two threads; the sums of all images.
 fn crash_all(what: &str, jobs: Vec<Job>) -> HashSet<u128> {
-    let starts = starts();
-    let (left, done) = (Mutex::new(jobs), Mutex::new((Report::default(), HashSet::new())));
+    let (starts, count) = (starts(), jobs.len());
+    let (left, done) = (Mutex::new(jobs), Mutex::new((Report::default(), HashSet::new(), 0_usize)));
     let work = || {
         while let Some(job) = { left.lock().unwrap().pop() } {
             let (report, images) = crash(&starts[job.start], &job);
-            let (total, all) = &mut *done.lock().unwrap();
+            let (total, all, jobs_done) = &mut *done.lock().unwrap();
             total.points += report.points;
             total.built += report.built;
             total.images += report.images;
             total.recoveries += report.recoveries;
             all.extend(images);
+            *jobs_done += 1;
+            if is_full() && jobs_done.is_multiple_of(32) {
+                say(&format!("{what}: {jobs_done} of {count} are done, {total:?}"));
+            }
         }
     };
     std::thread::scope(|scope| {
@@ -80,7 +84,7 @@ fn crash_all(what: &str, jobs: Vec<Job>) -> HashSet<u128> {
             }
         }
     });
-    let (total, all) = done.into_inner().unwrap();
+    let (total, all, _) = done.into_inner().unwrap();
     say(&format!("{what}: {} distinct images, {total:?}", all.len()));
     all
 }
@@ -94,7 +98,7 @@ fn starts_and_ops() -> impl Iterator<Item = (usize, Op)> {
 /// shortest.
 fn of_one_operation() -> Vec<Job> {
     let job = |(start, op)| {
-        let density = if is_full() || start == 1 { Density::thin() } else { sparse() };
+        let density = if start == 1 { Density::thin() } else { sparse() };
         let config = Config { seed: 5, density, depth: 2 };
         Job { start, before: vec![op], crashed: 0, others: Vec::new(), config }
     };
