@@ -60,6 +60,13 @@ pub enum Error {
         /// How many it has.
         slots: usize,
     },
+    /// An index that works by the metrics alone was to be made with a distance of the caller's own.
+    OwnDistance {
+        /// The kind of the index.
+        kind: &'static str,
+        /// The name of the distance.
+        name: String,
+    },
     /// There is a vector in every slot there can be.
     Full,
     /// The threads of a pool could not be started.
@@ -88,6 +95,10 @@ impl fmt::Display for Error {
             Error::NotCalibrated { slots } => write!(
                 f,
                 "the query asks for a recall, and the index of {slots} slots was not calibrated for it"
+            ),
+            Error::OwnDistance { kind, name } => write!(
+                f,
+                "an index of kind {kind} works by l2, cosine and dot alone, not by the distance `{name}`: use flat or hnsw"
             ),
             Error::Full => f.write_str("there is a vector in every slot there can be"),
             Error::Measure { built, given } => write!(

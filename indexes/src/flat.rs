@@ -26,8 +26,9 @@ use crate::bodies::{Bodies, Now};
 use crate::codes::{Codes, CodesInUse, DIM_MAX};
 use crate::image::Image;
 use crate::lanes::Instructions;
+use crate::leaving::Leaving;
 use crate::query::check;
-use crate::shared::{Apart, Closed, Held, Lives, Moment, Pin, Readers};
+use crate::shared::{Apart, Held, Lives, Pin, Readers};
 use crate::slots::Slots;
 use crate::vectors::check_dim;
 use crate::{
@@ -82,20 +83,6 @@ struct Writers {
     /// Held by all who write codes or let go of them, and alone by who must find them unchanged.
     writing: RwLock<()>,
     leaving: Mutex<Option<Leaving>>,
-}
-
-/// Removed slots that are to be given back when all are gone who may still read them.
-#[derive(Debug)]
-struct Leaving {
-    slots: Vec<Slot>,
-    until: Until,
-}
-
-/// When that is: behind their codes, or, where there are none, a moment.
-#[derive(Debug)]
-enum Until {
-    Codes(Closed),
-    Moment(Moment),
 }
 
 /// Its name.
@@ -289,14 +276,16 @@ impl Index for Flat {
         if under_way.is_none() && own.removed.len() == 0 {
             return Ok(Step::default());
         }
-        let leaving = under_way.take().unwrap_or_else(|| self.leave((body, own), effort.max(1)));
+        let (codes, readers) = (body.codes.as_ref(), &*self.readers);
+        let begin = || Leaving::begin(own, codes, readers, effort.max(1));
+        let leaving = under_way.take().unwrap_or_else(begin);
         let mut step = Step::default();
-        match self.are_gone(body, leaving.until) {
-            Ok(()) => {
-                leaving.slots.iter().for_each(|slot| own.let_go(*slot));
-                step.given_back = leaving.slots;
+        match leaving.go(codes, readers) {
+            Ok(slots) => {
+                slots.iter().for_each(|slot| own.let_go(*slot));
+                step.given_back = slots;
             }
-            Err(until) => *under_way = Some(Leaving { until, ..leaving }),
+            Err(leaving) => *under_way = Some(leaving),
         }
         step.more = own.removed.len() > 0;
         Ok(step)
@@ -372,29 +361,6 @@ impl Index for Flat {
             removed: body.slots.removed(),
             bytes: codes + body.slots.bytes() + image,
             ..Statistics::new(KIND, body.slots.len(), self.dim, &self.measure)
-        }
-    }
-}
-
-impl Flat {
-    /// Lets nobody begin to read some of the slots that were removed.
-    fn leave(&self, (body, own): (&Body, &Lives), most: usize) -> Leaving {
-        let slots: Vec<Slot> = own.removed.iter().take(most).collect();
-        let until = match body.codes.as_ref().and_then(Codes::own) {
-            Some(rows) => Until::Codes(rows.close(slots.iter().map(|slot| slot.0))),
-            None => Until::Moment(self.readers.moment()),
-        };
-        Leaving { slots, until }
-    }
-
-    /// Whether all are gone who might still read them.
-    fn are_gone(&self, body: &Body, until: Until) -> Result<(), Until> {
-        match (until, body.codes.as_ref().and_then(Codes::own)) {
-            (Until::Codes(closed), Some(rows)) => rows.give_back(closed).map_err(Until::Codes),
-            (Until::Moment(moment), _) if !self.readers.are_gone(moment) => {
-                Err(Until::Moment(moment))
-            }
-            _ => Ok(()),
         }
     }
 }

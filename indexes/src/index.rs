@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use base::Slot;
 use bytes::Bytes;
 
-use crate::{Error, Flat, Hnsw, Measure, Nearest, Pool, Query, SlotSet, Vectors};
+use crate::{Error, Flat, Hnsw, Lsh, Measure, Nearest, Pool, Query, SlotSet, Vectors};
 
 /// A way of finding near neighbours among slots.
 ///
@@ -209,6 +209,9 @@ pub fn open(image: impl Into<Bytes>, measure: &Measure) -> Result<Box<dyn Index>
         Some(magic) if *magic == crate::hnsw::format::MAGIC => {
             Ok(Box::new(Hnsw::open(image, measure)?))
         }
+        Some(magic) if *magic == crate::lsh::format::MAGIC => {
+            Ok(Box::new(Lsh::open(image, measure)?))
+        }
         _ => Err(Error::BadImage { what: "magic", offset: 0 }),
     }
 }
@@ -225,7 +228,7 @@ pub struct Step {
 }
 
 /// Figures about an index.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub struct Statistics {
     /// Its kind, by name.
@@ -241,6 +244,8 @@ pub struct Statistics {
     /// How well it finds what it has: of how many slots that were looked for by their own vectors when it last had finished
     /// what was due, and how many of them were found. Nothing for an index that is exact, and before.
     pub probe: Option<Probe>,
+    /// What an index that tunes itself to a recall found out. Nothing for one that does not, or did not yet.
+    pub tuned: Option<Tuned>,
     /// How many bytes of memory it holds, the vectors not counted.
     pub bytes: usize,
     /// The instruction set that it runs on, by name.
@@ -250,8 +255,8 @@ pub struct Statistics {
 impl Statistics {
     pub(crate) fn new(kind: &'static str, slots: usize, dim: usize, measure: &Measure) -> Self {
         let (measure, instructions) = (measure.name().to_owned(), crate::instructions());
-        let (removed, probe, bytes) = (0, None, 0);
-        Statistics { kind, slots, dim, measure, removed, probe, bytes, instructions }
+        let (removed, probe, tuned, bytes) = (0, None, None, 0);
+        Statistics { kind, slots, dim, measure, removed, probe, tuned, bytes, instructions }
     }
 }
 
@@ -264,4 +269,21 @@ pub struct Probe {
     pub found: usize,
     /// How many slots, or parts of a graph, were cut off from where searches begin, and were linked anew.
     pub lost: usize,
+}
+
+/// How an index that tunes itself looks for neighbours, so that it finds as much of them as it is made for.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Tuned {
+    /// How many slots it had when it was tuned.
+    pub slots: usize,
+    /// How many hash tables there are.
+    pub tables: usize,
+    /// How many functions make a hash.
+    pub functions: usize,
+    /// Into how many buckets each table is divided.
+    pub buckets: usize,
+    /// How many vectors a search of the 10 nearest looks at by a few bits, out of the tables.
+    pub candidates: usize,
+    /// Which share of the 10 nearest that found, on vectors that were held out.
+    pub recall: f32,
 }

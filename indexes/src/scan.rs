@@ -151,6 +151,25 @@ impl<'s, const CHECK: bool> Scan<'s, CHECK> {
         self.look_at(isa, &coming, &mut pays)
     }
 
+    /// Looks at these slots, all of which are there and may be in the answer. They count as looked at already.
+    #[inline(always)]
+    pub(crate) fn look_at_these<I: Isa>(&mut self, isa: I, slots: &[u32]) -> Result<(), Error> {
+        let mut pays = Pays::new(IN_FULL);
+        let mut fetched = Batch::default();
+        for some in slots.chunks(LANES) {
+            let mut coming = Batch::default();
+            for slot in some {
+                if let Some(by_code) = &self.by_code {
+                    by_code.codes.fetch(isa, *slot);
+                }
+                coming.put(Slot(*slot));
+            }
+            self.look_at(isa, &fetched, &mut pays)?;
+            fetched = coming;
+        }
+        self.look_at(isa, &fetched, &mut pays)
+    }
+
     /// Looks at the slots of a batch.
     #[inline(always)]
     fn look_at<I: Isa>(&mut self, isa: I, batch: &Batch, pays: &mut Pays) -> Result<(), Error> {

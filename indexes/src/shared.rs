@@ -25,7 +25,7 @@ mod rows;
 mod set;
 
 pub(crate) use apart::Apart;
-pub(crate) use line::Numbers;
+pub(crate) use line::{Numbers, WORDS, Words};
 pub(crate) use links::Lists;
 pub(crate) use lives::Lives;
 pub(crate) use pieces::Pieces;

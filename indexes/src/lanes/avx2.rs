@@ -7,14 +7,16 @@ use std::arch::x86_64::*;
 
 use super::{Isa, LANES, Work};
 
-/// A processor that has AVX2 and FMA: only [`detect`](Avx2::detect) makes one. In what follows `self` stands for
+/// A processor that has AVX2, FMA and POPCNT: only [`detect`](Avx2::detect) makes one. In what follows `self` stands for
 /// that.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Avx2(());
 
 impl Avx2 {
     pub(crate) fn detect() -> Option<Self> {
-        let there = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+        let there = is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("popcnt");
         there.then_some(Avx2(()))
     }
 
@@ -75,7 +77,7 @@ impl Isa for Avx2 {
 
     #[inline(always)]
     fn enter<W: Work>(self, work: W) -> W::Answer {
-        #[target_feature(enable = "avx2,fma")]
+        #[target_feature(enable = "avx2,fma,popcnt")]
         fn inside<W: Work>(isa: Avx2, work: W) -> W::Answer {
             work.run(isa)
         }

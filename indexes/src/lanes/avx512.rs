@@ -20,6 +20,7 @@ impl<const VNNI: bool> Avx512<VNNI> {
             && is_x86_feature_detected!("avx512dq")
             && is_x86_feature_detected!("avx2")
             && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("popcnt")
             && (!VNNI || is_x86_feature_detected!("avx512vnni"));
         there.then_some(Avx512(()))
     }
@@ -57,11 +58,11 @@ impl<const VNNI: bool> Isa for Avx512<VNNI> {
 
     #[inline(always)]
     fn enter<W: Work>(self, work: W) -> W::Answer {
-        #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx2,fma")]
+        #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,popcnt")]
         fn inside<W: Work>(isa: Avx512<false>, work: W) -> W::Answer {
             work.run(isa)
         }
-        #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma")]
+        #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,popcnt")]
         fn inside_vnni<W: Work>(isa: Avx512<true>, work: W) -> W::Answer {
             work.run(isa)
         }

@@ -1,8 +1,8 @@
-//! Cache lines: of numbers, each of which many read and write at any time, and of bytes, which are behind gates.
+//! Cache lines: of numbers and of words, each of which many read and write at any time, and of bytes, which are behind gates.
 #![expect(unsafe_code, reason = "says of two types what their fields do not say by themselves")]
 
 use std::cell::UnsafeCell;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use bytemuck::Zeroable;
 
@@ -17,6 +17,14 @@ pub(super) const NUMBERS: usize = BYTES / size_of::<u32>();
 #[repr(C, align(64))]
 pub(crate) struct Numbers(pub(super) [AtomicU32; NUMBERS]);
 
+/// A line of words.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(crate) struct Words([AtomicU64; WORDS]);
+
+/// How many words a line has.
+pub(crate) const WORDS: usize = BYTES / size_of::<u64>();
+
 /// A line of bytes, which `rows.rs` alone reads and writes.
 #[derive(Debug)]
 #[repr(C, align(64))]
@@ -25,6 +33,8 @@ pub(crate) struct Bytes(pub(super) UnsafeCell<[u8; BYTES]>);
 // SAFETY: atomic numbers, and bytes: they are there when all bits are zero, and lines have no room between.
 unsafe impl Zeroable for Numbers {}
 // SAFETY: as above.
+unsafe impl Zeroable for Words {}
+// SAFETY: as above.
 unsafe impl Zeroable for Bytes {}
 
 // SAFETY: `Bytes` has no way to its bytes but its field, and who uses that proves that nobody writes what another
@@ -32,6 +42,7 @@ unsafe impl Zeroable for Bytes {}
 unsafe impl Sync for Bytes {}
 
 const _: () = assert!(size_of::<Numbers>() == BYTES && size_of::<Bytes>() == BYTES);
+const _: () = assert!(size_of::<Words>() == BYTES);
 
 impl Numbers {
     /// How many a line has.
@@ -41,5 +52,22 @@ impl Numbers {
     #[inline(always)]
     pub(crate) fn get(&self, at: usize) -> u32 {
         self.0.get(at).map_or(0, |number| number.load(Ordering::Relaxed))
+    }
+}
+
+impl Words {
+    /// All of them, some of the old ones and some of the new ones while another thread puts others.
+    #[inline(always)]
+    pub(crate) fn get(&self) -> [u64; WORDS] {
+        let mut words = [0; WORDS];
+        for (word, place) in words.iter_mut().zip(&self.0) {
+            *word = place.load(Ordering::Relaxed);
+        }
+        words
+    }
+
+    /// Puts others in their place.
+    pub(crate) fn put(&self, words: &[u64; WORDS]) {
+        self.0.iter().zip(words).for_each(|(place, word)| place.store(*word, Ordering::Relaxed));
     }
 }
