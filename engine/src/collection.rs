@@ -75,12 +75,15 @@ impl Collection {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NoCollection`](crate::Error::NoCollection) if it was dropped; if the disk failed.
+    /// [`Error::NoCollection`](crate::Error::NoCollection) if it was dropped;
+    /// [`Error::UnsuitedIndex`](crate::Error::UnsuitedIndex) if the kind cannot go by what vectors are compared by here; if the
+    /// disk failed.
     pub fn set_index(&self, index: impl Into<IndexConfig>) -> Result<()> {
         let (inner, index) = (&self.inner, index.into());
         inner.check_owner()?;
         let _one_at_a_time = inner.ddl.lock();
         let now = self.named.now()?;
+        self.config().check_index(index)?;
         let wish = Wish::Index(Arc::clone(&now), index);
         let decided = inner.queue_alone(wish, Level::Sync, None, |_| now.indexing.want(index))?;
         decided.commit.wait()?;

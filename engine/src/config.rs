@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use base::Dim;
-use indexes::{BadName, HnswConfig, Metric, check_distance_name};
+use indexes::{BadName, HnswConfig, KdTreeConfig, LshConfig, Metric, check_distance_name};
 
 use crate::{Dedup, Error, Result};
 
 /// How near vectors are found.
 ///
 /// ```
-/// use arrwdb::{CollectionConfig, HnswConfig, IndexConfig, Metric};
+/// use arrwdb::kinds::HnswConfig;
+/// use arrwdb::{CollectionConfig, IndexConfig, Metric};
 ///
 /// let config = CollectionConfig::new(384, Metric::Cosine).index(IndexConfig::hnsw());
 /// assert_eq!(config.index_kind().name(), "hnsw");
@@ -26,6 +27,14 @@ pub enum IndexConfig {
     Flat,
     /// By a graph of near neighbours: most of the nearest, and much faster where there are many.
     Hnsw(HnswConfig),
+    /// By trees: exact, and much faster than looking at all where vectors have few numbers, up to about ten. By
+    /// [`Metric::L2`] and [`Metric::Cosine`].
+    KdTree(KdTreeConfig),
+    /// By hash tables, tuned to a recall: fills faster than a graph. By each metric, and by no distance of the caller's own.
+    Lsh(LshConfig),
+    /// By whichever of them suits what a collection has at the moment; as that grows, by another.
+    /// [`IndexStatistics`](crate::report::IndexStatistics) tells which, and why.
+    Auto,
 }
 
 impl IndexConfig {
@@ -42,12 +51,44 @@ impl IndexConfig {
         HnswConfig::default().into()
     }
 
+    /// Trees, as they are if nobody says otherwise.
+    pub fn kd_tree() -> Self {
+        KdTreeConfig::default().into()
+    }
+
+    /// Hash tables, as they are if nobody says otherwise.
+    pub fn lsh() -> Self {
+        LshConfig::default().into()
+    }
+
+    /// Whichever suits best.
+    pub fn auto() -> Self {
+        IndexConfig::Auto
+    }
+
     /// Its name, as the command line knows it.
     pub fn name(self) -> &'static str {
         match self {
             IndexConfig::Flat => Self::FLAT,
             IndexConfig::Hnsw(_) => "hnsw",
+            IndexConfig::KdTree(_) => "kdtree",
+            IndexConfig::Lsh(_) => "lsh",
+            IndexConfig::Auto => "auto",
         }
+    }
+
+    /// Whether there can be such an index of vectors that are compared by a metric, or by a distance of the caller's own.
+    pub(crate) fn suits(self, metric: Option<Metric>) -> bool {
+        match self {
+            IndexConfig::Flat | IndexConfig::Hnsw(_) | IndexConfig::Auto => true,
+            IndexConfig::KdTree(_) => matches!(metric, Some(Metric::L2 | Metric::Cosine)),
+            IndexConfig::Lsh(_) => metric.is_some(),
+        }
+    }
+
+    /// Whether its steps also see to what it took up, and not only to what was removed.
+    pub(crate) fn tends_to_what_is_new(self) -> bool {
+        matches!(self, IndexConfig::KdTree(_) | IndexConfig::Lsh(_))
     }
 }
 
@@ -60,10 +101,31 @@ impl From<HnswConfig> for IndexConfig {
     }
 }
 
+impl From<KdTreeConfig> for IndexConfig {
+    fn from(config: KdTreeConfig) -> Self {
+        let KdTreeConfig { leaf, buffer, fan_out, scan_from, .. } = config;
+        let config = config.leaf(leaf).buffer(buffer).fan_out(fan_out).scan_from(scan_from);
+        IndexConfig::KdTree(config)
+    }
+}
+
+impl From<LshConfig> for IndexConfig {
+    fn from(config: LshConfig) -> Self {
+        let LshConfig { num_tables, functions, probes, target_recall, tables_from, .. } = config;
+        let config = config.num_tables(num_tables).target_recall(target_recall);
+        let config = config.tables_from(tables_from);
+        let config = functions.into_iter().fold(config, LshConfig::functions);
+        IndexConfig::Lsh(probes.into_iter().fold(config, LshConfig::probes))
+    }
+}
+
 impl PartialEq for IndexConfig {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
-            (IndexConfig::Flat, IndexConfig::Flat) => true,
+            (IndexConfig::Flat, IndexConfig::Flat) | (IndexConfig::Auto, IndexConfig::Auto) => true,
+            (IndexConfig::KdTree(one), IndexConfig::KdTree(other)) => one == other,
+            // Recall is a number from 0 to 1 here, and never -0.
+            (IndexConfig::Lsh(one), IndexConfig::Lsh(other)) => one == other,
             (IndexConfig::Hnsw(one), IndexConfig::Hnsw(other)) => {
                 let but_stop = |it: &HnswConfig| it.stop(f32::INFINITY);
                 one.stop.to_bits() == other.stop.to_bits() && but_stop(one) == but_stop(other)
@@ -167,6 +229,31 @@ impl CollectionConfig {
         self.dedup.rule()
     }
 
+    /// Says whether there can be such a collection, before anything is made.
+    ///
+    /// ```
+    /// use arrwdb::{CollectionConfig, IndexConfig, Metric};
+    ///
+    /// let config = CollectionConfig::new(3, Metric::Dot);
+    /// assert!(config.validate().is_ok());
+    /// assert!(config.index(IndexConfig::kd_tree()).validate().is_err());
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Store::create_collection`](crate::Store::create_collection), as far as it depends on this alone.
+    pub fn validate(&self) -> Result<()> {
+        self.check().map(drop)
+    }
+
+    /// Refuses an index that there cannot be of such vectors.
+    pub(crate) fn check_index(&self, index: IndexConfig) -> Result<()> {
+        if index.suits(self.metric()) {
+            return Ok(());
+        }
+        let (kind, distance) = (index.name(), self.distance_name().to_owned());
+        Err(Error::UnsuitedIndex { kind, distance })
+    }
+
     pub(crate) fn check(&self) -> Result<Dim> {
         if let Compared::Own(name) = &self.compared {
             let bad = |why: BadName| Error::BadDistanceName {
@@ -176,6 +263,7 @@ impl CollectionConfig {
             check_distance_name(name).map_err(bad)?;
         }
         self.rule()?;
+        self.check_index(self.index)?;
         Dim::new(self.dim).ok_or(Error::BadDimension { dim: self.dim })
     }
 }

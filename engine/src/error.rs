@@ -117,6 +117,13 @@ pub enum Error {
         /// Why it cannot.
         why: String,
     },
+    /// There is no index of this kind of vectors that are compared like this: nothing was changed.
+    UnsuitedIndex {
+        /// The kind.
+        kind: &'static str,
+        /// The metric, or the distance of the caller's own, by its name.
+        distance: String,
+    },
     /// A store was to be opened with two distances of the same name.
     DistanceTwice {
         /// The name.

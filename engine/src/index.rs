@@ -10,6 +10,7 @@
 //!  2. A slot is not given out again before the index has let go of it.
 
 mod build;
+mod choice;
 mod events;
 mod format;
 mod image;
@@ -23,10 +24,11 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use base::{Sequence, Slot};
-use indexes::{Flat, Hnsw, Index, Measure};
+use indexes::{Flat, Hnsw, Index, KdTree, Lsh, Measure};
 use parking_lot::{Mutex, RwLock};
 
 use build::Build;
+use choice::{Choice, choose};
 pub(crate) use events::{Event, Events, EventsCut, What};
 pub(crate) use format::{ENTRY_BYTES, decode_event, encode_event};
 pub(crate) use image::{Found, Images, check_image, find_images};
@@ -61,6 +63,8 @@ pub(crate) struct Indexing {
     pub(crate) events: Mutex<Events>,
     /// What is wanted, and how often it was asked to build it anew.
     wanted: RwLock<(IndexConfig, u64)>,
+    /// What was chosen, where nobody said which index is wanted.
+    chosen: Mutex<Option<Choice>>,
     /// What searches go by; none, if there is nothing but the rows.
     serving: RwLock<Option<Arc<Serving>>>,
     /// Held by who works on the index, or builds another one.
@@ -85,13 +89,44 @@ pub(crate) struct Indexing {
 impl Indexing {
     /// That of a collection that is made now.
     pub(crate) fn of_nothing(about: &About, wanted: IndexConfig) -> Self {
-        let serving = serving(about, wanted, Origin::New, Begun::default());
-        Self::of(Events::default(), wanted, Some(serving), None, None)
+        let first = first(about, wanted, 0);
+        let serving = serving(about, first, Origin::New, Begun::default());
+        let indexing = Self::begun(wanted, Events::default(), serving);
+        indexing.choose(&about.config, 0);
+        indexing
+    }
+
+    /// One that serves from the beginning, if it can be made.
+    fn begun(
+        wanted: IndexConfig,
+        events: Events,
+        serving: std::result::Result<Serving, indexes::Error>,
+    ) -> Self {
+        match serving {
+            Ok(serving) => Self::of(events, wanted, Some(serving), None, None),
+            Err(error) => {
+                let indexing = Self::of(events, wanted, None, None, None);
+                indexing.stop(error.into());
+                indexing
+            }
+        }
     }
 
     /// That of a collection that was found, with its image or what is wrong with that. All that was found is visible: up to
     /// this batch.
     pub(crate) fn found(
+        about: &About,
+        wanted: IndexConfig,
+        (events, visible): (Events, Option<Sequence>),
+        image: image::Found,
+    ) -> Self {
+        let indexing = Self::found_as_it_is(about, wanted, (events, visible), image);
+        let has = |it: Arc<Serving>| it.index.statistics().slots + it.tail.behind();
+        indexing.choose(&about.config, indexing.serving().map_or(0, has) as u64);
+        indexing
+    }
+
+    fn found_as_it_is(
         about: &About,
         wanted: IndexConfig,
         (events, visible): (Events, Option<Sequence>),
@@ -118,13 +153,19 @@ impl Indexing {
             return Self::of(events, wanted, serving, image, passed_over);
         }
         // What there ever was is all in the list: there is no more to be caught up with than that.
-        let serving = events.since(None).map(|since| {
-            let origin = passed_over.clone().map_or(Origin::New, Origin::Built);
-            let mut serving = serving(about, wanted, origin, Begun::default());
+        let Some(since) = events.since(None) else {
+            return Self::of(events, wanted, None, None, passed_over);
+        };
+        let origin = passed_over.clone().map_or(Origin::New, Origin::Built);
+        let count = events.len() as u64;
+        let made = serving(about, first(about, wanted, count), origin, Begun::default());
+        let made = made.map(|mut serving| {
             serving.begin_with(since, visible);
             serving
         });
-        Self::of(events, wanted, serving, None, passed_over)
+        let mut indexing = Self::begun(wanted, events, made);
+        indexing.passed_over = passed_over;
+        indexing
     }
 
     fn of(
@@ -137,6 +178,7 @@ impl Indexing {
         Indexing {
             events: Mutex::new(events),
             wanted: RwLock::new((wanted, 0)),
+            chosen: Mutex::new(None),
             serving: RwLock::new(serving.map(Arc::new)),
             work: Mutex::new(Work::default()),
             image: Mutex::new(image),
@@ -158,6 +200,28 @@ impl Indexing {
     /// Which index is wanted.
     pub(crate) fn wanted(&self) -> IndexConfig {
         self.wanted.read().0
+    }
+
+    /// The kind that is wanted now, and how often it was asked for it: what was chosen, if it is to be chosen.
+    fn wanted_now(&self) -> (IndexConfig, u64) {
+        let (wanted, asked) = *self.wanted.read();
+        let chosen = || self.chosen.lock().as_ref().map(|choice| choice.index);
+        match wanted {
+            IndexConfig::Auto => (chosen().or_else(|| self.served_by()).unwrap_or_default(), asked),
+            wanted => (wanted, asked),
+        }
+    }
+
+    /// The kind that serves.
+    fn served_by(&self) -> Option<IndexConfig> {
+        self.serving().map(|serving| serving.config)
+    }
+
+    /// Chooses the kind that suits so many vectors, if it is to be chosen.
+    fn choose(&self, config: &CollectionConfig, count: u64) {
+        let is_free = self.wanted() == IndexConfig::Auto;
+        let choice = is_free.then(|| choose(config, count, self.served_by()));
+        *self.chosen.lock() = choice;
     }
 
     /// Another index is wanted, or the same built anew.
@@ -216,7 +280,7 @@ impl Indexing {
 
     /// Whether the index that is wanted serves, and has all that it can have.
     pub(crate) fn is_caught_up(&self) -> bool {
-        let (wanted, asked) = *self.wanted.read();
+        let (wanted, asked) = self.wanted_now();
         let is_it = |it: &Arc<Serving>| it.config == wanted && it.tail.behind() == 0;
         self.serving().as_ref().is_some_and(is_it) && self.served.load(Ordering::Acquire) == asked
     }
@@ -231,6 +295,7 @@ impl Indexing {
             rebuilt: self.passed_over.clone(),
             bytes: self.bytes() as u64,
             stopped: self.stopped().map(Error::to_string),
+            chosen: self.chosen.lock().as_ref().map(|choice| choice.why.clone()),
             ..IndexStatistics::default()
         };
         let Some(serving) = self.serving() else {
@@ -246,6 +311,8 @@ impl Indexing {
         (found.inserted, found.removed) = serving.changes();
         found.replayed = serving.replayed;
         found.is_mapped = serving.index.is_lent();
+        found.is_scanned = index.tree.is_some_and(|tree| tree.is_scanned);
+        found.recall = index.tuned.map(|tuned| tuned.recall);
         if let Origin::Built(why) = &serving.origin {
             found.rebuilt = Some(why.clone());
         }
@@ -259,16 +326,36 @@ impl Indexing {
 }
 
 /// An index that has nothing yet.
-fn empty(config: IndexConfig, dim: usize, measure: &Measure) -> Box<dyn Index> {
-    match config {
-        IndexConfig::Flat => Box::new(Flat::new(dim, measure.clone())),
-        IndexConfig::Hnsw(config) => Box::new(Hnsw::new(dim, measure.clone(), config)),
+fn empty(
+    config: IndexConfig,
+    dim: usize,
+    measure: &Measure,
+) -> std::result::Result<Box<dyn Index>, indexes::Error> {
+    let measure = measure.clone();
+    Ok(match config {
+        IndexConfig::Flat | IndexConfig::Auto => Box::new(Flat::new(dim, measure)),
+        IndexConfig::Hnsw(config) => Box::new(Hnsw::new(dim, measure, config)),
+        IndexConfig::KdTree(config) => Box::new(KdTree::new(dim, measure, config)?),
+        IndexConfig::Lsh(config) => Box::new(Lsh::new(dim, measure, config)?),
+    })
+}
+
+/// The index that a collection of so many vectors begins with.
+fn first(about: &About, wanted: IndexConfig, count: u64) -> IndexConfig {
+    match wanted {
+        IndexConfig::Auto => choose(&about.config, count, None).index,
+        wanted => wanted,
     }
 }
 
-fn serving(about: &About, config: IndexConfig, origin: Origin, begun: Begun) -> Serving {
-    let index = empty(config, about.config.dim() as usize, &about.measure);
-    Serving::new((index, config), Tail::of(about), (origin, begun))
+fn serving(
+    about: &About,
+    config: IndexConfig,
+    origin: Origin,
+    begun: Begun,
+) -> std::result::Result<Serving, indexes::Error> {
+    let index = empty(config, about.config.dim() as usize, &about.measure)?;
+    Ok(Serving::new((index, config), Tail::of(about), (origin, begun)))
 }
 
 /// About how many bytes an index takes for each vector.
@@ -278,6 +365,10 @@ fn bytes_a_vector(config: &CollectionConfig, index: IndexConfig) -> usize {
     let links = match index {
         IndexConfig::Flat => 0,
         IndexConfig::Hnsw(config) => 2 * config.m * size_of::<u32>() + 64,
+        // Twice the coordinates, while trees become one; and no codes.
+        IndexConfig::KdTree(_) => return 2 * 4 * config.dim() as usize + 32,
+        IndexConfig::Lsh(config) => 2 * config.num_tables * size_of::<u32>() + 64,
+        IndexConfig::Auto => 0,
     };
     code + links + 1
 }

@@ -256,6 +256,7 @@ mod options;
 mod payload;
 mod record;
 mod recover;
+pub mod kinds;
 pub mod report;
 mod rows;
 mod search;
@@ -316,17 +317,6 @@ pub use indexes::DISTANCE_NAME_BYTES_MAX;
 /// ```
 ///
 pub use indexes::Distance;
-/// How a graph is built, and how much of it a search keeps in view: see [`IndexConfig::hnsw`].
-///
-/// ```
-/// use arrwdb::{CollectionConfig, HnswConfig, Metric};
-///
-/// let graph = HnswConfig::default().m(24).ef_construction(300).ef_search(100);
-/// let config = CollectionConfig::new(384, Metric::Cosine).index(graph);
-/// assert_eq!(config.index_kind().name(), "hnsw");
-/// ```
-///
-pub use indexes::HnswConfig;
 /// What kept an answer from being whole: see [`Hits::reason`].
 ///
 /// ```

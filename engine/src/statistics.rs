@@ -24,7 +24,7 @@ use crate::{Collection, Store};
 /// assert!(found.bytes_written > 0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub struct Statistics {
     /// The number of the last batch that is visible.
@@ -60,7 +60,7 @@ pub struct Statistics {
 /// assert_eq!((held.vectors, held.unique_vectors, held.total_references), (2, 1, 2));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, PartialEq, Default, Debug)]
 #[non_exhaustive]
 pub struct CollectionStatistics {
     /// How many ids have a vector.
@@ -93,7 +93,7 @@ pub struct CollectionStatistics {
 /// assert_eq!((index.kind, index.indexed, index.behind, index.inserted), ("hnsw", 1, 0, 1));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, PartialEq, Default, Debug)]
 #[non_exhaustive]
 pub struct IndexStatistics {
     /// The kind that searches go by; `rows` where there is none yet, and all rows are looked at.
@@ -121,6 +121,12 @@ pub struct IndexStatistics {
     pub lacking: Option<u64>,
     /// Why it does not catch up any more, if that is so: something was wrong that nobody expects, and the next opening tries again.
     pub stopped: Option<String>,
+    /// Why it is of this kind, where that is [chosen](crate::IndexConfig::Auto).
+    pub chosen: Option<String>,
+    /// Whether it is one of trees, and vectors have so many numbers that these are of no use, so that all are looked at.
+    pub is_scanned: bool,
+    /// Which share of the ten nearest a search finds, as an index of hash tables found out by itself.
+    pub recall: Option<f32>,
     /// Bytes of memory that it takes, beyond what is mapped from files, with the vectors that it does not have yet.
     pub bytes: u64,
     /// Bytes of its image.

@@ -291,7 +291,7 @@ impl Store {
     /// Makes a collection. It is durable when this returns.
     ///
     /// # Errors
-    /// [`Error::CollectionExists`], [`Error::BadName`], [`Error::BadDimension`], [`Error::BadDecimals`];
+    /// [`Error::CollectionExists`], [`Error::BadName`], [`Error::BadDimension`], [`Error::BadDecimals`], [`Error::UnsuitedIndex`];
     /// [`Error::BadDistanceName`] and [`Error::DistanceMissing`] if the store was not opened with the distance; if the
     /// disk fails.
     pub fn create_collection(&self, name: &str, config: CollectionConfig) -> Result<Collection> {

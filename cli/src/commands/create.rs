@@ -7,7 +7,7 @@ use arrwdb::{CollectionConfig, Dedup, Metric, Store};
 use clap::{Args, ValueEnum};
 
 use crate::failure::Result;
-use crate::index_options::{GraphOptions, IndexName};
+use crate::index_options::{IndexName, IndexNumbers};
 use crate::opened;
 use crate::options::CollectionArguments;
 use crate::output::Output;
@@ -20,6 +20,7 @@ use crate::output::Output;
 Examples:
   arrwdb create ./store docs --dim 384 --metric cosine --index flat
   arrwdb create ./store pages --dim 768 --metric cosine --index hnsw --m 24
+  arrwdb create ./store places --dim 3 --metric l2 --index kdtree
   arrwdb create ./store photos --dim 128 --metric l2 --index flat --dedup decimals=6")]
 pub(crate) struct Create {
     #[command(flatten)]
@@ -34,7 +35,7 @@ pub(crate) struct Create {
     #[arg(long, value_enum)]
     index: IndexName,
     #[command(flatten)]
-    graph: GraphOptions,
+    numbers: IndexNumbers,
     /// When two vectors are one and kept once: exact (the same bits), decimals=N (the same when rounded to N decimals,
     /// 0 to 12; the first is kept), off (never)
     #[arg(long, value_name = "RULE", default_value = "exact", value_parser = dedup)]
@@ -66,13 +67,14 @@ fn dedup(word: &str) -> std::result::Result<Dedup, String> {
 
 impl Create {
     pub(crate) fn run(self) -> Result<()> {
-        let index = self.graph.index(self.index)?;
+        let index = self.numbers.index(Some(self.index))?.unwrap_or_default();
         let metric = match self.metric {
             MetricName::Cosine => Metric::Cosine,
             MetricName::L2 => Metric::L2,
             MetricName::Dot => Metric::Dot,
         };
         let config = CollectionConfig::new(self.dim, metric).index(index).dedup(self.dedup);
+        config.validate()?;
         let CollectionArguments { store: path, collection: name } = &self.at;
         let store = Store::open(path)?;
         opened::tell_damage(&store, path);

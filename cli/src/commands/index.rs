@@ -5,7 +5,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::failure::Result;
-use crate::index_options::{GraphOptions, IndexName, misplaced};
+use crate::index_options::{IndexName, IndexNumbers};
 use crate::options::{CollectionArguments, JsonOption};
 use crate::output::Output;
 use crate::{opened, waiting};
@@ -19,6 +19,7 @@ use crate::{opened, waiting};
 #[command(after_long_help = "\
 Examples:
   arrwdb index ./store docs --index hnsw --m 24
+  arrwdb index ./store docs --index lsh --target-recall 0.95
   arrwdb index ./store docs --rebuild")]
 pub(crate) struct Index {
     #[command(flatten)]
@@ -27,7 +28,7 @@ pub(crate) struct Index {
     #[arg(long, value_enum)]
     index: Option<IndexName>,
     #[command(flatten)]
-    graph: GraphOptions,
+    numbers: IndexNumbers,
     /// Build it anew, also where it is as asked for
     #[arg(long)]
     rebuild: bool,
@@ -46,11 +47,7 @@ struct Serves {
 
 impl Index {
     pub(crate) fn run(self) -> Result<()> {
-        let wanted = match self.index {
-            Some(name) => Some(self.graph.index(name)?),
-            None if self.graph.are_given() => return Err(misplaced()),
-            None => None,
-        };
+        let wanted = self.numbers.index(self.index)?;
         let store = opened::open(&self.at.store)?;
         let collection = opened::collection(&store, &self.at.store, &self.at.collection)?;
         let built = self.ask(&collection, wanted)?;

@@ -52,7 +52,15 @@ struct Held<'a> {
     /// Bytes of memory without which it cannot catch up.
     #[serde(skip_serializing_if = "Option::is_none")]
     lacking: Option<u64>,
+    /// Why it is of this kind, where that is chosen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chosen: Option<String>,
+    /// Which share of the nearest hash tables find, as they found out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recall: Option<f32>,
     mapped: bool,
+    /// Whether trees are of no use here, and all vectors are looked at.
+    scanned: bool,
     index_memory_bytes: u64,
     index_image_bytes: u64,
 }
@@ -78,7 +86,10 @@ impl Held<'_> {
             rebuilt: index.rebuilt,
             building: index.building,
             lacking: index.lacking,
+            chosen: index.chosen,
+            recall: index.recall,
             mapped: index.is_mapped,
+            scanned: index.is_scanned,
             index_memory_bytes: index.bytes,
             index_image_bytes: index.image_bytes,
         }
@@ -94,7 +105,9 @@ impl Held<'_> {
             "  {} index: {} indexed, {} behind; {place}, {} bytes in memory, {} bytes of image",
             self.index, self.indexed, self.behind, self.index_memory_bytes, self.index_image_bytes,
         ))?;
-        if self.serving != self.index {
+        if let Some(why) = &self.chosen {
+            output.line(format_args!("  {} was chosen: {why}", self.serving))?;
+        } else if self.serving != self.index {
             output.line(format_args!("  searched by {} until it is there", self.serving))?;
         }
         if let Some((done, all)) = self.building {
@@ -103,6 +116,12 @@ impl Held<'_> {
         if self.replayed > 0 {
             let replayed = self.replayed;
             output.line(format_args!("  {replayed} changes were newer than its image"))?;
+        }
+        if self.scanned {
+            output.line(format_args!("  trees rule out little here: all vectors are looked at"))?;
+        }
+        if let Some(recall) = self.recall {
+            output.line(format_args!("  it finds {recall:.3} of the nearest, as it measured"))?;
         }
         if let Some(why) = &self.rebuilt {
             output.line(format_args!("  built anew: {why}"))?;

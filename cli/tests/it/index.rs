@@ -94,13 +94,41 @@ fn an_index_is_built_anew_when_asked_to() {
 }
 
 #[test]
-fn kinds_that_are_not_there_change_nothing() {
-    let sandbox = docs_with("hnsw", 10);
-    for kind in ["lsh", "kdtree", "auto"] {
-        let told = format!("index kind {kind} does not exist yet");
-        sandbox.run(&["index", "store", "docs", "--index", kind]).refused(&[&told]);
-    }
+fn a_kind_that_does_not_suit_changes_nothing() {
+    let sandbox = Sandbox::new();
+    let words = ["create", "store", "docs", "--dim", "3", "--metric", "dot", "--index", "hnsw"];
+    sandbox.run(&words).done();
+    let told = ["index of kind kdtree cannot go by the distance dot", "flat and hnsw can"];
+    sandbox.run(&["index", "store", "docs", "--index", "kdtree"]).refused(&told);
     assert_eq!(stats(&sandbox)["index"], "hnsw");
+}
+
+#[test]
+fn each_kind_can_be_had_instead_of_another() {
+    let sandbox = docs_with("hnsw", 300);
+    for (kind, serving, more) in [
+        ("lsh", "lsh", &["--target-recall", "0.95", "--tables", "8"][..]),
+        ("kdtree", "kdtree", &[]),
+        ("flat", "flat", &[]),
+        ("auto", "flat", &[]),
+    ] {
+        assert_eq!(index(&sandbox, &[&["--index", kind], more].concat())["index"], serving);
+        let found = stats(&sandbox);
+        assert_eq!((&found["index"], &found["serving"]), (&json!(kind), &json!(serving)));
+        assert_eq!((&found["indexed"], &found["behind"]), (&json!(300), &json!(0)), "{found}");
+        assert_eq!(found["chosen"].is_string(), kind == "auto", "{found}");
+    }
+}
+
+#[test]
+fn numbers_of_hash_tables_are_for_hash_tables_alone() {
+    let sandbox = docs_with("flat", 10);
+    for words in [&["--probes", "3"][..], &["--index", "hnsw", "--tables", "3"]] {
+        let words = [&["index", "store", "docs"], words].concat();
+        sandbox.run(&words).misused(&["are for --index lsh alone"]);
+    }
+    let far = ["index", "store", "docs", "--index", "lsh", "--target-recall", "1.5"];
+    sandbox.run(&far).misused(&["a number from 0 to 1"]);
 }
 
 #[test]

@@ -29,6 +29,7 @@ impl fmt::Display for Error {
             Error::BadDimension { .. }
             | Error::BadDecimals { .. }
             | Error::BadDistanceName { .. }
+            | Error::UnsuitedIndex { .. }
             | Error::DistanceTwice { .. }
             | Error::DistanceMissing { .. }
             | Error::IndexMemory { .. } => self.fmt_of_config(f),
@@ -162,6 +163,10 @@ impl Error {
             Error::BadDistanceName { name, why } => {
                 write!(f, "no distance can have the name {name:?}: {why}")
             }
+            Error::UnsuitedIndex { kind, distance } => write!(
+                f,
+                "an index of kind {kind} cannot go by the distance {distance}; flat and hnsw can, and auto chooses one that does"
+            ),
             Error::DistanceTwice { name } => {
                 write!(f, "two distances have the name {name:?}; give each another one")
             }

@@ -3,7 +3,9 @@
 
 use base::Dim;
 use base::codec::{Decoder, Encoder};
-use indexes::{DISTANCE_NAME_BYTES_MAX, HnswConfig, Metric, check_distance_name};
+use indexes::{
+    DISTANCE_NAME_BYTES_MAX, Family, HnswConfig, KdTreeConfig, LshConfig, Metric, check_distance_name,
+};
 
 use super::{ALIGNMENT, Invalid};
 use crate::{CollectionConfig, Dedup, IndexConfig};
@@ -11,6 +13,13 @@ use crate::{CollectionConfig, Dedup, IndexConfig};
 /// The kinds of indexes.
 const FLAT: u8 = 1;
 const HNSW: u8 = 2;
+const KD_TREE: u8 = 3;
+const LSH: u8 = 4;
+const AUTO: u8 = 5;
+
+/// What vectors are hashed by.
+const CROSS_POLYTOPE: u32 = 0;
+const HYPERPLANES: u32 = 1;
 
 /// In the place of a metric: a distance of the caller's own, whose name follows.
 const OWN_DISTANCE: u8 = 4;
@@ -40,6 +49,9 @@ fn kind_of(config: IndexConfig) -> u8 {
     match config {
         IndexConfig::Flat => FLAT,
         IndexConfig::Hnsw(_) => HNSW,
+        IndexConfig::KdTree(_) => KD_TREE,
+        IndexConfig::Lsh(_) => LSH,
+        IndexConfig::Auto => AUTO,
     }
 }
 
@@ -49,12 +61,27 @@ pub(crate) fn encode_kind(config: IndexConfig, into: &mut Encoder<'_>) {
     encode_index(config, into);
 }
 
-/// What an index is built by: nothing, if it is flat.
+/// What an index is built by: nothing, if it is flat, or chosen as is best.
 fn encode_index(config: IndexConfig, into: &mut Encoder<'_>) {
-    let IndexConfig::Hnsw(it) = config else { return };
     let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    into.u32(number(it.m)).u32(number(it.ef_construction)).u32(number(it.ef_search));
-    into.u32(number(it.max_level)).f32(it.stop).u32(0).u64(it.seed);
+    match config {
+        IndexConfig::Flat | IndexConfig::Auto => {}
+        IndexConfig::Hnsw(it) => {
+            into.u32(number(it.m)).u32(number(it.ef_construction)).u32(number(it.ef_search));
+            into.u32(number(it.max_level)).f32(it.stop).u32(0).u64(it.seed);
+        }
+        IndexConfig::KdTree(it) => {
+            into.u32(number(it.leaf)).u32(number(it.buffer)).u32(number(it.fan_out));
+            into.u32(it.scan_from.into());
+        }
+        IndexConfig::Lsh(it) => {
+            let family = if it.family == Family::Hyperplanes { HYPERPLANES } else { CROSS_POLYTOPE };
+            into.u32(family).u32(number(it.num_tables));
+            // None is 0: there is always one at least.
+            into.u32(number(it.functions.unwrap_or(0))).u32(number(it.probes.unwrap_or(0)));
+            into.f32(it.target_recall).u32(number(it.tables_from)).u64(it.seed);
+        }
+    }
 }
 
 /// What such bytes mean.
@@ -82,6 +109,9 @@ pub(crate) fn decode_config(from: &mut Decoder<'_>) -> Result<CollectionConfig, 
     };
     dedup.rule().map_err(|_| Invalid::Value("dedup"))?;
     Dim::new(dim).ok_or(Invalid::Value("dim"))?;
+    if !index.suits(config.metric()) {
+        return Err(Invalid::Value("index"));
+    }
     Ok(config.index(index).dedup(dedup))
 }
 
@@ -95,7 +125,15 @@ pub(crate) fn decode_kind(from: &mut Decoder<'_>) -> Result<IndexConfig, Invalid
 fn decode_index(kind: u8, from: &mut Decoder<'_>) -> Result<IndexConfig, Invalid> {
     match kind {
         FLAT => Ok(IndexConfig::Flat),
-        HNSW => {
+        HNSW => decode_graph(from),
+        KD_TREE => decode_trees(from),
+        LSH => decode_tables(from),
+        AUTO => Ok(IndexConfig::Auto),
+        _ => Err(Invalid::Value("index")),
+    }
+}
+
+fn decode_graph(from: &mut Decoder<'_>) -> Result<IndexConfig, Invalid> {
             let mut number = |what| Ok::<_, Invalid>(from.u32(what)? as usize);
             let (m, ef_construction) = (number("m")?, number("ef construction")?);
             let (ef_search, max_level) = (number("ef search")?, number("levels")?);
@@ -111,7 +149,41 @@ fn decode_index(kind: u8, from: &mut Decoder<'_>) -> Result<IndexConfig, Invalid
                 && config.stop.to_bits() == stop.to_bits()
                 && index == IndexConfig::Hnsw(config);
             is_as_read.then_some(index).ok_or(Invalid::Value("index"))
-        }
-        _ => Err(Invalid::Value("index")),
-    }
+}
+
+fn decode_trees(from: &mut Decoder<'_>) -> Result<IndexConfig, Invalid> {
+    let mut number = |what| Ok::<_, Invalid>(from.u32(what)? as usize);
+    let (leaf, buffer, fan_out) = (number("leaf")?, number("buffer")?, number("fan out")?);
+    let scan_from = u8::try_from(number("scan")?).map_err(|_| Invalid::Value("scan"))?;
+    let config = KdTreeConfig::default().leaf(leaf).buffer(buffer).fan_out(fan_out);
+    let config = config.scan_from(scan_from);
+    let is_as_read = (config.leaf, config.buffer, config.fan_out, config.scan_from)
+        == (leaf, buffer, fan_out, scan_from);
+    is_as_read.then(|| config.into()).ok_or(Invalid::Value("index"))
+}
+
+fn decode_tables(from: &mut Decoder<'_>) -> Result<IndexConfig, Invalid> {
+    let family = match from.u32("family")? {
+        CROSS_POLYTOPE => Family::CrossPolytope,
+        HYPERPLANES => Family::Hyperplanes,
+        _ => return Err(Invalid::Value("family")),
+    };
+    let mut number = |what| Ok::<_, Invalid>(from.u32(what)? as usize);
+    let (tables, functions, probes) = (number("tables")?, number("functions")?, number("probes")?);
+    let (functions, probes) = (some(functions), some(probes));
+    let recall = from.f32("recall")?;
+    let tables_from = from.u32("tables from")? as usize;
+    let config = LshConfig::default().family(family).num_tables(tables).target_recall(recall);
+    let config = config.tables_from(tables_from).seed(from.u64("seed")?);
+    let config = functions.into_iter().fold(config, LshConfig::functions);
+    let config = probes.into_iter().fold(config, LshConfig::probes);
+    let is_as_read = (config.num_tables, config.functions, config.probes, config.tables_from)
+        == (tables, functions, probes, tables_from)
+        && config.target_recall.to_bits() == recall.to_bits();
+    is_as_read.then(|| config.into()).ok_or(Invalid::Value("index"))
+}
+
+/// A number that stands for none if it is 0.
+fn some(number: usize) -> Option<usize> {
+    Some(number).filter(|number| *number > 0)
 }

@@ -60,7 +60,7 @@ impl Build {
         let mut slots: Vec<Slot> = there.iter().collect();
         slots.sort_by_cached_key(|slot| (mixed(*slot), *slot));
         let about = Arc::clone(&view.collection.about);
-        let index = empty(config, about.config.dim() as usize, &about.measure);
+        let index = empty(config, about.config.dim() as usize, &about.measure)?;
         let (at, vectors) = (view.rows.at(), view.vectors.clone());
         let (done, unreadable) = (0, Vec::new());
         Ok(Build { about, at, vectors, config, asked, why, index, slots, done, unreadable })

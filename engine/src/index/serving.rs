@@ -13,7 +13,7 @@
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use base::{Sequence, Slot};
 use indexes::{Index, Pool, SlotSet};
@@ -60,6 +60,8 @@ pub(crate) struct Serving {
     leaving: AtomicU64,
     unremoved: AtomicU64,
     warmed: AtomicUsize,
+    /// Whether the index may have more to do for what it took up.
+    is_step_due: AtomicBool,
     /// Of how many events it was told when it began.
     pub(crate) replayed: u64,
     /// What was found to be wrong with the image that it lies in.
@@ -118,6 +120,7 @@ impl Serving {
             leaving: AtomicU64::new(0),
             unremoved: AtomicU64::new(0),
             warmed: AtomicUsize::new(0),
+            is_step_due: AtomicBool::new(true),
             replayed: 0,
             broken: OnceLock::new(),
         }
@@ -265,6 +268,9 @@ impl Serving {
         let is_free = |slot| !keeping.leaving.contains_key(&slot);
         let slots = self.tail.next((at_most, view.rows.at()), is_free);
         let count = slots.len();
+        if count > 0 {
+            self.is_step_due.store(true, Ordering::Relaxed);
+        }
         let vectors = ViewVectors::new(view);
         let together = || self.index.insert_all(&slots, &vectors, pool, &mut |_| true);
         if count >= TOGETHER && together().is_ok() {
@@ -297,6 +303,12 @@ impl Serving {
     /// Whether enough was removed to be cleared away: anything, if nothing else is to be done, or there is nothing to mend.
     pub(crate) fn is_to_be_swept(&self, haste: Haste) -> bool {
         let statistics = self.index.statistics();
+        if self.config.tends_to_what_is_new()
+            && self.is_step_due.load(Ordering::Relaxed)
+            && !self.index.is_lent()
+        {
+            return true;
+        }
         let removed = statistics.removed;
         let is_easy =
             matches!(haste, Haste::Idle | Haste::Waiting) || statistics.kind == IndexConfig::FLAT;
@@ -308,6 +320,7 @@ impl Serving {
     pub(crate) fn sweep(&self, keeping: &mut Keeping, view: &CollectionView) -> (bool, usize) {
         let swept = match self.index.step(&ViewVectors::new(view), EFFORT) {
             Ok(step) => {
+                self.is_step_due.store(step.more, Ordering::Relaxed);
                 step.given_back.iter().for_each(|slot| _ = keeping.leaving.remove(slot));
                 (step.more, step.given_back.len())
             }

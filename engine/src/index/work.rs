@@ -94,6 +94,7 @@ impl Inner {
             indexing.forget_too_many();
             return Ok(false);
         }
+        indexing.choose(&collection.about.config, collection.set.counts().alive);
         let mut more = false;
         if let Some(serving) = indexing.serving() {
             more |= self.follow(collection, &serving, haste)?;
@@ -174,7 +175,7 @@ impl Inner {
         serving: Option<&Serving>,
     ) -> Result<bool> {
         let indexing = &collection.indexing;
-        let (config, asked) = *indexing.wanted.read();
+        let (config, asked) = indexing.wanted_now();
         if work.building.as_ref().is_some_and(|it| (it.config, it.asked) != (config, asked)) {
             indexing.builds(work, None);
         }
@@ -186,7 +187,10 @@ impl Inner {
                 return Ok(false);
             }
             Some(serving) if serving.config == config => "it was asked for".to_owned(),
-            Some(_) => "another one was asked for".to_owned(),
+            Some(_) => match &*indexing.chosen.lock() {
+                Some(choice) => choice.why.clone(),
+                None => "another one was asked for".to_owned(),
+            },
             None => indexing.why_none(),
         };
         let Some(mut building) = work.building.take() else {
