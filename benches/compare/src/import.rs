@@ -13,7 +13,8 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use arrwdb::{CollectionConfig, HnswConfig, Id, Metric, Store};
+use arrwdb::kinds::HnswConfig;
+use arrwdb::{CollectionConfig, Id, Metric, Store};
 use benches::dataset::Dataset;
 use benches::rounds::Rounds;
 use benches::stores::{verdict, write};

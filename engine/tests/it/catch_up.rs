@@ -7,9 +7,8 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use arrwdb::{
-    Collection, CollectionConfig, Durability, HnswConfig, Id, IndexConfig, Metric, Store, View,
-};
+use arrwdb::kinds::{HnswConfig, KdTreeConfig, LshConfig};
+use arrwdb::{Collection, CollectionConfig, Durability, Id, IndexConfig, Metric, Store, View};
 use disk::{Disk, SimDisk};
 
 use crate::chance::Chance;
@@ -36,9 +35,13 @@ fn open(disk: &SimDisk) -> Store {
 }
 
 fn index(chance: &mut Chance) -> IndexConfig {
-    match chance.below(3) {
+    match chance.below(7) {
         0 => IndexConfig::flat(),
-        1 => HnswConfig::default().m(4).ef_construction(40).ef_search(300).into(),
+        1 => IndexConfig::auto(),
+        // So few that trees and tables are made of them all the same.
+        2 => KdTreeConfig::default().leaf(4).buffer(64).fan_out(2).into(),
+        3 => LshConfig::default().tables_from(16).num_tables(4).target_recall(1.0).into(),
+        4 => HnswConfig::default().m(4).ef_construction(40).ef_search(300).into(),
         _ => HnswConfig::default().m(6).ef_construction(30).ef_search(300).seed(7).into(),
     }
 }

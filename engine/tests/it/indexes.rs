@@ -4,9 +4,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arrwdb::kinds::{HnswConfig, KdTreeConfig, LshConfig};
 use arrwdb::report::IndexStatistics;
 use arrwdb::{
-    Collection, CollectionConfig, Dedup, Durability, HnswConfig, Id, IndexConfig, Metric, Store,
+    Collection, CollectionConfig, Dedup, Durability, Id, IndexConfig, Metric, Store,
     StoreOptions,
 };
 use disk::sim::Image;
@@ -16,8 +17,13 @@ use crate::chance::Chance;
 
 const DIM: usize = 64;
 
-pub(crate) fn kinds() -> [IndexConfig; 2] {
-    [IndexConfig::flat(), HnswConfig::default().m(8).ef_construction(60).into()]
+pub(crate) fn kinds() -> [IndexConfig; 4] {
+    [
+        IndexConfig::flat(),
+        HnswConfig::default().m(8).ef_construction(60).into(),
+        KdTreeConfig::default().buffer(128).into(),
+        LshConfig::default().tables_from(128).target_recall(1.0).into(),
+    ]
 }
 
 fn vector(number: u64) -> Vec<f32> {
