@@ -26,6 +26,7 @@ mod indexes {
     pub(crate) mod flat;
     pub(crate) mod forge;
     pub(crate) mod hnsw;
+    pub(crate) mod lsh;
     pub(crate) mod real;
 }
 
@@ -105,6 +106,11 @@ pub fn flat_image(data: &[u8]) {
 /// The image of a graph, damaged or made up, sums and all.
 pub fn hnsw_image(data: &[u8]) {
     indexes::hnsw::run(data);
+}
+
+/// The image of hash tables, damaged or made up, sums and all.
+pub fn lsh_image(data: &[u8]) {
+    indexes::lsh::run(data);
 }
 
 /// A payload, damaged or made up.

@@ -1,6 +1,6 @@
 //! Forges images of indexes: any field may have any value, and the sums fit all the same.
 //!
-//! The layout is written down once more here, from FORMAT.md sections 9.1 and 9.3 and not from the code: a target that
+//! The layout is written down once more here, from FORMAT.md sections 9.1, 9.3 and 9.4 and not from the code: a target that
 //! asked the code under test for its sums would share its mistakes.
 
 use std::ops::Range;
@@ -13,8 +13,9 @@ use super::real::mixed;
 
 pub(crate) const HEADER: usize = 4_096;
 
-/// What the image of a flat index begins with; that of a graph, otherwise.
+/// What the image of a flat index begins with, and that of hash tables; that of a graph, otherwise.
 const FLAT: &[u8] = b"arrwflat";
+const LSH: &[u8] = b"arrwdlsh";
 
 /// Where the sum of the header stands, that of all else, the name of the distance, the counts of nodes, and what recall was
 /// measured; and where that ends.
@@ -45,6 +46,12 @@ enum Holds {
     Links(usize),
     Rows,
     Lower,
+    /// Of each table where its buckets begin, of which there are so many, in as many slots.
+    Begins(usize, usize),
+    /// So many slots of each table.
+    Members(usize),
+    /// Anything.
+    Other,
 }
 
 /// A table of an image.
@@ -65,6 +72,9 @@ struct Layout {
 impl Layout {
     /// Nothing, if the header cannot be true, or of an image that is too long.
     fn of(image: &[u8]) -> Option<Self> {
+        if image.starts_with(LSH) {
+            return Layout::of_tables(image);
+        }
         let mut fields = Bytes::new(image.get(12..HEADER)?);
         let [dim, coded, words, _, _, m, levels] = std::array::from_fn(|_| fields.u32() as usize);
         if words > IMAGE_MAX || m > 256 || levels > 64 || (coded == 1 && dim > 1 << 16) {
@@ -85,6 +95,43 @@ impl Layout {
             let plane = dim.div_ceil(128) * 64;
             wanted.extend([(Holds::Rows, rows, plane + 64), (Holds::Lower, rows, plane)]);
         }
+        Layout::new(wanted)
+    }
+
+    /// The same of hash tables.
+    fn of_tables(image: &[u8]) -> Option<Self> {
+        let mut fields = Bytes::new(image.get(12..HEADER)?);
+        let [dim, coded, words] = std::array::from_fn(|_| fields.u32() as usize);
+        let tables = Bytes::new(image.get(36..HEADER)?).u32() as usize;
+        let runs = Bytes::new(image.get(60..HEADER)?).u32() as usize;
+        let bits: u32 = image.get(212..236)?.iter().map(|bits| u32::from(*bits)).sum();
+        if words > IMAGE_MAX || tables > 256 || runs > 2 || bits > 22 || dim > 1 << 16 {
+            return None;
+        }
+        let rows = 64 * words;
+        let set = |holds| (holds, words.div_ceil(8), 64);
+        let mut wanted = vec![set(Holds::Live), set(Holds::Removed), set(Holds::Other)];
+        if coded == 1 {
+            let plane = dim.div_ceil(128) * 64;
+            wanted.extend([(Holds::Rows, rows, plane + 64), (Holds::Lower, rows, plane)]);
+        }
+        if runs > 0 {
+            wanted.extend([(Holds::Other, dim.div_ceil(16), 64), (Holds::Other, rows, 64)]);
+        }
+        let mut lens = Bytes::new(image.get(192..HEADER)?);
+        for _ in 0..runs {
+            let (len, buckets) = (usize::try_from(lens.u64()).ok()?, 1 << bits);
+            let begins = (tables * (buckets + 1)).div_ceil(16);
+            let members = tables.checked_mul(len)?.div_ceil(16);
+            let numbers =
+                [(Holds::Begins(buckets, len), begins, 64), (Holds::Members(len), members, 64)];
+            wanted.push(set(Holds::Other));
+            wanted.extend(numbers);
+        }
+        Layout::new(wanted)
+    }
+
+    fn new(wanted: Vec<(Holds, usize, usize)>) -> Option<Self> {
         let mut layout = Layout { tables: Vec::new(), end: HEADER };
         for (holds, rows, width) in wanted {
             let place = layout.end..layout.end.checked_add(rows.checked_mul(width)?)?;
@@ -210,6 +257,38 @@ pub(crate) fn made_up_flat(name: &str, bytes: &mut Bytes<'_>) -> Vec<u8> {
     filled(image, (words, slots, seed), bytes)
 }
 
+/// Makes up an image of hash tables in the same way.
+pub(crate) fn made_up_tables(name: &str, bytes: &mut Bytes<'_>) -> Vec<u8> {
+    let [dim, coded, words, slots, removed, seed] = std::array::from_fn(|_| number(bytes));
+    let [family, tables, functions, probes] = std::array::from_fn(|_| number(bytes) as u32);
+    let [runs, from, shaped] = std::array::from_fn(|_| number(bytes));
+    let mut image = Vec::new();
+    let mut encoder = Encoder::new(&mut image);
+    encoder.bytes(LSH).u16(0).u16(name.len() as u16).u32(dim as u32);
+    encoder.u32(coded as u32).u32(words as u32).u64(slots.wrapping_sub(1));
+    encoder.u32(family).u32(tables).u64(seed).u32(functions).u32(probes).f32(share(bytes));
+    encoder.u32(runs as u32).f32(share(bytes)).u32(from as u32).u64(shaped);
+    encoder.u64(0).u64(removed);
+    encoder.zeros(NAME - encoder.offset()).bytes(name.as_bytes());
+    encoder.zeros(COUNTS - encoder.offset());
+    for run in 0..2 {
+        encoder.u64(if run < runs { number(bytes) } else { 0 });
+    }
+    let count = number(bytes);
+    encoder.u32(count as u32);
+    for at in 0..24 {
+        encoder.bytes(&[if at < count { bytes.u8() % 8 } else { 0 }]);
+    }
+    encoder.u32(0);
+    let [measured, of, points] = std::array::from_fn(|_| number(bytes));
+    encoder.u64(measured).u64(of).u32(points as u32).u32(0);
+    for _ in 0..points.min(48) {
+        encoder.u32(number(bytes) as u32).f32(share(bytes)).f32(share(bytes));
+    }
+    encoder.zeros(HEADER - encoder.offset());
+    filled(image, (words, slots, seed), bytes)
+}
+
 /// Fills the tables behind a header.
 fn filled(
     mut image: Vec<u8>,
@@ -287,6 +366,17 @@ fn sane(holds: Holds, row: usize, place: &mut [u8]) {
             for (at, to) in to.iter().enumerate() {
                 let link = to.checked_rem(nodes).map_or(0, |to| to as u32 + 1);
                 put(place, 4 * at, &link.to_le_bytes());
+            }
+        }
+        Holds::Begins(..) | Holds::Members(_) | Holds::Other => {
+            for (at, place) in place.chunks_mut(4).enumerate() {
+                let at = 16 * row + at;
+                let number = match holds {
+                    Holds::Begins(buckets, len) => at % (buckets + 1) * len / buckets,
+                    Holds::Members(len) => at.checked_rem(len).unwrap_or(0),
+                    _ => mixed(7, at as u64) as usize,
+                };
+                put(place, 0, &(number as u32).to_le_bytes());
             }
         }
         Holds::Rows | Holds::Lower => {

@@ -65,6 +65,8 @@ pub(super) struct Building {
     tables: Vec<Making>,
     /// What the table in the making gets, by buckets.
     sorted: Option<Vec<(u32, u32)>>,
+    /// Those whose vectors could not be read: they stay in no table.
+    pub(super) aside: SlotSet,
     /// What was given back since it began.
     pub(super) since: SlotSet,
 }
@@ -81,10 +83,10 @@ enum Due {
 }
 
 /// What is due, if anything is.
-fn due(config: &LshConfig, body: &Body, own: &Lives) -> Option<Due> {
+fn due(config: &LshConfig, body: &Body, own: &Lives, aside: &SlotSet) -> Option<Due> {
     let LshConfig { tables_from, .. } = *config;
     let few = FRESH.min(tables_from / 2);
-    let (live, fresh) = (own.live.len(), body.fresh.own().map_or(0, SharedSet::len));
+    let live = own.live.len();
     let Some(tables) = body.tables() else {
         return (live >= tables_from).then_some(Due::Anew);
     };
@@ -95,6 +97,11 @@ fn due(config: &LshConfig, body: &Body, own: &Lives) -> Option<Due> {
     if tables.void() > tables.len() / VOID && tables.void() >= few {
         return Some(Due::All);
     }
+    // Some may have been removed, or cannot be read.
+    let word = |at| body.fresh.word::<false>(at) & own.live.word(at) & !aside.word(at);
+    let count = || (0..own.live.words()).map(|at| word(at).count_ones() as usize).sum();
+    let is_enough = body.fresh.own().is_some_and(|fresh| fresh.len() >= few);
+    let fresh: usize = if is_enough { count() } else { 0 };
     if fresh < few {
         return None;
     }
@@ -105,8 +112,8 @@ fn due(config: &LshConfig, body: &Body, own: &Lives) -> Option<Due> {
 }
 
 /// Whether something is due.
-pub(super) fn is_due(config: &LshConfig, body: &Body, own: &Lives) -> bool {
-    due(config, body, own).is_some()
+pub(super) fn is_due(config: &LshConfig, body: &Body, own: &Lives, aside: &SlotSet) -> bool {
+    due(config, body, own, aside).is_some()
 }
 
 /// What makes hashes of vectors that lie as some of them do.
@@ -124,9 +131,9 @@ fn lay(lsh: &Lsh, metric: Metric, at: At<'_>) -> Laid {
 }
 
 impl Building {
-    /// Begins with what is due, if anything is.
-    pub(super) fn begin(lsh: &Lsh, at: At<'_>) -> Option<Self> {
-        let due = due(&lsh.config, at.body, at.own)?;
+    /// Begins with what is due, if anything is, where some that are in no table could not be read.
+    pub(super) fn begin(lsh: &Lsh, at: At<'_>, aside: &SlotSet) -> Option<Self> {
+        let due = due(&lsh.config, at.body, at.own, aside)?;
         let metric = lsh.measure.metric()?;
         let now = at.body.tables();
         let (laid, sketches, runs) = match now.filter(|_| due != Due::Anew) {
@@ -155,6 +162,7 @@ impl Building {
             buckets: Vec::new(),
             tables: Vec::new(),
             sorted: None,
+            aside: SlotSet::new(),
             since: SlotSet::new(),
         })
     }
@@ -213,7 +221,8 @@ impl Building {
             *left = left.saturating_sub(some.len() * HASHING);
         }
         let mut failed = None;
-        for Hashed { slots, buckets, failure } in hashed {
+        for Hashed { slots, buckets, aside, failure } in hashed {
+            self.aside.extend(aside);
             self.hashed.extend(slots);
             self.buckets.extend(buckets);
             failed = failed.or(failure);
@@ -230,6 +239,7 @@ impl Building {
                 Ok(vector) => vector,
                 Err(unreadable) => {
                     hashed.failure = Some(unreadable.into());
+                    hashed.aside.push(*slot);
                     continue;
                 }
             };
@@ -274,5 +284,6 @@ impl Building {
 struct Hashed {
     slots: Vec<u32>,
     buckets: Vec<u32>,
+    aside: Vec<Slot>,
     failure: Option<Error>,
 }

@@ -8,8 +8,8 @@ use super::body::Tables;
 use super::layout::{Sketch, Turned};
 use super::probe::{Cell, Probe};
 use super::shape::SKETCH;
-use super::sketches::apart;
 use super::space::Role;
+use super::tables::Numbers;
 use crate::SlotSet;
 use crate::lanes::Isa;
 use crate::query::Deadline;
@@ -152,25 +152,68 @@ impl Gathered {
     #[inline(always)]
     fn read_some<I: Isa, const CHECK: bool>(&mut self, isa: I, from: From<'_>, reach: Reach) {
         let runs = &from.tables.runs;
-        for buckets in self.places.chunks(runs.len().max(1)) {
+        let places = std::mem::take(&mut self.places);
+        for buckets in places.chunks(runs.len().max(1)) {
             if self.count >= reach.slots || self.slots.len() >= reach.admitted {
                 break;
             }
             for (run, range) in buckets {
                 let Some(run) = runs.get(*run) else { continue };
-                self.read += range.len();
-                run.slots.each::<CHECK>(range.clone(), |slot| {
-                    if self.seen.is_new(slot) {
-                        self.count += 1;
-                        if is_admitted::<CHECK>(from, slot) && self.slots.len() < reach.admitted {
-                            from.tables.sketches.fetch(isa, slot);
-                            self.slots.push(slot);
+                match &run.slots {
+                    Numbers::Own(own) => {
+                        let slots = own.get(range.clone()).unwrap_or_default();
+                        self.take::<I, CHECK>(isa, from, (slots, reach));
+                    }
+                    Numbers::Lent(_) => {
+                        for at in range.clone() {
+                            let slots = [run.slots.get::<CHECK>(at)];
+                            self.take::<I, CHECK>(isa, from, (&slots, reach));
                         }
                     }
-                });
+                }
             }
             self.at += 1;
             self.cell_count += 1;
+        }
+        self.places = places;
+    }
+
+    /// Takes those slots that were not seen before.
+    #[inline(always)]
+    fn take<I: Isa, const CHECK: bool>(
+        &mut self,
+        isa: I,
+        from: From<'_>,
+        (slots, reach): (&[u32], Reach),
+    ) {
+        self.read += slots.len();
+        let before = self.slots.len();
+        self.slots.resize(before + slots.len(), 0);
+        // Whether one is new nobody can guess, and the processor would be wrong half of the time: so every one is put in the
+        // next place, and only new ones move it on.
+        let mut end = before;
+        for slot in slots {
+            if let Some(place) = self.slots.get_mut(end) {
+                *place = *slot;
+            }
+            end += usize::from(self.seen.is_new(*slot));
+        }
+        self.count += end - before;
+        self.slots.truncate(end);
+        if from.filter.is_some() {
+            let mut end = before;
+            for at in before..self.slots.len() {
+                let slot = self.slots.get(at).copied().unwrap_or_default();
+                if let Some(place) = self.slots.get_mut(end) {
+                    *place = slot;
+                }
+                end += usize::from(is_admitted::<CHECK>(from, slot));
+            }
+            self.slots.truncate(end);
+        }
+        self.slots.truncate(reach.admitted);
+        for slot in self.slots.get(before..).unwrap_or_default() {
+            from.tables.sketches.fetch(isa, *slot);
         }
     }
 
@@ -178,7 +221,7 @@ impl Gathered {
     #[inline(always)]
     fn compare<I: Isa, const CHECK: bool>(&mut self, _: I, from: From<'_>) {
         for slot in self.slots.get(self.apart.len()..).unwrap_or_default() {
-            let bits = apart(&from.tables.sketches.get::<CHECK>(*slot), &self.sketch);
+            let bits = from.tables.sketches.apart::<CHECK>(*slot, &self.sketch);
             self.apart.push(bits as u16);
             if let Some(count) = self.counts.get_mut(bits as usize) {
                 *count += 1;

@@ -129,7 +129,20 @@ fn largest<I: Isa>(_: I, numbers: &[f32]) -> u32 {
     for number in rest {
         most = if number.abs() > most { number.abs() } else { most };
     }
-    for (at, number) in numbers.iter().enumerate() {
+    // The block that it is in, and then the place.
+    let mut block = 0;
+    for numbers in blocks {
+        let mut is_in = false;
+        for number in numbers {
+            is_in |= number.abs() == most;
+        }
+        if is_in {
+            break;
+        }
+        block += 1;
+    }
+    let first = block * crate::lanes::LANES;
+    for (at, number) in numbers.iter().enumerate().skip(first) {
         if number.abs() == most {
             return at as u32 * 2 + u32::from(*number < 0.0);
         }

@@ -131,6 +131,22 @@ pub(super) fn kept(gathered: usize, k: usize) -> usize {
     k.max(K).saturating_mul(KEPT).saturating_add(gathered / KEPT_PART)
 }
 
+/// Looks at all slots of some words: one piece of code for whoever does.
+struct All<'a, 's, const CHECK: bool> {
+    scan: &'a mut Scan<'s, CHECK>,
+    word: &'a dyn Fn(usize) -> u64,
+    end: usize,
+}
+
+impl<const CHECK: bool> Work for All<'_, '_, CHECK> {
+    type Answer = Result<(), Error>;
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) -> Self::Answer {
+        self.scan.look_at_all(isa, 0..self.end, self.word)
+    }
+}
+
 struct Look<'s, const CHECK: bool> {
     on: &'s InUse<'s>,
     scan: Scan<'s, CHECK>,
@@ -142,7 +158,8 @@ impl<const CHECK: bool> Look<'_, CHECK> {
     #[inline(always)]
     fn exact<I: Isa>(&mut self, isa: I) -> Result<(), Error> {
         let slots = self.on.slots;
-        self.scan.look_at_all(isa, 0..slots.words(), |at| slots.word::<CHECK>(at))
+        let (word, end) = (&|at| slots.word::<CHECK>(at), slots.words());
+        isa.enter(All { scan: &mut self.scan, word, end })
     }
 
     /// Looks up in the tables, farther and farther until it found enough.
@@ -156,8 +173,10 @@ impl<const CHECK: bool> Look<'_, CHECK> {
     ) -> Result<(), Error> {
         let InUse { slots, fresh, .. } = self.on;
         let Query { vector, filter, deadline, budget, .. } = *self.scan.query;
-        let word = |at: usize| fresh.get(at).map_or(0, |it| it & slots.word::<CHECK>(at));
-        self.scan.look_at_all(isa, 0..fresh.len(), word)?;
+        if !fresh.is_empty() {
+            let word = &|at: usize| fresh.get(at).map_or(0, |it| it & slots.word::<CHECK>(at));
+            isa.enter(All { scan: &mut self.scan, word, end: fresh.len() })?;
+        }
         self.scratch.gathered.begin(tables, vector, slots.words() * WORD);
         for (at, word) in fresh.iter().enumerate() {
             let these = crate::slots::slots_of(at, *word);

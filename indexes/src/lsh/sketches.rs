@@ -11,6 +11,10 @@ use crate::shared::{Pieces, Words};
 
 /// Sketches by slots: our own, or in an image.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there are few, and a box is one more place to wait for"
+)]
 pub(super) enum Sketches {
     Own(Pieces<Words>),
     Lent(LentRows),
@@ -41,6 +45,23 @@ impl Sketches {
                     *word = u64::from_le_bytes(*bytes);
                 }
                 sketch
+            }
+        }
+    }
+
+    /// In how many bits the sketch of a slot differs from another one.
+    #[inline(always)]
+    pub(super) fn apart<const CHECK: bool>(&self, slot: u32, other: &Sketch) -> u32 {
+        match self {
+            Sketches::Own(own) => {
+                own.row(slot as usize).first().map_or_else(|| ones(other), |it| it.apart(other))
+            }
+            Sketches::Lent(_) => {
+                let mut bits = 0;
+                for (one, other) in self.get::<CHECK>(slot).iter().zip(other) {
+                    bits += (one ^ other).count_ones();
+                }
+                bits
             }
         }
     }
@@ -76,12 +97,8 @@ impl Sketches {
     }
 }
 
-/// How many bits of two sketches differ.
-#[inline(always)]
-pub(super) fn apart(one: &Sketch, other: &Sketch) -> u32 {
-    let mut bits = 0;
-    for (one, other) in one.iter().zip(other) {
-        bits += (one ^ other).count_ones();
-    }
-    bits
+/// How many bits of a sketch are set.
+#[cold]
+fn ones(sketch: &Sketch) -> u32 {
+    sketch.iter().map(|word| word.count_ones()).sum()
 }

@@ -67,6 +67,10 @@ impl Numbers {
 
 /// A set of slots: our own, or in an image.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there are few, and a box is one more place to wait for"
+)]
 pub(super) enum Bits {
     Own(SharedSet),
     Lent(LentRows),
@@ -190,6 +194,8 @@ impl Making {
         hashed: &[(u32, u32)],
         most: usize,
     ) -> usize {
+        // No more than there can be, if what an image says of a run cannot be true.
+        let end = sources.iter().map(|it| it.run.len).sum::<usize>() + hashed.len();
         let mut looked_at = 0;
         while looked_at < most && !self.is_done(buckets) {
             let bucket = self.begins.len();
@@ -201,7 +207,7 @@ impl Making {
                 let range = run.bucket::<false>(table, bucket);
                 looked_at += range.len();
                 run.slots.each::<false>(range, |slot| {
-                    if !void.contains(Slot(slot)) {
+                    if !void.contains(Slot(slot)) && self.slots.len() < end {
                         self.slots.push(slot);
                     }
                 });

@@ -218,6 +218,11 @@ impl Work for Held<'_> {
         let from = From { tables, slots: on.slots, filter: None, deadline: None };
         let (mut before, mut found) = (0, Vec::new());
         for slots in reaches {
+            // What has been found stays found: as it looks farther, it keeps more.
+            if let Some(last) = found.last().filter(|last| **last == [K as u32, FAR as u32]) {
+                found.push(*last);
+                continue;
+            }
             let reach = Reach { slots: *slots, cells: usize::MAX, admitted: usize::MAX };
             gathered.go_on::<I, false>(isa, from, reach);
             let pairs = gathered.slots.iter().zip(&gathered.apart).skip(before);

@@ -8,7 +8,7 @@ use super::tune::Measuring;
 use super::{Lsh, LshConfig};
 use crate::leaving::Leaving;
 use crate::shared::Lives;
-use crate::{Error, Index, Pool, Step, Vectors};
+use crate::{Error, Index, Pool, SlotSet, Step, Vectors};
 
 /// With so many times as many slots, or so many times fewer, it has to be measured anew.
 const GROWN: usize = 2;
@@ -23,6 +23,8 @@ pub(super) struct Upkeep {
     leaving: Option<Leaving>,
     building: Option<Building>,
     measuring: Option<Measuring>,
+    /// Slots that are in no table as their vectors could not be read.
+    aside: SlotSet,
     /// What somebody may still search by: so none who searches has to free it.
     retired: Vec<Arc<Tables>>,
 }
@@ -33,7 +35,8 @@ fn is_unmeasured(config: &LshConfig, body: &Body, own: &Lives) -> bool {
     body.tables().is_some_and(|tables| match &tables.tuning {
         None => here > 0,
         Some(tuning) => {
-            let is_other = here > GROWN * tuning.slots || here < tuning.slots / SHRUNK;
+            let is_other =
+                here > tuning.slots.saturating_mul(GROWN) || here < tuning.slots / SHRUNK;
             tuning.shaped != tables.laid.shape.slots || (is_other && here >= config.tables_from)
         }
     })
@@ -77,7 +80,7 @@ impl Lsh {
     fn is_under_way(&self, upkeep: &Upkeep, at: At<'_>) -> bool {
         let is_begun = upkeep.building.is_some() || upkeep.measuring.is_some();
         is_begun
-            || is_due(&self.config, at.body, at.own)
+            || is_due(&self.config, at.body, at.own, &upkeep.aside)
             || is_unmeasured(&self.config, at.body, at.own)
     }
 
@@ -108,12 +111,13 @@ impl Lsh {
         upkeep.retired.retain(|tables| Arc::strong_count(tables) > 1);
         while *left > 0 {
             if upkeep.building.is_none() && upkeep.measuring.is_none() {
-                upkeep.building = Building::begin(self, at);
+                upkeep.building = Building::begin(self, at, &upkeep.aside);
             }
             if let Some(building) = &mut upkeep.building {
                 if building.go_on(at, left)?
                     && let Some(building) = upkeep.building.take()
                 {
+                    upkeep.aside.clone_from(&building.aside);
                     upkeep.retired.extend(building.publish(at));
                 }
                 continue;

@@ -66,6 +66,16 @@ impl Words {
         words
     }
 
+    /// In how many bits they differ from others.
+    #[inline(always)]
+    pub(crate) fn apart(&self, others: &[u64; WORDS]) -> u32 {
+        let mut bits = 0;
+        for (place, other) in self.0.iter().zip(others) {
+            bits += (place.load(Ordering::Relaxed) ^ other).count_ones();
+        }
+        bits
+    }
+
     /// Puts others in their place.
     pub(crate) fn put(&self, words: &[u64; WORDS]) {
         self.0.iter().zip(words).for_each(|(place, word)| place.store(*word, Ordering::Relaxed));

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use indexes::{
-    Bytes, Flat, Hnsw, HnswConfig, Index, Lent, Metric, Query, Slot, SlotSet, Strategy, Unreadable,
-    Vectors,
+    Bytes, Flat, Hnsw, HnswConfig, Index, Lent, Lsh, LshConfig, Metric, Query, Slot, SlotSet,
+    Strategy, Unreadable, Vectors,
 };
 
 use crate::given::{Kind, Random};
@@ -251,6 +251,23 @@ fn a_flat_index_shows_what_is_there_to_many_while_many_change_it() {
     stress(&Flat::new(64, Metric::L2), 64, 300);
 }
 
+/// With tables also of few, so that there is always something to be made.
+fn lsh(dim: usize) -> Lsh {
+    let config = LshConfig::default().tables_from(64).num_tables(4);
+    Lsh::new(dim, Metric::L2, config).expect("a metric")
+}
+
+#[test]
+fn hash_tables_show_what_is_there_to_many_while_many_change_them() {
+    stress(&lsh(64), 64, 3_000);
+}
+
+/// Without codes vectors are read.
+#[test]
+fn so_do_hash_tables_that_have_no_codes() {
+    stress(&lsh(8), 8, usize::MAX);
+}
+
 /// Nobody waits for a search that is under way, and it waits for nobody.
 #[test]
 fn a_search_holds_up_nobody_who_changes_the_index() {
@@ -258,6 +275,7 @@ fn a_search_holds_up_nobody_who_changes_the_index() {
         &Hnsw::new(64, Metric::L2, HnswConfig::default()) as &dyn Index,
         &Flat::new(64, Metric::L2),
         &Flat::plain(64, Metric::L2),
+        &lsh(64),
     ] {
         let world = World::new(64);
         (0..300).for_each(|slot| world.insert(index, slot, slot));
@@ -288,7 +306,7 @@ fn a_search_holds_up_nobody_who_changes_the_index() {
 #[test]
 fn what_lies_in_an_image_is_searched_while_it_is_changed_first() {
     let graph = Hnsw::new(64, Metric::L2, HnswConfig::default());
-    for index in [&graph as &dyn Index, &Flat::new(64, Metric::L2)] {
+    for index in [&graph as &dyn Index, &Flat::new(64, Metric::L2), &lsh(64)] {
         let world = World::new(64);
         (0..SLOTS).for_each(|slot| world.insert(index, slot, slot));
         (0..SLOTS).step_by(7).for_each(|slot| world.remove(index, slot));
@@ -334,7 +352,7 @@ impl Drop for Mapped {
 #[test]
 fn an_image_is_let_go_of_when_nobody_searches_by_it_any_more() {
     let graph = Hnsw::new(64, Metric::L2, HnswConfig::default());
-    for index in [&graph as &dyn Index, &Flat::new(64, Metric::L2)] {
+    for index in [&graph as &dyn Index, &Flat::new(64, Metric::L2), &lsh(64)] {
         let world = World::new(64);
         (0..300).for_each(|slot| world.insert(index, slot, slot));
         let mut image = Vec::new();

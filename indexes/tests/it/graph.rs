@@ -48,7 +48,7 @@ fn recall(found: &Nearest, truth: &Nearest) -> f64 {
 
 /// The mean recall of some queries, and that distances are true and in order.
 pub(crate) fn mean_recall(
-    graph: &Hnsw,
+    graph: &dyn Index,
     memory: &Memory,
     measure: &Measure,
     queries: &[Query<'_>],
