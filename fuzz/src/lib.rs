@@ -27,6 +27,7 @@ mod indexes {
     pub(crate) mod forge;
     pub(crate) mod hnsw;
     pub(crate) mod real;
+    pub(crate) mod trees;
 }
 
 mod segments {
@@ -105,6 +106,11 @@ pub fn flat_image(data: &[u8]) {
 /// The image of a graph, damaged or made up, sums and all.
 pub fn hnsw_image(data: &[u8]) {
     indexes::hnsw::run(data);
+}
+
+/// The image of a KD-tree, damaged or made up, sums and all.
+pub fn kdtree_image(data: &[u8]) {
+    indexes::trees::run(data);
 }
 
 /// A payload, damaged or made up.

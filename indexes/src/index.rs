@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use base::Slot;
 use bytes::Bytes;
 
-use crate::{Error, Flat, Hnsw, Measure, Nearest, Pool, Query, SlotSet, Vectors};
+use crate::{Error, Flat, Hnsw, KdTree, Measure, Nearest, Pool, Query, SlotSet, Vectors};
 
 /// A way of finding near neighbours among slots.
 ///
@@ -209,6 +209,9 @@ pub fn open(image: impl Into<Bytes>, measure: &Measure) -> Result<Box<dyn Index>
         Some(magic) if *magic == crate::hnsw::format::MAGIC => {
             Ok(Box::new(Hnsw::open(image, measure)?))
         }
+        Some(magic) if *magic == crate::kdtree::format::MAGIC => {
+            Ok(Box::new(KdTree::open(image, measure)?))
+        }
         _ => Err(Error::BadImage { what: "magic", offset: 0 }),
     }
 }
@@ -241,6 +244,8 @@ pub struct Statistics {
     /// How well it finds what it has: of how many slots that were looked for by their own vectors when it last had finished
     /// what was due, and how many of them were found. Nothing for an index that is exact, and before.
     pub probe: Option<Probe>,
+    /// How its vectors lie, if it is made of trees.
+    pub tree: Option<TreeFigures>,
     /// How many bytes of memory it holds, the vectors not counted.
     pub bytes: usize,
     /// The instruction set that it runs on, by name.
@@ -250,8 +255,8 @@ pub struct Statistics {
 impl Statistics {
     pub(crate) fn new(kind: &'static str, slots: usize, dim: usize, measure: &Measure) -> Self {
         let (measure, instructions) = (measure.name().to_owned(), crate::instructions());
-        let (removed, probe, bytes) = (0, None, 0);
-        Statistics { kind, slots, dim, measure, removed, probe, bytes, instructions }
+        let (removed, probe, tree, bytes) = (0, None, None, 0);
+        Statistics { kind, slots, dim, measure, removed, probe, tree, bytes, instructions }
     }
 }
 
@@ -264,4 +269,19 @@ pub struct Probe {
     pub found: usize,
     /// How many slots, or parts of a graph, were cut off from where searches begin, and were linked anew.
     pub lost: usize,
+}
+
+/// How vectors lie in an index that is made of trees.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct TreeFigures {
+    /// How many trees there are.
+    pub trees: usize,
+    /// How many vectors are in none yet, and are all looked at by every search.
+    pub buffered: usize,
+    /// How many of a hundred vectors of the largest tree are looked at for a query, as samples said when it was built: 0, if it is
+    /// too small to say.
+    pub percent_visited: u8,
+    /// Whether that is so many that the tree is of no use, and all its vectors are looked at.
+    pub is_scanned: bool,
 }

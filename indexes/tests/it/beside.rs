@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use indexes::{
-    Bytes, Flat, Hnsw, HnswConfig, Index, Lent, Metric, Query, Slot, SlotSet, Strategy, Unreadable,
-    Vectors,
+    Bytes, Flat, Hnsw, HnswConfig, Index, KdTree, KdTreeConfig, Lent, Metric, Query, Slot, SlotSet,
+    Strategy, Unreadable, Vectors,
 };
 
 use crate::given::{Kind, Random};
@@ -251,6 +251,17 @@ fn a_flat_index_shows_what_is_there_to_many_while_many_change_it() {
     stress(&Flat::new(64, Metric::L2), 64, 300);
 }
 
+/// Buffers are small, so that trees come and go all the while.
+fn tree(dim: usize) -> KdTree {
+    let config = KdTreeConfig::default().leaf(8).buffer(64).fan_out(2);
+    KdTree::new(dim, Metric::L2, config).expect("it goes by it")
+}
+
+#[test]
+fn trees_show_what_is_there_to_many_while_many_change_them() {
+    stress(&tree(3), 3, 100);
+}
+
 /// Nobody waits for a search that is under way, and it waits for nobody.
 #[test]
 fn a_search_holds_up_nobody_who_changes_the_index() {
@@ -258,6 +269,7 @@ fn a_search_holds_up_nobody_who_changes_the_index() {
         &Hnsw::new(64, Metric::L2, HnswConfig::default()) as &dyn Index,
         &Flat::new(64, Metric::L2),
         &Flat::plain(64, Metric::L2),
+        &tree(64),
     ] {
         let world = World::new(64);
         (0..300).for_each(|slot| world.insert(index, slot, slot));
@@ -288,7 +300,7 @@ fn a_search_holds_up_nobody_who_changes_the_index() {
 #[test]
 fn what_lies_in_an_image_is_searched_while_it_is_changed_first() {
     let graph = Hnsw::new(64, Metric::L2, HnswConfig::default());
-    for index in [&graph as &dyn Index, &Flat::new(64, Metric::L2)] {
+    for index in [&graph as &dyn Index, &Flat::new(64, Metric::L2), &tree(64)] {
         let world = World::new(64);
         (0..SLOTS).for_each(|slot| world.insert(index, slot, slot));
         (0..SLOTS).step_by(7).for_each(|slot| world.remove(index, slot));
@@ -334,7 +346,7 @@ impl Drop for Mapped {
 #[test]
 fn an_image_is_let_go_of_when_nobody_searches_by_it_any_more() {
     let graph = Hnsw::new(64, Metric::L2, HnswConfig::default());
-    for index in [&graph as &dyn Index, &Flat::new(64, Metric::L2)] {
+    for index in [&graph as &dyn Index, &Flat::new(64, Metric::L2), &tree(64)] {
         let world = World::new(64);
         (0..300).for_each(|slot| world.insert(index, slot, slot));
         let mut image = Vec::new();

@@ -13,3 +13,7 @@ mod image;
 mod large;
 mod own;
 mod standalone;
+mod tree_edges;
+mod tree_image;
+mod tree_upkeep;
+mod trees;
