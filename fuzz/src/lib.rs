@@ -28,6 +28,7 @@ mod indexes {
     pub(crate) mod hnsw;
     pub(crate) mod lsh;
     pub(crate) mod real;
+    pub(crate) mod trees;
 }
 
 mod segments {
@@ -111,6 +112,11 @@ pub fn hnsw_image(data: &[u8]) {
 /// The image of hash tables, damaged or made up, sums and all.
 pub fn lsh_image(data: &[u8]) {
     indexes::lsh::run(data);
+}
+
+/// The image of a KD-tree, damaged or made up, sums and all.
+pub fn kdtree_image(data: &[u8]) {
+    indexes::trees::run(data);
 }
 
 /// A payload, damaged or made up.

@@ -69,6 +69,13 @@ pub enum Error {
     },
     /// There is a vector in every slot there can be.
     Full,
+    /// A kind of index that does not go by this distance.
+    Unsuited {
+        /// The kind.
+        kind: &'static str,
+        /// The distance.
+        measure: String,
+    },
     /// The threads of a pool could not be started.
     NoThreads(Box<dyn std::error::Error + Send + Sync>),
 }
@@ -104,6 +111,10 @@ impl fmt::Display for Error {
             Error::Measure { built, given } => write!(
                 f,
                 "the index was built by the distance `{built}`, and was to be opened with `{given}`"
+            ),
+            Error::Unsuited { kind, measure } => write!(
+                f,
+                "an index of the kind {kind} cannot go by the distance `{measure}`: it needs one that boxes are bounds of, l2 or cosine"
             ),
             Error::NoThreads(source) => write!(f, "threads cannot be started: {source}"),
         }

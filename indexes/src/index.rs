@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use base::Slot;
 use bytes::Bytes;
 
-use crate::{Error, Flat, Hnsw, Lsh, Measure, Nearest, Pool, Query, SlotSet, Vectors};
+use crate::{Error, Flat, Hnsw, KdTree, Lsh, Measure, Nearest, Pool, Query, SlotSet, Vectors};
 
 /// A way of finding near neighbours among slots.
 ///
@@ -212,6 +212,9 @@ pub fn open(image: impl Into<Bytes>, measure: &Measure) -> Result<Box<dyn Index>
         Some(magic) if *magic == crate::lsh::format::MAGIC => {
             Ok(Box::new(Lsh::open(image, measure)?))
         }
+        Some(magic) if *magic == crate::kdtree::format::MAGIC => {
+            Ok(Box::new(KdTree::open(image, measure)?))
+        }
         _ => Err(Error::BadImage { what: "magic", offset: 0 }),
     }
 }
@@ -246,6 +249,8 @@ pub struct Statistics {
     pub probe: Option<Probe>,
     /// What an index that tunes itself to a recall found out. Nothing for one that does not, or did not yet.
     pub tuned: Option<Tuned>,
+    /// How its vectors lie, if it is made of trees.
+    pub tree: Option<TreeFigures>,
     /// How many bytes of memory it holds, the vectors not counted.
     pub bytes: usize,
     /// The instruction set that it runs on, by name.
@@ -255,8 +260,9 @@ pub struct Statistics {
 impl Statistics {
     pub(crate) fn new(kind: &'static str, slots: usize, dim: usize, measure: &Measure) -> Self {
         let (measure, instructions) = (measure.name().to_owned(), crate::instructions());
-        let (removed, probe, tuned, bytes) = (0, None, None, 0);
-        Statistics { kind, slots, dim, measure, removed, probe, tuned, bytes, instructions }
+        let (removed, probe, bytes) = (0, None, 0);
+        let (tuned, tree) = (None, None);
+        Statistics { kind, slots, dim, measure, removed, probe, tuned, tree, bytes, instructions }
     }
 }
 
@@ -286,4 +292,19 @@ pub struct Tuned {
     pub candidates: usize,
     /// Which share of the 10 nearest that found, on vectors that were held out.
     pub recall: f32,
+}
+
+/// How vectors lie in an index that is made of trees.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct TreeFigures {
+    /// How many trees there are.
+    pub trees: usize,
+    /// How many vectors are in none yet, and are all looked at by every search.
+    pub buffered: usize,
+    /// How many of a hundred vectors of the largest tree are looked at for a query, as samples said when it was built: 0, if it is
+    /// too small to say.
+    pub percent_visited: u8,
+    /// Whether that is so many that the tree is of no use, and all its vectors are looked at.
+    pub is_scanned: bool,
 }

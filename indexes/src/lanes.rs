@@ -61,6 +61,10 @@ pub(crate) trait Isa: Copy + Send + Sync {
     fn mul(self, one: Self::Floats, other: Self::Floats) -> Self::Floats;
     /// `one * other + to`, rounded once.
     fn mul_add(self, one: Self::Floats, other: Self::Floats, to: Self::Floats) -> Self::Floats;
+    /// The larger ones; either, where one is no number.
+    fn max(self, one: Self::Floats, other: Self::Floats) -> Self::Floats;
+    /// All 16, one by one.
+    fn numbers(self, floats: Self::Floats) -> [f32; LANES];
     /// All 16: halves are added until one is left.
     fn sum(self, floats: Self::Floats) -> f32;
     /// A bit for each lane where `one > other`; none where either is no number.
@@ -130,6 +134,22 @@ impl Instructions {
         *BEST.get_or_init(|| {
             Instructions::all().last().unwrap_or(Instructions::Scalar(scalar::Scalar))
         })
+    }
+
+    /// Does work on floats alone, for which there are fewer sets; nothing, if there are only plain instructions.
+    #[inline]
+    pub(crate) fn run_on_floats<W: Work>(self, work: W) -> Option<W::Answer> {
+        match self {
+            Instructions::Scalar(_) => None,
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx2(isa) => Some(isa.enter(work)),
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx512(isa) => Some(isa.enter(work)),
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx512Vnni(isa) => Some(isa.without_vnni().enter(work)),
+            #[cfg(target_arch = "aarch64")]
+            Instructions::Neon(isa) => Some(isa.enter(work)),
+        }
     }
 
     /// Its name, for statistics.

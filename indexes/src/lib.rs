@@ -1,4 +1,4 @@
-//! Finds near vectors: the metrics and kernels, and the index kinds, of which flat, HNSW and LSH are there.
+//! Finds near vectors: the metrics and kernels, and the index kinds: flat, HNSW, LSH and KD-tree.
 //!
 //! Owns: how near neighbours are found among slots. Promises: returned distances are exact, and an answer that is
 //! not whole says so. Never: opens a file; bytes come in and go out.
@@ -21,6 +21,7 @@ mod format;
 mod hnsw;
 mod image;
 mod index;
+mod kdtree;
 mod kernels;
 mod lanes;
 mod leaving;
@@ -45,7 +46,8 @@ pub use bytes::Bytes;
 pub use error::Error;
 pub use flat::Flat;
 pub use hnsw::{Hnsw, HnswConfig};
-pub use index::{Index, Probe, Statistics, Step, Tuned, open};
+pub use index::{Index, Probe, Statistics, Step, TreeFigures, Tuned, open};
+pub use kdtree::{KdTree, KdTreeConfig};
 pub use lsh::{Family, Lsh, LshConfig};
 pub use measure::{
     BadName, DISTANCE_NAME_BYTES_MAX, Distance, Measure, check_distance_name, instructions,

@@ -98,7 +98,7 @@ impl Work for Pair<'_> {
 }
 
 /// Sums of squares within these have lost nothing to the ends of what an `f32` can be.
-const SAFE: std::ops::RangeInclusive<f32> = 7.9e-31..=1.2e30;
+pub(crate) const SAFE: std::ops::RangeInclusive<f32> = 7.9e-31..=1.2e30;
 
 /// A vector that others are compared with, and what that needs to know of it.
 #[derive(Clone, Copy, Debug)]

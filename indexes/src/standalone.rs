@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use base::Slot;
 
 use crate::{
-    Error, Flat, Hnsw, HnswConfig, Index, Measure, Memory, Neighbour, Pool, Query, SlotSet,
-    Statistics, Vectors,
+    Error, Flat, Hnsw, HnswConfig, Index, KdTree, KdTreeConfig, Measure, Memory, Neighbour, Pool,
+    Query, SlotSet, Statistics, Vectors,
 };
 
 /// An index and its vectors, in memory.
@@ -48,14 +48,25 @@ const EFFORT: usize = 1 << 16;
 enum Kind {
     Flat,
     Hnsw(HnswConfig),
+    KdTree(KdTreeConfig),
 }
 
 impl Kind {
     /// An index of none.
-    fn empty(self, dim: usize, measure: &Measure) -> Box<dyn Index> {
-        match self {
+    fn empty(self, dim: usize, measure: &Measure) -> Result<Box<dyn Index>, Error> {
+        Ok(match self {
             Kind::Flat => Box::new(Flat::new(dim, measure.clone())),
             Kind::Hnsw(config) => Box::new(Hnsw::new(dim, measure.clone(), config)),
+            Kind::KdTree(config) => Box::new(KdTree::new(dim, measure.clone(), config)?),
+        })
+    }
+
+    /// How much is done of what is due with each vector that is added.
+    fn pace(self) -> usize {
+        match self {
+            Kind::Flat | Kind::Hnsw(_) => 0,
+            // As much as it takes to build trees of them in the end.
+            Kind::KdTree(_) => 128,
         }
     }
 
@@ -67,7 +78,7 @@ impl Kind {
         vectors: &Memory,
         pool: &Pool,
     ) -> Result<Box<dyn Index>, Error> {
-        let index = self.empty(vectors.dim(), measure);
+        let index = self.empty(vectors.dim(), measure)?;
         index.insert_all(slots, vectors, pool, &mut |_| true)?;
         Ok(index)
     }
@@ -82,7 +93,7 @@ impl std::fmt::Debug for Standalone {
 impl Standalone {
     /// An empty flat index of vectors of so many numbers.
     pub fn flat(dim: usize, measure: impl Into<Measure>) -> Self {
-        Standalone::empty(Kind::Flat, dim, measure.into())
+        Standalone::of_any(Kind::Flat, dim, measure.into())
     }
 
     /// An empty graph of vectors of so many numbers.
@@ -98,13 +109,44 @@ impl Standalone {
     /// # Ok::<(), indexes::Error>(())
     /// ```
     pub fn hnsw(dim: usize, measure: impl Into<Measure>, config: HnswConfig) -> Self {
-        Standalone::empty(Kind::Hnsw(config), dim, measure.into())
+        Standalone::of_any(Kind::Hnsw(config), dim, measure.into())
     }
 
-    fn empty(kind: Kind, dim: usize, measure: Measure) -> Self {
-        let index = kind.empty(dim, &measure);
+    /// An empty KD-tree of vectors of so many numbers.
+    ///
+    /// ```
+    /// use indexes::{KdTreeConfig, Metric, Slot, Standalone};
+    ///
+    /// let mut index = Standalone::kdtree(2, Metric::L2, KdTreeConfig::default())?;
+    /// for number in 0..1_000_u16 {
+    ///     index.add(&[f32::from(number), 1.0])?;
+    /// }
+    /// assert_eq!(index.search(&[700.2, 1.0], 1, None)?[0].slot, Slot(700));
+    /// # Ok::<(), indexes::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Unsuited`].
+    pub fn kdtree(
+        dim: usize,
+        measure: impl Into<Measure>,
+        config: KdTreeConfig,
+    ) -> Result<Self, Error> {
+        Standalone::empty(Kind::KdTree(config), dim, measure.into())
+    }
+
+    fn empty(kind: Kind, dim: usize, measure: Measure) -> Result<Self, Error> {
+        let index = kind.empty(dim, &measure)?;
         let (vectors, free, removed) = (Memory::new(dim), BTreeSet::new(), SlotSet::new());
-        Standalone { kind, dim, measure, index, vectors, free, removed }
+        Ok(Standalone { kind, dim, measure, index, vectors, free, removed })
+    }
+
+    /// One of a kind that is known to go by this distance.
+    fn of_any(kind: Kind, dim: usize, measure: Measure) -> Self {
+        match Standalone::empty(kind, dim, measure) {
+            Ok(empty) => empty,
+            Err(error) => unreachable!("it goes by it: {error}"),
+        }
     }
 
     /// Adds a vector; answers with the slot it has from now on: the lowest free one. That of a removed vector is free when it is
@@ -120,6 +162,9 @@ impl Standalone {
         self.vectors.set(slot, vector)?;
         self.index.insert(slot, &self.vectors)?;
         self.free.remove(&slot);
+        if self.kind.pace() > 0 {
+            self.step(self.kind.pace())?;
+        }
         Ok(slot)
     }
 
@@ -141,11 +186,17 @@ impl Standalone {
     /// Clears away what is left of removed vectors.
     fn clear_away(&mut self) -> Result<(), Error> {
         while !self.removed.is_empty() {
-            for slot in self.index.step(&self.vectors, EFFORT)?.given_back {
-                self.removed.remove(slot);
-                self.vectors.unset(slot);
-                self.free.insert(slot);
-            }
+            self.step(EFFORT)?;
+        }
+        Ok(())
+    }
+
+    /// Does some of what is due.
+    fn step(&mut self, effort: usize) -> Result<(), Error> {
+        for slot in self.index.step(&self.vectors, effort)?.given_back {
+            self.removed.remove(slot);
+            self.vectors.unset(slot);
+            self.free.insert(slot);
         }
         Ok(())
     }
@@ -178,7 +229,7 @@ impl Standalone {
 
     /// Removes all.
     pub fn clear(&mut self) {
-        *self = Standalone::empty(self.kind, self.dim, self.measure.clone());
+        *self = Standalone::of_any(self.kind, self.dim, self.measure.clone());
     }
 
     /// Builds the index anew, on all threads of a pool. What it finds stays the same where it is exact.

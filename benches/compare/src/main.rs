@@ -13,6 +13,8 @@
 //! `... -- import [directory] [--rounds 3] [--store directory]`: until vectors are in a graph, ours durable and hnswlib's in
 //! memory.
 //!
+//! `... --features kiddo -- kdtree [--size 100000] [--rounds 5]`: trees of few dimensions, beside kiddo's and scipy's.
+//!
 //! `... --features usearch -- filters [directory]`: searches through filters, beside USearch's predicate search.
 //!
 //! Promises: every peer does the same work to the same durability; a figure of ours never stands without
@@ -25,6 +27,8 @@ mod filters;
 mod flat;
 mod hnsw;
 mod import;
+#[cfg(feature = "kiddo")]
+mod kdtree;
 mod log;
 mod script;
 mod vectors;
@@ -43,6 +47,8 @@ usage: compare log [directory]      durable commits by 1, 16 and 64 threads
                                     graphs: queries a second at the same recall
        compare import [directory] [--rounds 3] [--store directory]
                                     until vectors are in a graph, durable, beside hnswlib's build in memory
+       compare kdtree [--size 100000] [--rounds 5]
+                                    (with --features kiddo) trees of few dimensions
        compare filters [directory]  (with --features usearch) searches through filters";
 
 fn main() -> ExitCode {
@@ -52,6 +58,8 @@ fn main() -> ExitCode {
         Some((what, rest)) if what == "flat" => flat::run(rest),
         Some((what, rest)) if what == "hnsw" => hnsw::run(rest),
         Some((what, rest)) if what == "import" => import::run(rest),
+        #[cfg(feature = "kiddo")]
+        Some((what, rest)) if what == "kdtree" => kdtree::run(rest),
         #[cfg(feature = "usearch")]
         Some((what, rest)) if what == "filters" => filters::run(rest),
         _ => {

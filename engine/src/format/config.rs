@@ -4,7 +4,8 @@
 use base::Dim;
 use base::codec::{Decoder, Encoder};
 use indexes::{
-    DISTANCE_NAME_BYTES_MAX, Family, HnswConfig, KdTreeConfig, LshConfig, Metric, check_distance_name,
+    DISTANCE_NAME_BYTES_MAX, Family, HnswConfig, KdTreeConfig, LshConfig, Metric,
+    check_distance_name,
 };
 
 use super::{ALIGNMENT, Invalid};
@@ -75,7 +76,8 @@ fn encode_index(config: IndexConfig, into: &mut Encoder<'_>) {
             into.u32(it.scan_from.into());
         }
         IndexConfig::Lsh(it) => {
-            let family = if it.family == Family::Hyperplanes { HYPERPLANES } else { CROSS_POLYTOPE };
+            let family =
+                if it.family == Family::Hyperplanes { HYPERPLANES } else { CROSS_POLYTOPE };
             into.u32(family).u32(number(it.num_tables));
             // None is 0: there is always one at least.
             into.u32(number(it.functions.unwrap_or(0))).u32(number(it.probes.unwrap_or(0)));
@@ -134,21 +136,21 @@ fn decode_index(kind: u8, from: &mut Decoder<'_>) -> Result<IndexConfig, Invalid
 }
 
 fn decode_graph(from: &mut Decoder<'_>) -> Result<IndexConfig, Invalid> {
-            let mut number = |what| Ok::<_, Invalid>(from.u32(what)? as usize);
-            let (m, ef_construction) = (number("m")?, number("ef construction")?);
-            let (ef_search, max_level) = (number("ef search")?, number("levels")?);
-            let stop = from.f32("stop")?;
-            from.zeros(4, "reserved")?;
-            let seed = from.u64("seed")?;
-            let config = HnswConfig::default().m(m).ef_construction(ef_construction);
-            let config = config.ef_search(ef_search).max_level(max_level).stop(stop).seed(seed);
-            let index = IndexConfig::from(config);
-            // What is out of bounds nothing writes.
-            let is_as_read = (config.m, config.ef_construction, config.ef_search)
-                == (m, ef_construction, ef_search)
-                && config.stop.to_bits() == stop.to_bits()
-                && index == IndexConfig::Hnsw(config);
-            is_as_read.then_some(index).ok_or(Invalid::Value("index"))
+    let mut number = |what| Ok::<_, Invalid>(from.u32(what)? as usize);
+    let (m, ef_construction) = (number("m")?, number("ef construction")?);
+    let (ef_search, max_level) = (number("ef search")?, number("levels")?);
+    let stop = from.f32("stop")?;
+    from.zeros(4, "reserved")?;
+    let seed = from.u64("seed")?;
+    let config = HnswConfig::default().m(m).ef_construction(ef_construction);
+    let config = config.ef_search(ef_search).max_level(max_level).stop(stop).seed(seed);
+    let index = IndexConfig::from(config);
+    // What is out of bounds nothing writes.
+    let is_as_read = (config.m, config.ef_construction, config.ef_search)
+        == (m, ef_construction, ef_search)
+        && config.stop.to_bits() == stop.to_bits()
+        && index == IndexConfig::Hnsw(config);
+    is_as_read.then_some(index).ok_or(Invalid::Value("index"))
 }
 
 fn decode_trees(from: &mut Decoder<'_>) -> Result<IndexConfig, Invalid> {

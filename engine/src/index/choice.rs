@@ -26,7 +26,8 @@ pub(crate) struct Choice {
 pub(crate) fn choose(config: &CollectionConfig, count: u64, now: Option<IndexConfig>) -> Choice {
     let trees = IndexConfig::kd_tree();
     if config.dim() <= TREES_TO && trees.suits(config.metric()) {
-        let why = format!("{} numbers a vector are few enough for trees to rule out most", config.dim());
+        let why =
+            format!("{} numbers a vector are few enough for trees to rule out most", config.dim());
         return Choice { index: trees, why };
     }
     let from = if config.metric().is_some() { GRAPH_FROM } else { OWN_GRAPH_FROM };
@@ -39,7 +40,9 @@ pub(crate) fn choose(config: &CollectionConfig, count: u64, now: Option<IndexCon
         },
         false => Choice {
             index: IndexConfig::Flat,
-            why: format!("fewer than {from} vectors are as soon looked at as searched for in a graph"),
+            why: format!(
+                "fewer than {from} vectors are as soon looked at as searched for in a graph"
+            ),
         },
     }
 }
@@ -69,7 +72,10 @@ mod tests {
             assert_eq!(kinds(&CollectionConfig::new(384, metric), &counts), expected);
         }
         let own = CollectionConfig::with_distance(2, "own");
-        assert_eq!(kinds(&own, &[0, 999, 1_000, 500, 499]), ["flat", "flat", "hnsw", "hnsw", "flat"]);
+        assert_eq!(
+            kinds(&own, &[0, 999, 1_000, 500, 499]),
+            ["flat", "flat", "hnsw", "hnsw", "flat"]
+        );
     }
 
     #[test]

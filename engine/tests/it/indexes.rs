@@ -7,8 +7,7 @@ use std::sync::Arc;
 use arrwdb::kinds::{HnswConfig, KdTreeConfig, LshConfig};
 use arrwdb::report::IndexStatistics;
 use arrwdb::{
-    Collection, CollectionConfig, Dedup, Durability, Id, IndexConfig, Metric, Store,
-    StoreOptions,
+    Collection, CollectionConfig, Dedup, Durability, Id, IndexConfig, Metric, Store, StoreOptions,
 };
 use disk::sim::Image;
 use disk::{Disk, SimDisk};

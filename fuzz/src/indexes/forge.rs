@@ -146,7 +146,7 @@ impl Layout {
 }
 
 /// Puts these bytes over others; what reaches beyond the end is left out.
-fn put(into: &mut [u8], at: usize, bytes: &[u8]) {
+pub(crate) fn put(into: &mut [u8], at: usize, bytes: &[u8]) {
     let place = into.iter_mut().skip(at);
     place.zip(bytes).for_each(|(into, from)| *into = *from);
 }
@@ -167,10 +167,16 @@ pub(crate) fn fit_header(image: &mut [u8]) {
 /// Makes an image as long as its header says, and all sums fit.
 pub(crate) fn fit(image: &mut Vec<u8>) {
     if let Some(layout) = Layout::of(image) {
-        image.resize(layout.end, 0);
-        let root = append_sums(image);
-        put(image, ROOT, &root.to_le_bytes());
+        fit_to(image, layout.end);
     }
+    fit_header(image);
+}
+
+/// Makes an image end its data at some byte, and all sums fit.
+pub(crate) fn fit_to(image: &mut Vec<u8>, end: usize) {
+    image.resize(end, 0);
+    let root = append_sums(image);
+    put(image, ROOT, &root.to_le_bytes());
     fit_header(image);
 }
 

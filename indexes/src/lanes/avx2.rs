@@ -122,6 +122,23 @@ impl Isa for Avx2 {
     }
 
     #[inline(always)]
+    fn max(self, [a, b]: [__m256; 2], [c, d]: [__m256; 2]) -> [__m256; 2] {
+        // SAFETY: `self`.
+        unsafe { [_mm256_max_ps(a, c), _mm256_max_ps(b, d)] }
+    }
+
+    #[inline(always)]
+    fn numbers(self, [a, b]: [__m256; 2]) -> [f32; LANES] {
+        let mut to = [0.0; LANES];
+        // SAFETY: `self`; 8 and 8 of the 16 numbers are written, at any alignment.
+        unsafe {
+            _mm256_storeu_ps(to.as_mut_ptr(), a);
+            _mm256_storeu_ps(to.as_mut_ptr().add(8), b);
+        }
+        to
+    }
+
+    #[inline(always)]
     fn sum(self, [a, b]: [__m256; 2]) -> f32 {
         // SAFETY: `self`.
         unsafe {

@@ -25,6 +25,11 @@ impl<const VNNI: bool> Avx512<VNNI> {
         there.then_some(Avx512(()))
     }
 
+    /// The same processor, whatever else it has.
+    pub(crate) fn without_vnni(self) -> Avx512<false> {
+        Avx512(())
+    }
+
     #[inline(always)]
     fn load_bytes<T>(self, from: &[T; 64]) -> __m512i {
         const { assert!(size_of::<T>() == 1, "bytes") };
@@ -104,6 +109,20 @@ impl<const VNNI: bool> Isa for Avx512<VNNI> {
     fn mul_add(self, one: __m512, other: __m512, to: __m512) -> __m512 {
         // SAFETY: `self`.
         unsafe { _mm512_fmadd_ps(one, other, to) }
+    }
+
+    #[inline(always)]
+    fn max(self, one: __m512, other: __m512) -> __m512 {
+        // SAFETY: `self`.
+        unsafe { _mm512_max_ps(one, other) }
+    }
+
+    #[inline(always)]
+    fn numbers(self, floats: __m512) -> [f32; LANES] {
+        let mut to = [0.0; LANES];
+        // SAFETY: `self`; the 16 numbers are written, at any alignment.
+        unsafe { _mm512_storeu_ps(to.as_mut_ptr(), floats) }
+        to
     }
 
     #[inline(always)]

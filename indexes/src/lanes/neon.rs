@@ -100,6 +100,22 @@ impl Isa for Neon {
     }
 
     #[inline(always)]
+    fn max(self, one: [float32x4_t; 4], other: [float32x4_t; 4]) -> [float32x4_t; 4] {
+        // SAFETY: `self`.
+        each(|at| unsafe { vmaxq_f32(one[at], other[at]) })
+    }
+
+    #[inline(always)]
+    fn numbers(self, floats: [float32x4_t; 4]) -> [f32; LANES] {
+        let mut to = [0.0; LANES];
+        for (four, floats) in to.chunks_exact_mut(4).zip(floats) {
+            // SAFETY: `self`; 4 numbers are written.
+            unsafe { vst1q_f32(four.as_mut_ptr(), floats) }
+        }
+        to
+    }
+
+    #[inline(always)]
     fn sum(self, floats: [float32x4_t; 4]) -> f32 {
         // SAFETY: `self`.
         unsafe {

@@ -60,6 +60,16 @@ impl Isa for Scalar {
         each(|at| one[at].mul_add(other[at], to[at]))
     }
 
+    #[inline(always)]
+    fn max(self, one: [f32; LANES], other: [f32; LANES]) -> [f32; LANES] {
+        each(|at| one[at].max(other[at]))
+    }
+
+    #[inline(always)]
+    fn numbers(self, floats: [f32; LANES]) -> [f32; LANES] {
+        floats
+    }
+
     #[inline(never)]
     fn sum(self, floats: [f32; LANES]) -> f32 {
         let eight: [f32; 8] = std::array::from_fn(|at| floats[at] + floats[at + 8]);

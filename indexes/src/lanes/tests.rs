@@ -55,6 +55,9 @@ impl Work for Everything<'_> {
         let mut floats: Vec<u32> =
             made.iter().flat_map(|it| (0..LANES).map(move |at| lane(*it, at))).collect();
         floats.extend(made.map(|it| isa.sum(it).to_bits()));
+        floats.extend(made.iter().flat_map(|it| isa.numbers(*it)).map(f32::to_bits));
+        // Which of two zeros is the larger is nobody's business.
+        floats.extend(isa.numbers(isa.max(a, b)).map(|it| (it + 0.0).to_bits()));
         let row = isa.nibbles(isa.no_wholes(), plane, halves);
         Made {
             floats,

@@ -124,7 +124,7 @@ impl Drop for Pin<'_> {
 }
 
 /// Where a thread looks for a place first: as long as there are no more threads than places, each finds its own.
-fn hint() -> usize {
+pub(crate) fn hint() -> usize {
     #[cfg(loom)]
     return 0;
     #[cfg(not(loom))]

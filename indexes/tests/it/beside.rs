@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use indexes::{
-    Bytes, Flat, Hnsw, HnswConfig, Index, Lent, Lsh, LshConfig, Metric, Query, Slot, SlotSet,
-    Strategy, Unreadable, Vectors,
+    Bytes, Flat, Hnsw, HnswConfig, Index, KdTree, KdTreeConfig, Lent, Lsh, LshConfig, Metric,
+    Query, Slot, SlotSet, Strategy, Unreadable, Vectors,
 };
 
 use crate::given::{Kind, Random};
@@ -268,6 +268,17 @@ fn so_do_hash_tables_that_have_no_codes() {
     stress(&lsh(8), 8, usize::MAX);
 }
 
+/// Buffers are small, so that trees come and go all the while.
+fn tree(dim: usize) -> KdTree {
+    let config = KdTreeConfig::default().leaf(8).buffer(64).fan_out(2);
+    KdTree::new(dim, Metric::L2, config).expect("it goes by it")
+}
+
+#[test]
+fn trees_show_what_is_there_to_many_while_many_change_them() {
+    stress(&tree(3), 3, 100);
+}
+
 /// Nobody waits for a search that is under way, and it waits for nobody.
 #[test]
 fn a_search_holds_up_nobody_who_changes_the_index() {
@@ -276,6 +287,7 @@ fn a_search_holds_up_nobody_who_changes_the_index() {
         &Flat::new(64, Metric::L2),
         &Flat::plain(64, Metric::L2),
         &lsh(64),
+        &tree(64),
     ] {
         let world = World::new(64);
         (0..300).for_each(|slot| world.insert(index, slot, slot));
@@ -306,7 +318,8 @@ fn a_search_holds_up_nobody_who_changes_the_index() {
 #[test]
 fn what_lies_in_an_image_is_searched_while_it_is_changed_first() {
     let graph = Hnsw::new(64, Metric::L2, HnswConfig::default());
-    for index in [&graph as &dyn Index, &Flat::new(64, Metric::L2), &lsh(64)] {
+    let flat = Flat::new(64, Metric::L2);
+    for index in [&graph as &dyn Index, &flat, &lsh(64), &tree(64)] {
         let world = World::new(64);
         (0..SLOTS).for_each(|slot| world.insert(index, slot, slot));
         (0..SLOTS).step_by(7).for_each(|slot| world.remove(index, slot));
@@ -352,7 +365,8 @@ impl Drop for Mapped {
 #[test]
 fn an_image_is_let_go_of_when_nobody_searches_by_it_any_more() {
     let graph = Hnsw::new(64, Metric::L2, HnswConfig::default());
-    for index in [&graph as &dyn Index, &Flat::new(64, Metric::L2), &lsh(64)] {
+    let flat = Flat::new(64, Metric::L2);
+    for index in [&graph as &dyn Index, &flat, &lsh(64), &tree(64)] {
         let world = World::new(64);
         (0..300).for_each(|slot| world.insert(index, slot, slot));
         let mut image = Vec::new();

@@ -17,3 +17,7 @@ mod lsh_image;
 mod lsh_model;
 mod own;
 mod standalone;
+mod tree_edges;
+mod tree_image;
+mod tree_upkeep;
+mod trees;

@@ -1,0 +1,148 @@
+//! Keeps the nearest so far, for searches that take less time than a heap does.
+//!
+//! Promise: what it ends with is what `Top` would, for distances that are not below 0.
+
+use base::Slot;
+
+use crate::query::{Neighbour, Query, Ties};
+use crate::top::Top;
+
+/// So many at most are kept in order.
+const FEW: usize = 32;
+
+/// The nearest so far.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one a search, and no time for a box")]
+pub(super) enum Best {
+    Few(Few),
+    Many(Top),
+}
+
+/// A few, in order: distance and slot as one number, as distances are no less than 0, and so ordered as their bits are.
+#[derive(Debug)]
+pub(super) struct Few {
+    k: usize,
+    len: usize,
+    within: f32,
+    keys: [u64; FEW],
+}
+
+fn key(seen: Neighbour) -> u64 {
+    u64::from(seen.distance.to_bits()) << 32 | u64::from(seen.slot.0)
+}
+
+#[inline(always)]
+fn distance(key: u64) -> f32 {
+    f32::from_bits((key >> 32) as u32)
+}
+
+impl Best {
+    pub(super) fn new(query: &Query<'_>) -> Self {
+        if query.ties == Ties::Keep || query.k > FEW {
+            return Best::Many(Top::new(query));
+        }
+        let within = query.within.unwrap_or(f32::INFINITY);
+        Best::Few(Few { k: query.k, len: 0, within, keys: [u64::MAX; FEW] })
+    }
+
+    /// How far something may be that is still of use.
+    #[inline(always)]
+    pub(super) fn limit(&self) -> f32 {
+        match self {
+            Best::Few(few) => few.limit(),
+            Best::Many(top) => top.limit(),
+        }
+    }
+
+    /// Takes note of something that was seen; says whether that may have changed the limit.
+    #[inline(always)]
+    pub(super) fn offer(&mut self, seen: Neighbour) -> bool {
+        match self {
+            Best::Few(few) => few.offer(seen),
+            Best::Many(top) => top.offer(seen),
+        }
+    }
+
+    /// The nearest, in order.
+    pub(super) fn into_sorted(self) -> Vec<Neighbour> {
+        match self {
+            Best::Few(few) => {
+                let keys = few.keys.iter().take(few.len);
+                keys.map(|key| Neighbour { distance: distance(*key), slot: Slot(*key as u32) })
+                    .collect()
+            }
+            Best::Many(top) => top.into_sorted(),
+        }
+    }
+}
+
+impl Few {
+    #[inline(always)]
+    fn limit(&self) -> f32 {
+        match self.keys.get(self.len.wrapping_sub(1)) {
+            Some(last) if self.len == self.k => distance(*last),
+            _ => self.within,
+        }
+    }
+
+    #[inline(always)]
+    fn offer(&mut self, seen: Neighbour) -> bool {
+        // What is no number is not near.
+        let near = seen.distance <= self.limit();
+        if !near || self.k == 0 {
+            return false;
+        }
+        let key = key(seen);
+        let is_full = self.len == self.k;
+        let mut at = if is_full { self.len - 1 } else { self.len };
+        if is_full && self.keys.get(at).is_none_or(|last| key >= *last) {
+            return false;
+        }
+        self.len += usize::from(!is_full);
+        while let Some(before) = at.checked_sub(1) {
+            let Some([one, other]) = self.keys.get_mut(before..=at) else { break };
+            if *one <= key {
+                break;
+            }
+            *other = *one;
+            at = before;
+        }
+        if let Some(place) = self.keys.get_mut(at) {
+            *place = key;
+        }
+        self.len == self.k
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn it_keeps_what_top_would(
+            seen in prop::collection::vec((0..6_u8, 0..500_u32), 0..90),
+            k in 0..40_usize,
+            within in prop::option::of(0..6_u8),
+            keep: bool,
+        ) {
+            let vector = [0.0];
+            let mut query = Query::new(&vector).k(k);
+            query.within = within.map(f32::from);
+            query.ties = if keep { Ties::Keep } else { Ties::Cut };
+            let (mut best, mut top) = (Best::new(&query), Top::new(&query));
+            for (distance, slot) in seen {
+                let distance = if distance == 5 { f32::NAN } else { f32::from(distance) };
+                let before = best.limit();
+                let seen = Neighbour { distance, slot: Slot(slot) };
+                top.offer(seen);
+                let changed = best.offer(seen);
+                prop_assert!(changed || best.limit() == before);
+                prop_assert_eq!(best.limit(), top.limit());
+            }
+            prop_assert_eq!(best.into_sorted(), top.into_sorted());
+        }
+    }
+}

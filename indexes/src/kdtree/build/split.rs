@@ -1,0 +1,197 @@
+//! A range of points that is split into halves, and down to its leaves.
+
+use std::ops::Range;
+
+use crate::kdtree::shape::Shape;
+use crate::lanes::LANES;
+
+/// So many points of a range say in which dimension it is widest.
+const SAMPLES: usize = 32;
+
+/// What a split needs besides.
+#[derive(Debug)]
+pub(super) struct Scratch {
+    /// Numbers of one dimension, in order as numbers, with the row that each is of.
+    keys: Vec<u64>,
+    lowest: Vec<f32>,
+    highest: Vec<f32>,
+}
+
+impl Scratch {
+    pub(super) fn new(dim: usize) -> Self {
+        Scratch { keys: Vec::new(), lowest: vec![0.0; dim], highest: vec![0.0; dim] }
+    }
+}
+
+/// Points, and the leaves they are on their way to.
+pub(super) struct Task<'t> {
+    dim: usize,
+    shape: Shape,
+    leaves: Range<usize>,
+    /// Rows, and room for as many.
+    rows: [&'t mut [u32]; 2],
+    numbers: &'t mut [f32],
+    owners: &'t mut [u32],
+    hulls: &'t mut [f32],
+}
+
+/// Bits of floats that are in order as whole numbers.
+fn ordered(bits: u32) -> u32 {
+    if bits >> 31 == 0 { bits | 1 << 31 } else { !bits }
+}
+
+impl<'t> Task<'t> {
+    /// All points of a tree.
+    pub(super) fn new(
+        (dim, shape): (usize, Shape),
+        [rows, room]: [&'t mut Vec<u32>; 2],
+        (numbers, owners, hulls): (&'t mut [f32], &'t mut [u32], &'t mut [f32]),
+    ) -> Self {
+        let leaves = 0..shape.leaves();
+        Task { dim, shape, leaves, rows: [rows, room], numbers, owners, hulls }
+    }
+
+    /// Those of some of its leaves.
+    pub(super) fn part(&mut self, leaves: Range<usize>) -> Task<'_> {
+        let (task, _) = self.lend().skip_to(leaves.start).cut(leaves.end);
+        task
+    }
+
+    /// The same, lent.
+    fn lend(&mut self) -> Task<'_> {
+        let [rows, room] = &mut self.rows;
+        Task {
+            dim: self.dim,
+            shape: self.shape,
+            leaves: self.leaves.clone(),
+            rows: [rows, room],
+            numbers: self.numbers,
+            owners: self.owners,
+            hulls: self.hulls,
+        }
+    }
+
+    /// Without the leaves before one of them.
+    pub(super) fn skip_to(self, leaf: usize) -> Self {
+        let (_, behind) = self.cut(leaf);
+        behind
+    }
+
+    /// In two, before one of its leaves.
+    pub(super) fn cut(self, leaf: usize) -> (Self, Self) {
+        let Task { dim, shape, leaves, rows: [rows, room], numbers, owners, hulls } = self;
+        let count = leaf - leaves.start;
+        let points = shape.first(leaf) - shape.first(leaves.start);
+        let room_of_leaf = shape.blocks() * LANES;
+        let (rows, more_rows) = rows.split_at_mut(points * (dim + 1));
+        let (room, more_room) = room.split_at_mut(points * (dim + 1));
+        let (numbers, more_numbers) = numbers.split_at_mut(count * room_of_leaf * dim);
+        let (owners, more_owners) = owners.split_at_mut(count * room_of_leaf);
+        let (hulls, more_hulls) = hulls.split_at_mut(count * 2 * dim);
+        let one = Task {
+            dim,
+            shape,
+            leaves: leaves.start..leaf,
+            rows: [rows, room],
+            numbers,
+            owners,
+            hulls,
+        };
+        let other = Task {
+            dim,
+            shape,
+            leaves: leaf..leaves.end,
+            rows: [more_rows, more_room],
+            numbers: more_numbers,
+            owners: more_owners,
+            hulls: more_hulls,
+        };
+        (one, other)
+    }
+
+    /// With rows where there was room.
+    pub(super) fn flipped(self) -> Self {
+        let [rows, room] = self.rows;
+        Task { rows: [room, rows], ..self }
+    }
+
+    /// Splits down to the leaves.
+    pub(super) fn split_all(&mut self, scratch: &mut Scratch) {
+        if self.leaves.len() <= 1 {
+            return self.write_leaf();
+        }
+        let middle = self.split(scratch);
+        let (one, other) = self.lend().flipped().cut(middle);
+        for mut half in [one, other] {
+            half.split_all(scratch);
+        }
+    }
+
+    /// Splits it; answers with the first leaf of the second half.
+    pub(super) fn split(&mut self, scratch: &mut Scratch) -> usize {
+        let middle = self.leaves.start + self.leaves.len() / 2;
+        let axis = self.widest(scratch);
+        let before = self.shape.first(middle) - self.shape.first(self.leaves.start);
+        let width = self.dim + 1;
+        let [rows, room] = &mut self.rows;
+        let keys = &mut scratch.keys;
+        keys.clear();
+        let numbers = rows.chunks_exact(width).map(|row| row.get(axis).copied().unwrap_or(0));
+        let key = |(at, bits): (u64, u32)| u64::from(ordered(bits)) << 32 | at;
+        keys.extend((0..).zip(numbers).map(key));
+        if before < keys.len() {
+            keys.select_nth_unstable(before);
+        }
+        for (into, key) in room.chunks_exact_mut(width).zip(keys.iter()) {
+            let at = *key as u32 as usize * width;
+            if let Some(from) = rows.get(at..at + width) {
+                into.copy_from_slice(from);
+            }
+        }
+        middle
+    }
+
+    /// In which dimension some of its points are farthest apart.
+    fn widest(&self, Scratch { lowest, highest, .. }: &mut Scratch) -> usize {
+        lowest.fill(f32::INFINITY);
+        highest.fill(f32::NEG_INFINITY);
+        let [rows, _] = &self.rows;
+        let width = self.dim + 1;
+        let every = (rows.len() / width).div_ceil(SAMPLES).max(1);
+        for row in rows.chunks_exact(width).step_by(every) {
+            let bounds = lowest.iter_mut().zip(highest.iter_mut());
+            for ((lowest, highest), bits) in bounds.zip(row) {
+                let number = f32::from_bits(*bits);
+                *lowest = lowest.min(number);
+                *highest = highest.max(number);
+            }
+        }
+        let widths = lowest.iter().zip(highest.iter()).map(|(lowest, highest)| highest - lowest);
+        let widest = widths.enumerate().max_by(|(_, one), (_, other)| one.total_cmp(other));
+        widest.map_or(0, |(axis, _)| axis)
+    }
+
+    /// Writes the points of a leaf to their places.
+    fn write_leaf(&mut self) {
+        let Task { dim, rows: [rows, _], numbers, owners, hulls, .. } = self;
+        let dim = *dim;
+        let (lowest, highest) = hulls.split_at_mut(dim.min(hulls.len()));
+        lowest.fill(f32::INFINITY);
+        highest.fill(f32::NEG_INFINITY);
+        for (lane, row) in rows.chunks_exact(dim + 1).enumerate() {
+            let Some((owner, row)) = row.split_last() else { continue };
+            let first = lane / LANES * LANES * dim + lane % LANES;
+            let places = numbers.get_mut(first..).unwrap_or_default().iter_mut().step_by(LANES);
+            let bounds = lowest.iter_mut().zip(highest.iter_mut());
+            for ((place, (lowest, highest)), bits) in places.zip(bounds).zip(row) {
+                let number = f32::from_bits(*bits);
+                *place = number;
+                *lowest = lowest.min(number);
+                *highest = highest.max(number);
+            }
+            if let Some(place) = owners.get_mut(lane) {
+                *place = *owner;
+            }
+        }
+    }
+}

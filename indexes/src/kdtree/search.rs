@@ -1,0 +1,103 @@
+//! The search for one query, and for many: in all trees, the largest first, and in what is in none yet.
+
+use super::body::{Body, InUse};
+use super::kernel::with_kernel;
+use super::seek::{Owned, Seek};
+use super::space::Asked;
+use super::walk::{Look, Where};
+use crate::lanes::{Isa, Work};
+use crate::scan::Scan;
+use crate::{Error, Nearest, Pool, Query, Vectors};
+
+/// A thread is given so many queries at a time.
+const AT_A_TIME: usize = 64;
+
+/// Searches for one.
+pub(super) fn one(
+    on: InUse<'_>,
+    query: &Query<'_>,
+    vectors: &dyn Vectors,
+) -> Result<Nearest, Error> {
+    // What is no number, or below 0, nothing is within.
+    let none = query.within.is_some_and(|within| within.is_nan() || within < 0.0);
+    if query.k == 0 || none {
+        return Ok(Nearest::default());
+    }
+    if admits_few(on.body, query) {
+        return on.index.instructions.run(Listed { on, query, vectors });
+    }
+    everywhere(on, query, vectors)
+}
+
+/// Searches for many, on all threads of a pool.
+pub(super) fn many(
+    on: InUse<'_>,
+    queries: &[Query<'_>],
+    vectors: &dyn Vectors,
+    pool: &Pool,
+) -> Result<Vec<Nearest>, Error> {
+    let at_a_time = queries.len().div_ceil(pool.threads()).clamp(1, AT_A_TIME);
+    let some = |queries: &[Query<'_>]| {
+        queries.iter().map(|query| one(on, query, vectors)).collect::<Result<Vec<_>, _>>()
+    };
+    let found = pool.each(queries.chunks(at_a_time).collect(), some);
+    Ok(found.into_iter().collect::<Result<Vec<_>, _>>()?.concat())
+}
+
+/// Whether it is faster to look at what a filter admits than to look for it among the rest: with a part `p` of `n` admitted,
+/// a tree has to be searched for as much as `k / p`, and `p n` would have to be looked at.
+fn admits_few(body: &Body, query: &Query<'_>) -> bool {
+    let Some(filter) = query.filter else { return false };
+    let admitted = filter.len();
+    let square = admitted.saturating_mul(admitted);
+    square <= query.k.saturating_mul(body.slots.len()) && admitted < body.slots.len()
+}
+
+/// Looks at all that is admitted.
+struct Listed<'s> {
+    on: InUse<'s>,
+    query: &'s Query<'s>,
+    vectors: &'s dyn Vectors,
+}
+
+impl Work for Listed<'_> {
+    type Answer = Result<Nearest, Error>;
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) -> Self::Answer {
+        let Listed { on, query, vectors } = self;
+        let slots = &on.body.slots;
+        let words = query.filter.map_or(0, |filter| filter.words()).min(slots.words());
+        let mut scan = Scan::<true>::new(isa, (query, vectors), &on.index.measure, None);
+        scan.look_at_all(isa, 0..words, |at| slots.word::<true>(at))?;
+        Ok(scan.into_nearest())
+    }
+}
+
+/// Looks for what is near, everywhere.
+fn everywhere(on: InUse<'_>, query: &Query<'_>, vectors: &dyn Vectors) -> Result<Nearest, Error> {
+    // First what may be in doubt, then the trees: what was made nobody's meanwhile is seen.
+    let owned = if on.body.is_sure_of_owners() { Owned::Surely } else { Owned::Perhaps };
+    let trees = on.body.forest.now();
+    let asked = Asked::new(on.index.space, query.vector, vectors);
+    let mut seek = Seek::new(query, asked, (&on.body.slots, owned));
+    let mut moved = Vec::new();
+    let point = on.index.space.moved(query.vector, &mut moved);
+    let look = Look { seek: &mut seek, place: Where::Everywhere(&trees) };
+    with_kernel(on.index.instructions, point, look)?;
+    let mut found = seek.into_nearest();
+    if on.is_lent {
+        only_once(&mut found);
+    }
+    Ok(found)
+}
+
+/// Leaves out what is there a second time: only an image of which nobody vouches has a slot twice.
+fn only_once(found: &mut Nearest) {
+    let mut seen = crate::SlotSet::new();
+    let mut slots: Vec<_> = found.neighbours.iter().map(|it| it.slot).collect();
+    slots.sort_unstable();
+    if slots.windows(2).any(|two| two.first() == two.last()) {
+        found.neighbours.retain(|it| seen.insert(it.slot));
+    }
+}

@@ -1,0 +1,150 @@
+//! A search among points: which are near so far, and how far something may be by now.
+//!
+//! Promises
+//!  1. What it ends with is what comparing everything would, to the bit, unless it says that it is incomplete.
+//!  2. It ends early only where the query says so, and notes why.
+
+use base::Slot;
+
+use super::best::Best;
+use super::leaves::{NONE, OwnersRow};
+use super::space::Asked;
+use crate::lanes::LANES;
+use crate::query::Effort;
+use crate::slots::Slots;
+use crate::{Error, Incomplete, Nearest, Neighbour, Query};
+
+/// It is looked whether the time is over once in so many points.
+const POINTS: u64 = 1_024;
+
+/// Whether a slot that owns a point may have been removed, or never have been there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Owned {
+    /// It is there.
+    Surely,
+    /// It has to be looked up.
+    Perhaps,
+}
+
+/// A search, and what it found so far.
+pub(super) struct Seek<'s> {
+    query: &'s Query<'s>,
+    asked: Asked<'s>,
+    slots: &'s Slots,
+    owned: Owned,
+    best: Best,
+    /// The square that points may be far by now.
+    pub(super) limit: f32,
+    work: Effort,
+    pub(super) incomplete: Option<Incomplete>,
+    /// When it is next looked whether the time is over.
+    next: u64,
+}
+
+/// Sixteen points that lie together, and whose they are.
+#[derive(Clone, Copy)]
+pub(super) struct Sixteen<'r> {
+    pub(super) numbers: &'r [u8],
+    pub(super) owners: OwnersRow<'r>,
+    /// The first of them.
+    pub(super) first: usize,
+}
+
+impl<'s> Seek<'s> {
+    pub(super) fn new(
+        query: &'s Query<'s>,
+        asked: Asked<'s>,
+        (slots, owned): (&'s Slots, Owned),
+    ) -> Self {
+        let best = Best::new(query);
+        let limit = asked.limit(best.limit());
+        let (work, incomplete) = (Effort::default(), None);
+        Seek { query, asked, slots, owned, best, limit, work, incomplete, next: 0 }
+    }
+
+    pub(super) fn into_nearest(self) -> Nearest {
+        let (incomplete, work) = (self.incomplete, self.work);
+        Nearest { neighbours: self.best.into_sorted(), incomplete, work }
+    }
+
+    /// Of so many points those that may be looked at, which are counted; notes why not all.
+    #[inline]
+    pub(super) fn allowed(&mut self, count: usize) -> usize {
+        let mut allowed = count;
+        if self.query.budget.is_some() || self.query.deadline.is_some() {
+            allowed = self.limited(count);
+        }
+        self.work.looked_at += allowed as u64;
+        allowed
+    }
+
+    #[cold]
+    fn limited(&mut self, count: usize) -> usize {
+        let mut allowed = count;
+        if let Some(budget) = self.query.budget {
+            let left = budget.saturating_sub(self.work.looked_at);
+            if left < count as u64 {
+                self.incomplete = Some(Incomplete::Budget);
+                allowed = left as usize;
+            }
+        }
+        if let Some(deadline) = self.query.deadline
+            && self.work.looked_at >= self.next
+        {
+            self.next = self.work.looked_at + POINTS;
+            if deadline.is_over() {
+                self.incomplete = Some(Incomplete::Deadline);
+                allowed = 0;
+            }
+        }
+        allowed
+    }
+
+    /// Takes note of those of sixteen points that are near enough, by their squares.
+    #[inline(never)]
+    pub(super) fn note(
+        &mut self,
+        sixteen: Sixteen<'_>,
+        squares: &[f32; LANES],
+        mut near: u16,
+    ) -> Result<(), Error> {
+        while near != 0 {
+            let lane = near.trailing_zeros() as usize;
+            near &= near - 1;
+            let square = squares.get(lane).copied().unwrap_or(f32::INFINITY);
+            // Those before may have made the limit narrower.
+            if square > self.limit {
+                continue;
+            }
+            self.note_one(sixteen, lane, square)?;
+        }
+        Ok(())
+    }
+
+    /// Takes note of a point that is near enough.
+    #[inline(always)]
+    fn note_one(
+        &mut self,
+        Sixteen { numbers, owners, first }: Sixteen<'_>,
+        lane: usize,
+        square: f32,
+    ) -> Result<(), Error> {
+        let owner = owners.get(first + lane);
+        if owner == NONE {
+            return Ok(());
+        }
+        let slot = Slot(owner);
+        if self.owned == Owned::Perhaps && !self.slots.has(slot) {
+            return Ok(());
+        }
+        if !self.query.admits(slot) {
+            return Ok(());
+        }
+        self.work.in_full += 1;
+        let distance = self.asked.distance(square, (numbers, lane), owner)?;
+        if self.best.offer(Neighbour { distance, slot }) {
+            self.limit = self.asked.limit(self.best.limit());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,279 @@
+//! Goes through trees and buffers for a query, sixteen points or boxes at a time.
+//!
+//! A walk goes from the root to where something may be near enough, the nearest first, and comes back to what it left out
+//! as long as that still may be. What lies in no order is looked at as it lies.
+
+use super::buffer::{BLOCK, Block, Buffer};
+use super::forest::Trees;
+use super::kernel::{COLUMN, Kernel, WithKernel};
+use super::leaves::{Leaves, OwnersRow};
+use super::seek::{Seek, Sixteen};
+use super::shape::LEVELS_MAX;
+use super::tree::{Tree, Way};
+use crate::Error;
+use crate::lanes::{Isa, LANES, Work};
+
+/// What is looked at.
+#[derive(Clone, Copy)]
+pub(super) enum Where<'w> {
+    Everywhere(&'w Trees),
+    In(&'w Tree),
+}
+
+/// Looks for what is near.
+pub(super) struct Look<'l, 's> {
+    pub(super) seek: &'l mut Seek<'s>,
+    pub(super) place: Where<'l>,
+}
+
+impl WithKernel for Look<'_, '_> {
+    type Answer = Result<(), Error>;
+
+    #[inline(always)]
+    fn run<I: Isa, K: Kernel>(self, isa: I, kernel: K) -> Self::Answer {
+        let Look { seek, place } = self;
+        let mut walk = Walk { seek, kernel };
+        let (trees, rest) = match place {
+            Where::In(tree) => return walk.tree(isa, tree),
+            Where::Everywhere(all) => (&all.trees, all),
+        };
+        for tree in trees {
+            walk.tree(isa, tree)?;
+        }
+        if let Some(loose) = &rest.loose {
+            walk.loose(isa, loose)?;
+        }
+        for buffer in rest.buffers() {
+            walk.buffer(isa, buffer)?;
+        }
+        Ok(())
+    }
+}
+
+/// A search by a kernel.
+struct Walk<'l, 's, K> {
+    seek: &'l mut Seek<'s>,
+    kernel: K,
+}
+
+/// Children of a node that are still to be looked at.
+#[derive(Clone, Copy)]
+struct Frame {
+    squares: [f32; LANES],
+    left: u16,
+    /// The first of them on its level.
+    first: usize,
+}
+
+const NOTHING: Frame = Frame { squares: [0.0; LANES], left: 0, first: 0 };
+
+impl<'s, K: Kernel> Walk<'_, 's, K> {
+    // What follows is compiled once for each kernel, and called: as a part of whatever calls it, it would be there many times.
+    fn tree<I: Isa>(&mut self, isa: I, tree: &Tree) -> Result<(), Error> {
+        if tree.judged.way == Way::Walk && tree.shape.levels() > 0 {
+            let (seek, kernel) = (&mut *self.seek, self.kernel);
+            return isa.enter(Descent { seek, kernel, tree });
+        }
+        for leaf in 0..tree.shape.leaves() {
+            if self.seek.incomplete.is_some() {
+                break;
+            }
+            let Some((numbers, owners, count)) = tree.leaf(leaf) else { continue };
+            self.points(isa, (numbers, owners), count)?;
+        }
+        Ok(())
+    }
+
+    /// Looks at so many points that lie in no order.
+    fn loose<I: Isa>(&mut self, isa: I, (leaves, count): &(Leaves, usize)) -> Result<(), Error> {
+        let room = leaves.room();
+        for leaf in 0..count.div_ceil(room) {
+            let some = (count - leaf * room).min(room);
+            let Some(row) = leaves.row(leaf) else { continue };
+            self.points(isa, row, some)?;
+        }
+        Ok(())
+    }
+
+    /// Looks at the points of a buffer.
+    fn buffer<I: Isa>(&mut self, isa: I, buffer: &Buffer) -> Result<(), Error> {
+        for block in buffer.blocks() {
+            match block.numbers() {
+                Some(numbers) => self.points(isa, (numbers, block.owners()), BLOCK)?,
+                None => self.block(isa, block)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at those of a block that are ready.
+    fn block<I: Isa>(&mut self, isa: I, block: &Block) -> Result<(), Error> {
+        let ready = block.ready();
+        let mut columns = vec![0.0; LANES * self.kernel.dim()];
+        for first in (0..BLOCK).step_by(LANES) {
+            let some = (ready >> first) as u16;
+            if some == 0 || self.seek.incomplete.is_some() {
+                continue;
+            }
+            block.lay_out(ready, first, &mut columns);
+            let numbers = bytemuck::cast_slice(&columns);
+            let allowed = self.seek.allowed(some.count_ones() as usize);
+            let (sixteen, some) =
+                (Sixteen { numbers, owners: block.owners(), first }, lowest(some, allowed));
+            isa.enter(Compare { seek: self.seek, kernel: self.kernel, sixteen, some })?;
+        }
+        Ok(())
+    }
+
+    /// Looks at the first so many points of a leaf.
+    #[inline(always)]
+    fn points<I: Isa>(
+        &mut self,
+        isa: I,
+        (numbers, owners): (&[u8], OwnersRow<'_>),
+        count: usize,
+    ) -> Result<(), Error> {
+        let (seek, kernel) = (&mut *self.seek, self.kernel);
+        isa.enter(Points { seek, kernel, numbers, owners, count })
+    }
+}
+
+/// Sixteen points are compared, of which some are wanted.
+struct Compare<'l, 's, K> {
+    seek: &'l mut Seek<'s>,
+    kernel: K,
+    sixteen: Sixteen<'l>,
+    some: u16,
+}
+
+impl<K: Kernel> Work for Compare<'_, '_, K> {
+    type Answer = Result<(), Error>;
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) -> Self::Answer {
+        let Compare { seek, kernel, sixteen, some } = self;
+        let squares = kernel.points(isa, sixteen.numbers);
+        let near = some & !isa.above(squares, isa.splat(seek.limit));
+        if near == 0 {
+            return Ok(());
+        }
+        seek.note(sixteen, &isa.numbers(squares), near)
+    }
+}
+
+/// The points of a leaf are compared.
+struct Points<'l, 's, K> {
+    seek: &'l mut Seek<'s>,
+    kernel: K,
+    numbers: &'l [u8],
+    owners: OwnersRow<'l>,
+    count: usize,
+}
+
+impl<K: Kernel> Work for Points<'_, '_, K> {
+    type Answer = Result<(), Error>;
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) -> Self::Answer {
+        let Points { seek, kernel, numbers, owners, count } = self;
+        let allowed = seek.allowed(count);
+        let width = COLUMN * kernel.dim();
+        for first in (0..allowed).step_by(LANES) {
+            let at = first / LANES * width;
+            let numbers = numbers.get(at..at + width).unwrap_or_default();
+            let some = lowest(u16::MAX, allowed - first);
+            let sixteen = Sixteen { numbers, owners, first };
+            Compare { seek, kernel, sixteen, some }.run(isa)?;
+        }
+        Ok(())
+    }
+}
+
+/// A walk down a tree, and up again.
+struct Descent<'l, 's, K> {
+    seek: &'l mut Seek<'s>,
+    kernel: K,
+    tree: &'l Tree,
+}
+
+impl<K: Kernel> Work for Descent<'_, '_, K> {
+    type Answer = Result<(), Error>;
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) -> Self::Answer {
+        let Descent { seek, kernel, tree } = self;
+        let (shape, levels) = (tree.shape, tree.shape.levels());
+        let mut firsts = [0; LEVELS_MAX];
+        for (level, first) in firsts.iter_mut().enumerate().take(levels) {
+            *first = shape.level(level).start;
+        }
+        let mut frames = [NOTHING; LEVELS_MAX];
+        let (mut level, mut node, mut left) = (0, 0, ((1_u32 << shape.fan()) - 1) as u16);
+        loop {
+            // Down to a node.
+            let row = firsts.get(level).map_or(0, |first| first + node);
+            // Of one that is not what was written, they are infinitely far.
+            let squares = isa.numbers(kernel.boxes(isa, tree.boxes.row(row)));
+            let Some(frame) = frames.get_mut(level) else { return Ok(()) };
+            *frame = Frame { squares, left, first: node * LANES };
+            loop {
+                let Some(frame) = frames.get_mut(level) else { return Ok(()) };
+                let beyond = isa.above(isa.load(&frame.squares), isa.splat(seek.limit));
+                // What is too far stays so: limits only become narrower.
+                frame.left &= !beyond;
+                if frame.left == 0 {
+                    match level.checked_sub(1) {
+                        Some(above) => level = above,
+                        None => return Ok(()),
+                    }
+                    continue;
+                }
+                let child = nearest(&frame.squares, frame.left);
+                frame.left &= !(1 << child);
+                let child = frame.first + child;
+                if level + 1 < levels {
+                    (level, node, left) = (level + 1, child, u16::MAX);
+                    break;
+                }
+                if let Some((numbers, owners, count)) = tree.leaf(child) {
+                    isa.enter(Points { seek: &mut *seek, kernel, numbers, owners, count })?;
+                }
+                if seek.incomplete.is_some() {
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+/// So many of the lowest bits that are set.
+#[inline(always)]
+fn lowest(bits: u16, count: usize) -> u16 {
+    if count >= LANES {
+        return bits;
+    }
+    if bits == u16::MAX {
+        return ((1_u32 << count) - 1) as u16;
+    }
+    let (mut left, mut kept) = (bits, 0);
+    for _ in 0..count {
+        kept |= left & left.wrapping_neg();
+        left &= left.wrapping_sub(1);
+    }
+    kept
+}
+
+/// The nearest of some children, of which there is one.
+#[inline(always)]
+fn nearest(squares: &[f32; LANES], some: u16) -> usize {
+    let mut best = some.trailing_zeros() as usize;
+    let mut left = some & some.wrapping_sub(1);
+    while left != 0 {
+        let child = left.trailing_zeros() as usize;
+        left &= left - 1;
+        if squares.get(child) < squares.get(best) {
+            best = child;
+        }
+    }
+    best
+}
