@@ -21,7 +21,7 @@ use crate::queries::{self, THREADS_MAX, in_order};
 /// The truth holds, for each query, the ids of the nearest
 /// vectors, nearest first: positions in the imported file are ids when it was imported into an empty collection without
 /// --ids. All queries are asked once unmeasured, then once measured, with each ef. With --json an array with one entry for
-/// each ef; flat has no ef, and one entry.
+/// each ef; only a graph has an ef, and others have one entry.
 #[derive(Args)]
 pub(crate) struct Bench {
     #[command(flatten)]
@@ -71,10 +71,9 @@ impl Bench {
             return Err(Failure::refused(format!("{path} holds no queries; give some")));
         }
         let k = usize::try_from(self.k).unwrap_or(usize::MAX);
-        let efs = match collection.index() {
-            IndexConfig::Flat => Vec::new(),
-            _ => self.ef.clone(),
-        };
+        // Which kind there is may have been chosen.
+        let is_graph = collection.statistics().index.kind == IndexConfig::hnsw().name();
+        let efs = if is_graph { self.ef.clone() } else { Vec::new() };
         let view = store.view();
         let mut search = queries::Search { view, collection, k, ef: None, within: None };
         let mut all = Vec::with_capacity(efs.len().max(1));

@@ -7,6 +7,7 @@ mod catch_up;
 mod chance;
 mod changes;
 mod child;
+mod chosen;
 mod collections;
 mod corpus;
 mod corruption;
