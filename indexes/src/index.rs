@@ -29,7 +29,7 @@ pub trait Index: Send + Sync {
     /// what was taken up by then stays. Others may search, insert and remove meanwhile.
     ///
     /// A graph depends on the seed and the slots alone, if nobody else changes it meanwhile. A flat index takes up some
-    /// thousand at a time, each time all of them or none.
+    /// thousand at a time, each time all of them or none; so do hash tables, which do what is due then, unless they were stopped.
     ///
     /// ```
     /// use indexes::{Flat, Index, Memory, Metric, Pool, Slot};
@@ -68,7 +68,7 @@ pub trait Index: Send + Sync {
     /// [`Error::BadImage`], if the image that the index lies in is damaged. Nothing has changed then.
     fn remove(&self, slot: Slot) -> Result<bool, Error>;
 
-    /// Does some of what is due after removals: about as much as looking at so many slots. A slot that was removed is given
+    /// Does some of what is due after removals, and, in hash tables, after insertions: about as much as looking at so many slots. A slot that was removed is given
     /// back by one of the steps that follow, when nothing refers to it any more and nobody reads it: then, and not before, it may
     /// be inserted again, or its vector be overwritten.
     ///

@@ -12,7 +12,7 @@ use crate::metric::Target;
 /// How many bytes the name of a distance may have.
 pub const DISTANCE_NAME_BYTES_MAX: usize = 64;
 
-/// A distance of one's own. Flat and graphs work with any; what they can prove of the metrics' codes they cannot of
+/// A distance of one's own. Flat and graphs work with any, hash tables with none; what they can prove of the metrics' codes they cannot of
 /// it, so all vectors are compared in full.
 pub trait Distance: Send + Sync {
     /// Its name: kept with what was built by it, and asked for when that is opened.

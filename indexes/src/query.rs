@@ -34,16 +34,16 @@ pub struct Query<'q> {
     pub(crate) deadline: Option<Deadline<'q>>,
 }
 
-/// How a graph is searched. It chooses by how many slots there are, and how many of them a filter admits; who knows better may
-/// say so.
+/// How a graph is searched, or hash tables are. It chooses by how many slots there are, and how many of them a filter admits; who
+/// knows better may say so.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Strategy {
     /// Looks at all that is admitted.
     Exact,
-    /// Walks by everything, and leaves out what is not admitted.
+    /// Walks by everything, and leaves out what is not admitted. Hash tables are looked up.
     Walk,
-    /// Walks by what a filter admits alone, and through the rest to it. Without a filter it is a walk.
+    /// Walks by what a filter admits alone, and through the rest to it. Without a filter, and by hash tables, it is the same as a walk.
     Through,
 }
 
@@ -156,7 +156,8 @@ impl<'q> Query<'q> {
 
     /// How many neighbours a graph keeps in view, in the place of
     /// [`HnswConfig::ef_search`](crate::HnswConfig::ef_search): at least 1, and the more, the surer and the slower. If a
-    /// [`recall`](Query::recall) is asked for, too, that decides. An index that looks at everything has no use for it.
+    /// [`recall`](Query::recall) is asked for, too, that decides. Out of hash tables so many slots are gathered, which are more
+    /// than a graph has in view by far: some percent of all there are. An index that looks at everything has no use for it.
     ///
     /// ```
     /// use indexes::{Hnsw, HnswConfig, Index, Memory, Metric, Pool, Query, Slot};
@@ -180,7 +181,7 @@ impl<'q> Query<'q> {
 
     /// So much of what is nearest should be found, from 0 to 1: an approximate index that was calibrated looks no further
     /// than that takes. With 1, and where it is not known how to reach it, everything is looked at. A graph that was not calibrated,
-    /// or has grown or shrunk to another size since, answers with [`Error::NotCalibrated`].
+    /// or has grown or shrunk to another size since, answers with [`Error::NotCalibrated`]; hash tables find out by themselves.
     pub fn recall(self, recall: f32) -> Self {
         Query { recall: Some(recall), ..self }
     }

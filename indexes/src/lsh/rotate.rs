@@ -42,8 +42,12 @@ impl Rotations {
     pub(super) fn rotate<I: Isa>(&self, isa: I, vector: &mut [Block], into: &mut Vec<Block>) {
         into.clear();
         for (at, signs) in self.rounds.iter().enumerate() {
-            for (block, signs) in vector.iter_mut().zip(signs) {
-                mix(isa, block, signs);
+            let numbers = vector.as_flattened_mut().iter_mut();
+            for (number, sign) in numbers.zip(signs.as_flattened()) {
+                *number *= sign;
+            }
+            for block in vector.iter_mut() {
+                mix(isa, block);
             }
             transform(isa, vector);
             if at + 1 >= FIRST {
@@ -53,12 +57,9 @@ impl Rotations {
     }
 }
 
-/// Flips the signs of a block, and mixes its numbers.
+/// Mixes the numbers of a block.
 #[inline(always)]
-fn mix<I: Isa>(_: I, block: &mut Block, signs: &Block) {
-    for (number, sign) in block.iter_mut().zip(signs) {
-        *number *= sign;
-    }
+fn mix<I: Isa>(_: I, block: &mut Block) {
     butterfly::<8>(block);
     butterfly::<4>(block);
     butterfly::<2>(block);

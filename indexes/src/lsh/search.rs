@@ -21,8 +21,8 @@ use crate::slots::{Slots, WORD};
 use crate::{Error, Incomplete, K, Nearest, Query, Vectors};
 
 /// So many of what was gathered are looked at by their codes for each neighbour that is wanted, and one of so many of all.
-const KEPT: usize = 24;
-const KEPT_PART: usize = 24;
+const KEPT: usize = 12;
+const KEPT_PART: usize = 48;
 
 /// What found too little is followed by a search that looks so many times as far.
 const MORE: usize = 4;

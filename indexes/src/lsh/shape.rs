@@ -15,7 +15,7 @@ pub(super) const BITS_MAX: u32 = 22;
 const BITS_MIN: u32 = 5;
 
 /// So many slots share a bucket, on average, where it is not said how many functions there are.
-const SHARED: usize = 12;
+const SHARED: usize = 6;
 
 /// How many bits the sketch of a vector has.
 pub(super) const SKETCH: usize = 512;
@@ -61,6 +61,8 @@ impl Shape {
                 let count = count.unwrap_or(bits as usize);
                 (count, count as u32)
             }
+            // One function of all numbers is better than two of a few that are only a little finer.
+            (Family::CrossPolytope, None) if bits <= most + 2 => (1, bits.min(most)),
             (Family::CrossPolytope, None) => (bits.div_ceil(most) as usize, bits),
             (Family::CrossPolytope, Some(count)) => {
                 let least = count as u32;
@@ -124,11 +126,11 @@ mod tests {
     fn functions_follow_the_number_of_slots() {
         let config = LshConfig::default();
         let bits = |slots| Shape::new((384, Metric::Cosine), &config, slots).bits().to_vec();
-        assert_eq!((bits(1), bits(2_000)), (vec![5], vec![7]));
-        assert_eq!((bits(20_000), bits(100_000)), (vec![10], vec![7, 6]));
-        assert_eq!((bits(1_000_000), bits(usize::MAX)), (vec![8, 8], vec![8, 7, 7]));
+        assert_eq!((bits(1), bits(2_000)), (vec![5], vec![8]));
+        assert_eq!((bits(20_000), bits(100_000)), (vec![10], vec![7, 7]));
+        assert_eq!((bits(1_000_000), bits(usize::MAX)), (vec![9, 8], vec![8, 7, 7]));
         let planes = config.family(Family::Hyperplanes);
-        assert_eq!(Shape::new((3, Metric::L2), &planes, 2_000).bits(), [1; 7]);
+        assert_eq!(Shape::new((3, Metric::L2), &planes, 2_000).bits(), [1; 8]);
         let some = planes.functions(9);
         assert_eq!(Shape::new((3, Metric::L2), &some, 2_000_000).bits(), [1; 9]);
         let some = config.functions(3);

@@ -7,7 +7,7 @@ use indexes::{
     SlotSet, Strategy,
 };
 
-use crate::given::Kind;
+use crate::given::{Kind, Random};
 use crate::graph::{give_back, mean_recall, pool};
 
 pub(crate) fn lsh_with(memory: &Memory, metric: Metric, config: LshConfig) -> Lsh {
@@ -26,6 +26,24 @@ pub(crate) fn by_tables(vector: &[f32]) -> Query<'_> {
     Query::new(vector).strategy(Strategy::Walk)
 }
 
+/// Vectors that spread in a few directions, as those of real things do, and as many queries as asked for.
+pub(crate) fn spread(dim: usize, count: u32, queries: usize, seed: u64) -> (Memory, Vec<Vec<f32>>) {
+    let mut random = Random(seed);
+    let directions: Vec<_> = (0..8).map(|_| random.vector(dim)).collect();
+    let mut one = || {
+        let mut vector: Vec<f32> = random.vector(dim).iter().map(|it| it * 0.1).collect();
+        for direction in &directions {
+            let far = random.gaussian();
+            vector.iter_mut().zip(direction).for_each(|(number, it)| *number += far * it);
+        }
+        vector
+    };
+    let mut memory = Memory::new(dim);
+    (0..count).for_each(|slot| memory.set(Slot(slot), &one()).expect("it fits"));
+    let queries = (0..queries).map(|_| one()).collect();
+    (memory, queries)
+}
+
 fn flat_of(memory: &Memory, metric: Metric) -> Flat {
     let flat = Flat::new(indexes::Vectors::dim(memory), metric);
     flat.insert_all(memory.slots(), memory, &Pool::here(), &mut |_| true).expect("they fit");
@@ -39,7 +57,7 @@ fn it_finds_as_much_as_it_was_told_to() {
         for (dim, metric) in
             [(20, Metric::L2), (64, Metric::Cosine), (64, Metric::L2), (100, Metric::Dot)]
         {
-            let (memory, vectors) = Kind::Clustered.set(dim, 6_000, 200, 81);
+            let (memory, vectors) = spread(dim, 6_000, 200, 81);
             let lsh = lsh_with(&memory, metric, LshConfig::default().family(family));
             for recall in [0.8, 0.9, 0.95] {
                 let queries: Vec<_> =
@@ -54,7 +72,7 @@ fn it_finds_as_much_as_it_was_told_to() {
 
 #[test]
 fn what_is_asked_for_decides_how_far_it_is_looked() {
-    let (memory, vectors) = Kind::Clustered.set(64, 8_000, 40, 82);
+    let (memory, vectors) = spread(64, 8_000, 40, 82);
     let config = LshConfig::default();
     let indexes = [config, config.target_recall(0.5), config.probes(3), config.probes(30)];
     let indexes = indexes.map(|config| lsh_with(&memory, Metric::L2, config));
@@ -85,10 +103,10 @@ fn what_is_asked_for_decides_how_far_it_is_looked() {
 
 #[test]
 fn functions_follow_how_many_there_are() {
-    let (memory, vectors) = Kind::Clustered.set(20, 9_000, 30, 83);
+    let (memory, vectors) = spread(20, 12_500, 30, 83);
     let lsh = Lsh::new(20, Metric::L2, LshConfig::default().tables_from(500)).expect("a metric");
     let mut buckets = Vec::new();
-    for (first, end) in [(0, 600), (600, 3_000), (3_000, 9_000)] {
+    for (first, end) in [(0, 600), (600, 3_000), (3_000, 12_500)] {
         (first..end).for_each(|slot| lsh.insert(Slot(slot), &memory).expect("it is new"));
         assert!(give_back(&lsh, &memory).is_empty());
         let tuned = lsh.statistics().tuned.expect("there are tables");
@@ -300,7 +318,7 @@ fn when_the_time_is_over_it_says_so() {
 /// What the tables are for: little is looked at, hardly anything of it by codes, and next to nothing in full.
 #[test]
 fn it_looks_at_little_and_compares_hardly_anything_in_full() {
-    let (memory, vectors) = Kind::Clustered.set(200, 10_000, 40, 91);
+    let (memory, vectors) = spread(200, 10_000, 40, 91);
     let lsh = lsh_with(&memory, Metric::Cosine, LshConfig::default());
     let mut sums = [0; 3];
     for vector in &vectors {

@@ -59,9 +59,9 @@ fn an_image_is_the_index_again() {
             assert!(gone.len() > 20 && gone.iter().all(|slot| !lsh.contains(slot).expect("whole")));
         }
         for lsh in [&opened, &lsh] {
-            assert!(matches!(lsh.insert(Slot(9), &memory), Err(Error::NotGivenBack { .. })));
-            assert!(give_back(lsh, &memory).contains(&Slot(9)));
-            lsh.insert(Slot(9), &memory).expect("it was given back");
+            assert!(matches!(lsh.insert(Slot(17), &memory), Err(Error::NotGivenBack { .. })));
+            assert!(give_back(lsh, &memory).contains(&Slot(17)));
+            lsh.insert(Slot(17), &memory).expect("it was given back");
             assert!(lsh.remove(Slot(700)).expect("whole") && !lsh.is_lent());
         }
         assert!(image_of(&opened) == image_of(&lsh));
@@ -187,7 +187,7 @@ fn every_bit_that_is_flipped_is_told_before_it_matters() {
             Ok(found)
         };
         let expected = search(&lsh).expect("found");
-        let (mut refused, mut told, mut same) = (0, 0, 0);
+        let (mut refused, mut told) = (0, 0);
         for bit in (0..image.len() * 8).step_by(every) {
             let mut damaged = image.clone();
             damaged[bit / 8] ^= 1 << (bit % 8);
@@ -196,10 +196,7 @@ fn every_bit_that_is_flipped_is_told_before_it_matters() {
                 continue;
             };
             match search(&opened) {
-                Ok(found) => {
-                    assert_eq!(found, expected, "bit {bit}");
-                    same += 1;
-                }
+                Ok(found) => assert_eq!(found, expected, "bit {bit}"),
                 Err(Error::BadImage { .. }) => told += 1,
                 Err(other) => panic!("bit {bit}: {other}"),
             }
@@ -207,7 +204,7 @@ fn every_bit_that_is_flipped_is_told_before_it_matters() {
             assert!(matches!(verified, Err(Error::BadImage { .. })), "bit {bit}");
             assert!(matches!(search(&opened), Err(Error::BadImage { .. })), "bit {bit}");
         }
-        assert!(refused >= 4_096 * 8 / every && told > 0 && same > 0, "{refused} {told} {same}");
+        assert!(refused >= 4_096 * 8 / every && told > 0, "{refused} {told}");
     }
 }
 
