@@ -13,12 +13,16 @@ mod flat;
 mod forge;
 #[path = "../../../fuzz/src/indexes/hnsw.rs"]
 mod hnsw;
+#[path = "../../../fuzz/src/indexes/lsh.rs"]
+mod lsh;
 #[path = "../../../fuzz/src/engine/payload.rs"]
 mod payload;
 #[path = "../../../fuzz/src/indexes/real.rs"]
 mod real;
 #[path = "../../../fuzz/corpus.rs"]
 mod replay;
+#[path = "../../../fuzz/src/indexes/trees.rs"]
+mod trees;
 
 #[test]
 fn the_corpus_of_flat_images() {
@@ -31,6 +35,16 @@ fn the_corpus_of_images_of_graphs() {
 }
 
 #[test]
+fn the_corpus_of_images_of_hash_tables() {
+    replay("lsh_image", lsh::run);
+}
+
+#[test]
+fn the_corpus_of_images_of_trees() {
+    replay("kdtree_image", trees::run);
+}
+
+#[test]
 fn the_corpus_of_payloads() {
     replay("payload", payload::run);
 }
@@ -38,5 +52,6 @@ fn the_corpus_of_payloads() {
 /// A target of nothing finds nothing.
 #[test]
 fn no_bytes_are_an_input_too() {
-    [flat::run, hnsw::run, payload::run].iter().for_each(|target| target(&[]));
+    let targets = [flat::run, hnsw::run, lsh::run, trees::run, payload::run];
+    targets.iter().for_each(|target| target(&[]));
 }
