@@ -15,7 +15,8 @@
 use std::sync::OnceLock;
 
 use indexes::{
-    Error, Index, Lsh, LshConfig, Measure, Memory, Metric, Nearest, Pool, Query, Slot, SlotSet, Strategy, Vectors,
+    Error, Index, Lsh, LshConfig, Measure, Memory, Metric, Nearest, Pool, Query, Slot, SlotSet,
+    Strategy, Vectors,
 };
 
 use super::bytes::Bytes;
