@@ -239,10 +239,12 @@ impl Making {
 
 /// Puts tables one behind the other.
 pub(super) fn joined(tables: Vec<Making>, buckets: usize) -> Run {
-    let len = tables.first().map_or(0, |table| table.slots.len());
+    // They are as long as each other, unless they are made of what an image says that is not true.
+    let len = tables.iter().map(|table| table.slots.len()).max().unwrap_or(0);
     let (mut begins, mut slots) = (Vec::new(), Vec::new());
     slots.reserve_exact(len * tables.len());
-    for table in tables {
+    for mut table in tables {
+        table.slots.resize(len, u32::MAX);
         begins.extend(table.begins);
         slots.extend(table.slots);
     }
