@@ -285,7 +285,7 @@ pub(crate) fn made_up_tables(name: &str, bytes: &mut Bytes<'_>) -> Vec<u8> {
     for at in 0..24 {
         encoder.bytes(&[if at < count { bytes.u8() % 8 } else { 0 }]);
     }
-    encoder.u32(0);
+    encoder.u32(number(bytes) as u32);
     let [measured, of, points] = std::array::from_fn(|_| number(bytes));
     encoder.u64(measured).u64(of).u32(points as u32).u32(0);
     for _ in 0..points.min(48) {

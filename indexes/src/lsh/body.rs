@@ -103,7 +103,7 @@ impl Tables {
 
     /// How many of those were given back since.
     pub(super) fn void(&self) -> usize {
-        self.runs.iter().filter_map(|run| run.void.own()).map(SharedSet::len).sum()
+        self.runs.iter().map(|run| run.void.len()).sum()
     }
 
     fn bytes(&self) -> usize {

@@ -18,8 +18,11 @@ use crate::query::check;
 use crate::shared::{Lives, SharedSet};
 use crate::{Error, Metric, Pool, SlotSet, Vectors};
 
-/// So many slots in no table are put into one, or half as many as there are tables from on, if that is less.
+/// So many slots in no table are put into one, or half as many as there are tables from on, if that is less; and one of so many of all, if
+/// that is more, up to a limit: what is in no table is looked at by every search, and large tables take longer to be made anew.
 const FRESH: usize = 1_024;
+const FRESH_PART: usize = 256;
+const FRESH_MAX: usize = 8_192;
 
 /// Small tables become part of the large ones when they have more than one of so many.
 const SMALL: usize = 4;
@@ -85,8 +88,8 @@ enum Due {
 /// What is due, if anything is.
 fn due(config: &LshConfig, body: &Body, own: &Lives, aside: &SlotSet) -> Option<Due> {
     let LshConfig { tables_from, .. } = *config;
-    let few = FRESH.min(tables_from / 2);
     let live = own.live.len();
+    let few = (live / FRESH_PART).clamp(FRESH.min(tables_from / 2), FRESH_MAX);
     let Some(tables) = body.tables() else {
         return (live >= tables_from).then_some(Due::Anew);
     };

@@ -103,7 +103,7 @@ fn write_numbers(numbers: &Numbers, count: usize, out: &mut Out<'_>) -> io::Resu
 /// The header of an image with so many words of slots, of which so many are live and removed.
 fn header_of(
     lsh: &Lsh,
-    (Body { codes, .. }, tables): (&Body, Option<&Tables>),
+    (Body { codes, fresh, .. }, tables): (&Body, Option<&Tables>),
     (words, [live, removed]): (usize, [usize; 2]),
     root: u64,
 ) -> Vec<u8> {
@@ -127,7 +127,7 @@ fn header_of(
     let bits = laid.map_or(&[][..], |laid| laid.shape.bits());
     encoder.u32(bits.len() as u32);
     bits.iter().for_each(|bits| _ = encoder.bytes(&[*bits as u8]));
-    encoder.zeros(FUNCTION_BYTES - bits.len()).u32(0);
+    encoder.zeros(FUNCTION_BYTES - bits.len()).u32(fresh.len() as u32);
     if let Some(Tuning { slots, shaped, points }) = tables.and_then(|it| it.tuning.as_ref()) {
         encoder.u64(*slots as u64).u64(*shaped as u64).u32(points.len() as u32).u32(0);
         for Point { slots, recall: [near, far] } in points {
@@ -146,6 +146,7 @@ struct Header {
     runs: Vec<usize>,
     radius: f32,
     shape: Option<Shape>,
+    fresh: usize,
     tuning: Option<Tuning>,
 }
 
@@ -177,7 +178,7 @@ fn decode_header(image: &[u8], measure: &Measure) -> Result<(Header, Metric), Er
     }
     let count = decoder.u32("functions")? as usize;
     let (bits, rest) = decoder.bytes(FUNCTION_BYTES, "bits")?.split_at(count.min(FUNCTION_BYTES));
-    decoder.zeros(4, "reserved")?;
+    let fresh = decoder.u32("fresh")? as usize;
     let is_clean = rest.iter().all(|byte| *byte == 0) && runs <= RUNS_MAX;
     let shape = match (runs, count) {
         (0, 0) if shaped == 0 && radius == 0.0 && is_clean => None,
@@ -197,7 +198,7 @@ fn decode_header(image: &[u8], measure: &Measure) -> Result<(Header, Metric), Er
     if tuning.is_some() && shape.is_none() {
         return bad("points", 256);
     }
-    Ok((Header { head, data, config, runs: lens, radius, shape, tuning }, metric))
+    Ok((Header { head, data, config, runs: lens, radius, shape, fresh, tuning }, metric))
 }
 
 fn decode_config(decoder: &mut Decoder<'_>) -> Result<LshConfig, Error> {
@@ -252,7 +253,8 @@ fn numbers_rows(count: Option<usize>) -> (usize, usize) {
 /// Opens an image.
 pub(super) fn open(bytes: &Bytes, measure: &Measure) -> Result<Lsh, Error> {
     let (header, metric) = decode_header(bytes, measure)?;
-    let Header { head, data: Data { root, removed }, config, runs, radius, shape, tuning } = header;
+    let Header { head, data: Data { root, removed }, config, runs, .. } = header;
+    let Header { radius, shape, fresh, tuning, .. } = header;
     let coded = head.coded(measure)?;
     let [of_words, _] = tables_of(head.words());
     let mut wanted = vec![of_words; 3];
@@ -267,7 +269,7 @@ pub(super) fn open(bytes: &Bytes, measure: &Measure) -> Result<Lsh, Error> {
     }
     let mut lent = Lent::new(bytes, root, wanted)?;
     let slots = Slots::lent(head.words(), [head.slots(), removed], &mut lent)?;
-    let fresh = Bits::Lent(lent.next()?);
+    let fresh = Bits::Lent(lent.next()?, fresh);
     let codes = coded.map(|metric| Codes::lent(head.dim, metric, &mut lent)).transpose()?;
     let tables = match shape {
         Some(shape) => {
@@ -277,7 +279,7 @@ pub(super) fn open(bytes: &Bytes, measure: &Measure) -> Result<Lsh, Error> {
             let laid = Laid::lent((shape, metric), (config.seed, radius), centre);
             let mut all = Vec::new();
             for len in runs {
-                let void = Bits::Lent(lent.next()?);
+                let void = Bits::Lent(lent.next()?, 0);
                 let numbers = [Numbers::Lent(lent.next()?), Numbers::Lent(lent.next()?)];
                 all.push(Arc::new(Run::of(len, buckets, numbers, void)));
             }

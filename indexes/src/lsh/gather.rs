@@ -9,14 +9,17 @@ use super::layout::{Sketch, Turned};
 use super::probe::{Cell, Probe};
 use super::shape::SKETCH;
 use super::space::Role;
-use super::tables::Numbers;
+use super::tables::{Numbers, ROW};
 use crate::SlotSet;
 use crate::lanes::Isa;
 use crate::query::Deadline;
 use crate::slots::{Slots, WORD};
 
 /// So many buckets are looked at together: what one waits for comes while others are read.
-const TOGETHER: usize = 32;
+const TOGETHER: usize = 64;
+
+/// So many cache lines of a bucket are fetched before it is read.
+const LINES: usize = 4;
 
 /// How far it is looked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -140,8 +143,12 @@ impl Gathered {
         for Cell { table, bucket } in cells {
             for (at, run) in runs.iter().enumerate() {
                 let range = run.bucket::<CHECK>(*table as usize, *bucket as usize);
-                if let Some(place) = run.slots.place(range.start) {
-                    isa.fetch(place);
+                // The rest of it comes by itself, as it is read in order.
+                for line in 0..LINES {
+                    let place = range.start + line * ROW;
+                    if let Some(place) = run.slots.place(place).filter(|_| place < range.end) {
+                        isa.fetch(place);
+                    }
                 }
                 self.places.push((at, range));
             }

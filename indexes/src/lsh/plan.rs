@@ -8,7 +8,7 @@ use super::{Lsh, LshConfig};
 use crate::{Query, SlotSet, Strategy};
 
 /// Looking at one out of the tables takes as long as at so many in order.
-const GATHERED: usize = 2;
+const GATHERED: usize = 3;
 
 /// How a query is answered.
 #[derive(Clone, Copy, Debug)]

@@ -48,8 +48,7 @@ impl Lsh {
     /// It, to be searched under a pin.
     pub(super) fn under<'p>(&'p self, body: &'p Now<'_, Body>, pin: &'p Pin<'_>) -> InUse<'p> {
         let Body { slots, codes, fresh, .. } = &**body;
-        let is_fresh = fresh.own().is_none_or(|own| own.len() > 0);
-        let words = if is_fresh { slots.words() } else { 0 };
+        let words = if fresh.len() > 0 { slots.words() } else { 0 };
         let fresh = (0..words).map(|at| fresh.word::<true>(at)).collect();
         let codes = codes.as_ref().map(|codes| codes.under(pin));
         let (tables, is_sure) = (body.tables(), body.is_sure());

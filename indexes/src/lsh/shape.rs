@@ -134,7 +134,7 @@ mod tests {
         let some = planes.functions(9);
         assert_eq!(Shape::new((3, Metric::L2), &some, 2_000_000).bits(), [1; 9]);
         let some = config.functions(3);
-        assert_eq!(Shape::new((3, Metric::L2), &some, 100_000).bits(), [4; 3]);
+        assert_eq!(Shape::new((3, Metric::L2), &some, 100_000).bits(), [5, 5, 4]);
         assert_eq!(Shape::new((1, Metric::L2), &config.functions(1), usize::MAX).bits(), [5]);
     }
 

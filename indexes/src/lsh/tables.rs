@@ -73,7 +73,8 @@ impl Numbers {
 )]
 pub(super) enum Bits {
     Own(SharedSet),
-    Lent(LentRows),
+    /// And how many an image says that there are.
+    Lent(LentRows, usize),
 }
 
 impl Bits {
@@ -82,7 +83,7 @@ impl Bits {
     pub(super) fn word<const CHECK: bool>(&self, at: usize) -> u64 {
         match self {
             Bits::Own(own) => own.word(at),
-            Bits::Lent(rows) => {
+            Bits::Lent(rows, _) => {
                 let words = rows::LINE / size_of::<u64>();
                 let row = rows.row::<CHECK>(at / words).as_chunks().0;
                 row.get(at % words).map_or(0, |word| u64::from_le_bytes(*word))
@@ -93,7 +94,15 @@ impl Bits {
     pub(super) fn own(&self) -> Option<&SharedSet> {
         match self {
             Bits::Own(own) => Some(own),
-            Bits::Lent(_) => None,
+            Bits::Lent(..) => None,
+        }
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Bits::Own(own) => own.len(),
+            Bits::Lent(_, len) => *len,
         }
     }
 
@@ -230,10 +239,12 @@ impl Making {
 
 /// Puts tables one behind the other.
 pub(super) fn joined(tables: Vec<Making>, buckets: usize) -> Run {
-    let len = tables.first().map_or(0, |table| table.slots.len());
+    // They are as long as each other, unless they are made of what an image says that is not true.
+    let len = tables.iter().map(|table| table.slots.len()).max().unwrap_or(0);
     let (mut begins, mut slots) = (Vec::new(), Vec::new());
     slots.reserve_exact(len * tables.len());
-    for table in tables {
+    for mut table in tables {
+        table.slots.resize(len, u32::MAX);
         begins.extend(table.begins);
         slots.extend(table.slots);
     }

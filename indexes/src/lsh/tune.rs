@@ -15,8 +15,9 @@ use crate::shared::Lives;
 use crate::slots::WORD;
 use crate::{Error, K, Query, Vectors};
 
-/// So many slots are held out.
-pub(super) const HELD_OUT: usize = 256;
+/// So many slots are held out, and twice as many where there are few: it takes no time then.
+const HELD_OUT: usize = 256;
+const FEW: usize = 1 << 15;
 
 /// It is measured how much of so many neighbours is found, too.
 const FAR: usize = 100;
@@ -25,11 +26,8 @@ const FAR: usize = 100;
 pub(super) const POINTS_MAX: usize = 48;
 const FIRST: usize = 64;
 
-/// Of one of so many slots no more is looked at.
-const PART: usize = 2;
-
-/// What was measured may be off by so many times what is to be expected by chance.
-const DEVIATIONS: f32 = 0.5;
+/// No more than one of so many slots is gathered: beyond that it takes less to look at all.
+const PART: usize = 3;
 
 /// How far it has to be looked for which recall.
 #[derive(Clone, PartialEq, Debug)]
@@ -94,21 +92,22 @@ pub(super) struct Measuring {
     /// Those that are still to be held out.
     left: Vec<Slot>,
     count: u32,
-    /// How far it is looked; how much of the nearest was found, in all and of each its square.
-    points: Vec<(usize, [u32; 2], u32)>,
+    /// How far it is looked, and how much of the nearest was found in all.
+    points: Vec<(usize, [u32; 2])>,
 }
 
 impl Measuring {
     /// Begins with an index whose tables were shaped for so many slots.
     pub(super) fn begin(own: &Lives, shaped: usize) -> Self {
         let slots = own.live.len();
-        let every = slots.div_ceil(HELD_OUT).max(1);
+        let held_out = if slots < FEW { 2 * HELD_OUT } else { HELD_OUT };
+        let every = slots.div_ceil(held_out).max(1);
         let mut left: Vec<_> = own.live.iter().step_by(every).collect();
         left.reverse();
         let mut points = Vec::new();
         let mut reach = FIRST;
         while points.len() < POINTS_MAX {
-            points.push((reach.min(slots / PART), [0; 2], 0));
+            points.push((reach.min(slots / PART), [0; 2]));
             if reach >= slots / PART {
                 break;
             }
@@ -138,9 +137,8 @@ impl Measuring {
     /// Takes note of what was found for one.
     pub(super) fn note(&mut self, found: &[[u32; 2]]) {
         self.count += 1;
-        for ((_, sums, squares), found) in self.points.iter_mut().zip(found) {
+        for ((_, sums), found) in self.points.iter_mut().zip(found) {
             sums.iter_mut().zip(found).for_each(|(sum, found)| *sum += found);
-            *squares += found[0] * found[0];
         }
     }
 
@@ -152,11 +150,9 @@ impl Measuring {
         }
         let mut best = [0.0_f32; 2];
         let mut points = Vec::new();
-        for (slots, [near, far], squares) in self.points {
-            let mean = near as f32 / (count * K as f32);
-            let variance = squares as f32 / (count * (K * K) as f32) - mean * mean;
-            let off = DEVIATIONS * (variance.max(0.0) / count).sqrt();
-            best = [best[0].max(mean - off), best[1].max(far as f32 / (count * FAR as f32))];
+        for (slots, [near, far]) in self.points {
+            let means = [near as f32 / (count * K as f32), far as f32 / (count * FAR as f32)];
+            best = [best[0].max(means[0]), best[1].max(means[1])];
             points.push(Point { slots: slots as u32, recall: best });
         }
         Some(Tuning { slots: self.slots, shaped: self.shaped, points })

