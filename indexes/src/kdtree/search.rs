@@ -41,7 +41,11 @@ pub(super) fn many(
         queries.iter().map(|query| one(on, query, vectors)).collect::<Result<Vec<_>, _>>()
     };
     let found = pool.each(queries.chunks(at_a_time).collect(), some);
-    Ok(found.into_iter().collect::<Result<Vec<_>, _>>()?.concat())
+    let mut all = Vec::with_capacity(queries.len());
+    for some in found {
+        all.extend(some?);
+    }
+    Ok(all)
 }
 
 /// Whether it is faster to look at what a filter admits than to look for it among the rest: with a part `p` of `n` admitted,

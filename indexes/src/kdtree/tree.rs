@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::leaves::{Leaves, Numbers, Owners, OwnersRow};
-use super::shape::Shape;
+use super::shape::{LEVELS_MAX, Shape};
 use crate::lanes::LANES;
 
 /// Whether a search goes by the boxes, or looks at all.
@@ -28,6 +28,8 @@ pub(super) struct Judged {
 #[derive(Debug)]
 pub(super) struct Tree {
     pub(super) shape: Shape,
+    /// Where the nodes of each level begin.
+    pub(super) firsts: [usize; LEVELS_MAX],
     /// A row for each node, the root first: for each dimension the lowest and the highest number of sixteen children.
     pub(super) boxes: Numbers,
     pub(super) leaves: Leaves,
@@ -43,7 +45,8 @@ pub(super) fn node_width(dim: usize) -> usize {
 
 impl Tree {
     pub(super) fn new(shape: Shape, boxes: Numbers, leaves: Leaves, judged: Judged) -> Self {
-        Tree { shape, boxes, leaves, judged, dead: AtomicUsize::new(0) }
+        let firsts = shape.firsts();
+        Tree { shape, firsts, boxes, leaves, judged, dead: AtomicUsize::new(0) }
     }
 
     /// How many points it has, whoever's they are.
