@@ -27,15 +27,19 @@ pub(super) enum Best {
 pub(super) struct Few {
     k: usize,
     within: f32,
-    keys: [u64; FEW],
+    keys: [i64; FEW],
 }
 
-fn key(seen: Neighbour) -> u64 {
-    u64::from(seen.distance.to_bits()) << 32 | u64::from(seen.slot.0)
+/// What is no key: those of distances are not above that of infinity.
+const NONE: i64 = i64::MAX;
+
+#[inline(always)]
+fn key(seen: Neighbour) -> i64 {
+    i64::from(seen.distance.to_bits()) << 32 | i64::from(seen.slot.0)
 }
 
 #[inline(always)]
-fn distance(key: u64) -> f32 {
+fn distance(key: i64) -> f32 {
     f32::from_bits((key >> 32) as u32)
 }
 
@@ -45,7 +49,7 @@ impl Best {
             return Best::Many(Top::new(query));
         }
         let within = query.within.unwrap_or(f32::INFINITY);
-        Best::Few(Few { k: query.k, within, keys: [u64::MAX; FEW] })
+        Best::Few(Few { k: query.k, within, keys: [NONE; FEW] })
     }
 
     /// How far something may be that is still of use.
@@ -70,7 +74,8 @@ impl Best {
     pub(super) fn into_sorted(self) -> Vec<Neighbour> {
         match self {
             Best::Few(few) => {
-                let keys = few.keys.iter().take(few.k).take_while(|key| **key != u64::MAX);
+                let there = few.keys.iter().take(few.k).take_while(|key| **key != NONE).count();
+                let keys = few.keys.get(..there).unwrap_or_default().iter();
                 keys.map(|key| Neighbour { distance: distance(*key), slot: Slot(*key as u32) })
                     .collect()
             }
@@ -83,7 +88,7 @@ impl Few {
     #[inline(always)]
     fn limit(&self) -> f32 {
         match self.keys.get(self.k.wrapping_sub(1)) {
-            Some(last) if *last != u64::MAX => distance(*last),
+            Some(last) if *last != NONE => distance(*last),
             _ => self.within,
         }
     }
@@ -108,7 +113,7 @@ impl Few {
 /// Puts a key in its place among the first so many, which are in order; the last of them goes. Which place that is nobody has to
 /// guess: each gets what it has, what the one before it has, or the key.
 #[inline(always)]
-fn put_in<const COUNT: usize>(keys: &mut [u64; FEW], key: u64) {
+fn put_in<const COUNT: usize>(keys: &mut [i64; FEW], key: i64) {
     let Some(keys) = keys.first_chunk_mut::<COUNT>() else { return };
     let old = *keys;
     let before = [0].iter().chain(&old);

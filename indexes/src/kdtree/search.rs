@@ -12,6 +12,9 @@ use crate::{Error, Nearest, Pool, Query, Vectors};
 /// A thread is given so many queries at a time.
 const AT_A_TIME: usize = 64;
 
+/// No more than so many are thought to be within a threshold.
+const WITHIN: usize = 100;
+
 /// Searches for one.
 pub(super) fn one(
     on: InUse<'_>,
@@ -53,8 +56,9 @@ pub(super) fn many(
 fn admits_few(body: &Body, query: &Query<'_>) -> bool {
     let Some(filter) = query.filter else { return false };
     let admitted = filter.len();
+    let wanted = query.within.map_or(query.k, |_| query.k.min(WITHIN));
     let square = admitted.saturating_mul(admitted);
-    square <= query.k.saturating_mul(body.slots.len()) && admitted < body.slots.len()
+    square <= wanted.saturating_mul(body.slots.len()) && admitted < body.slots.len()
 }
 
 /// Looks at all that is admitted.

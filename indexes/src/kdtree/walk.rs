@@ -7,7 +7,7 @@ use super::buffer::{BLOCK, Block, Buffer};
 use super::forest::Trees;
 use super::kernel::{COLUMN, Kernel, WithKernel};
 use super::leaves::{Leaves, OwnersRow};
-use super::seek::{Seek, Sixteen};
+use super::seek::{Note, Seek, Sixteen};
 use super::shape::LEVELS_MAX;
 use super::tree::{Tree, Way};
 use crate::Error;
@@ -191,7 +191,7 @@ impl<K: Kernel> Work for Compare<'_, '_, K> {
         if near == 0 {
             return Ok(());
         }
-        seek.note(sixteen, &isa.numbers(squares), near)
+        isa.enter(Note { seek, sixteen, squares: isa.numbers(squares), near })
     }
 }
 
