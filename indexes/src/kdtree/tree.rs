@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::leaves::{Leaves, Numbers, Owners, OwnersRow};
 use super::shape::{LEVELS_MAX, Shape};
-use crate::lanes::LANES;
+use crate::lanes::{Isa, LANES};
+use crate::rows::LINE;
 
 /// Whether a search goes by the boxes, or looks at all.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,6 +38,9 @@ pub(super) struct Tree {
     /// How many of its points are nobody's.
     dead: AtomicUsize,
 }
+
+/// So many lines of a leaf are fetched ahead.
+const FETCHED: usize = 8;
 
 /// How many numbers a node has.
 pub(super) fn node_width(dim: usize) -> usize {
@@ -71,6 +75,16 @@ impl Tree {
     pub(super) fn leaf(&self, leaf: usize) -> Option<(&[u8], OwnersRow<'_>, usize)> {
         let (numbers, owners) = self.leaves.row(leaf)?;
         Some((numbers, owners, self.shape.count(leaf)))
+    }
+
+    /// Says that a leaf will be needed soon.
+    #[inline(always)]
+    pub(super) fn fetch<I: Isa>(&self, isa: I, leaf: usize) {
+        // Behind the first lines the processor goes on by itself.
+        if let Numbers::Own(..) = &self.leaves.numbers {
+            let lines = self.leaves.numbers.row(leaf).as_chunks::<LINE>().0;
+            lines.iter().take(FETCHED).for_each(|line| isa.fetch(line));
+        }
     }
 
     /// Goes through the points of some leaves: which it is, in which leaf and where in it, and whose.

@@ -81,17 +81,21 @@ impl Frame {
         Frame { keys, first }
     }
 
-    /// The nearest of them, if it may be that near; it is looked at from now on.
+    /// Which of them is the nearest, if it may be that near.
     #[inline(always)]
-    fn next(&mut self, limit: f32) -> Option<usize> {
+    fn nearest(&self, limit: f32) -> Option<usize> {
         let mut least = NONE;
         for key in self.keys {
             least = least.min(key);
         }
-        if least == NONE || f32::from_bits(least & !NUMBER) > limit {
-            return None;
-        }
-        let child = (least & NUMBER) as usize;
+        let is_near = least != NONE && f32::from_bits(least & !NUMBER) <= limit;
+        is_near.then_some((least & NUMBER) as usize)
+    }
+
+    /// The nearest of them, if it may be that near; it is looked at from now on.
+    #[inline(always)]
+    fn next(&mut self, limit: f32) -> Option<usize> {
+        let child = self.nearest(limit)?;
         if let Some(key) = self.keys.get_mut(child) {
             *key = NONE;
         }
@@ -266,6 +270,10 @@ impl<K: Kernel> Work for Descent<'_, '_, K> {
                 if level + 1 < levels {
                     (level, node) = (level + 1, child);
                     break;
+                }
+                // What comes next, most likely, is fetched while this is looked at.
+                if let Some(next) = frame.nearest(seek.limit) {
+                    tree.fetch(isa, frame.first + next);
                 }
                 if let Some((numbers, owners, count)) = tree.leaf(child) {
                     isa.enter(Points { seek: &mut *seek, kernel, numbers, owners, count })?;
