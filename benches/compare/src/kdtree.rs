@@ -9,7 +9,6 @@
 
 use std::num::NonZero;
 use std::path::Path;
-use std::time::Instant;
 
 use benches::npy;
 use benches::random::Random;

@@ -99,7 +99,7 @@ pub(crate) fn run(data: &[u8]) {
         Some(real) if real.image.get(..HEADER) == image.get(..HEADER) => {
             written(&tree, real, &image);
         }
-        _ => nonsense(&tree, metric, what & 12 == 8),
+        _ => nonsense(&tree, (metric, what & 12 == 8)),
     }
 }
 
@@ -231,7 +231,7 @@ fn written(tree: &KdTree, real: &Real, image: &[u8]) {
 }
 
 /// What is in the image need not make sense.
-fn nonsense(tree: &KdTree, metric: Metric, is_fitted: bool) {
+fn nonsense(tree: &KdTree, (metric, is_fitted): (Metric, bool)) {
     let rows = 1 + tree.len();
     if rows > SLOTS_MAX || tree.dim().saturating_mul(SLOTS_MAX) > NUMBERS_MAX {
         return;

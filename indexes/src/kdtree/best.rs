@@ -10,6 +10,9 @@ use crate::top::Top;
 /// So many at most are kept in order.
 const FEW: usize = 32;
 
+/// And as often as not no more than these.
+const HALF: usize = FEW / 2;
+
 /// The nearest so far.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "there is one a search, and no time for a box")]
@@ -18,21 +21,25 @@ pub(super) enum Best {
     Many(Top),
 }
 
-/// A few, in order: distance and slot as one number, as distances are no less than 0, and so ordered as their bits are.
+/// A few, in order: distance and slot as one number, as distances are no less than 0, and so ordered as their bits are. Where
+/// there is none yet is the largest number, which is none of a distance.
 #[derive(Debug)]
 pub(super) struct Few {
     k: usize,
-    len: usize,
     within: f32,
-    keys: [u64; FEW],
+    keys: [i64; FEW],
 }
 
-fn key(seen: Neighbour) -> u64 {
-    u64::from(seen.distance.to_bits()) << 32 | u64::from(seen.slot.0)
+/// What is no key: those of distances are not above that of infinity.
+const NONE: i64 = i64::MAX;
+
+#[inline(always)]
+fn key(seen: Neighbour) -> i64 {
+    i64::from(seen.distance.to_bits()) << 32 | i64::from(seen.slot.0)
 }
 
 #[inline(always)]
-fn distance(key: u64) -> f32 {
+fn distance(key: i64) -> f32 {
     f32::from_bits((key >> 32) as u32)
 }
 
@@ -42,7 +49,7 @@ impl Best {
             return Best::Many(Top::new(query));
         }
         let within = query.within.unwrap_or(f32::INFINITY);
-        Best::Few(Few { k: query.k, len: 0, within, keys: [u64::MAX; FEW] })
+        Best::Few(Few { k: query.k, within, keys: [NONE; FEW] })
     }
 
     /// How far something may be that is still of use.
@@ -67,7 +74,8 @@ impl Best {
     pub(super) fn into_sorted(self) -> Vec<Neighbour> {
         match self {
             Best::Few(few) => {
-                let keys = few.keys.iter().take(few.len);
+                let there = few.keys.iter().take(few.k).take_while(|key| **key != NONE).count();
+                let keys = few.keys.get(..there).unwrap_or_default().iter();
                 keys.map(|key| Neighbour { distance: distance(*key), slot: Slot(*key as u32) })
                     .collect()
             }
@@ -79,8 +87,8 @@ impl Best {
 impl Few {
     #[inline(always)]
     fn limit(&self) -> f32 {
-        match self.keys.get(self.len.wrapping_sub(1)) {
-            Some(last) if self.len == self.k => distance(*last),
+        match self.keys.get(self.k.wrapping_sub(1)) {
+            Some(last) if *last != NONE => distance(*last),
             _ => self.within,
         }
     }
@@ -93,24 +101,24 @@ impl Few {
             return false;
         }
         let key = key(seen);
-        let is_full = self.len == self.k;
-        let mut at = if is_full { self.len - 1 } else { self.len };
-        if is_full && self.keys.get(at).is_none_or(|last| key >= *last) {
-            return false;
+        // What is behind the first `k` is never looked at.
+        match self.k {
+            ..=HALF => put_in::<HALF>(&mut self.keys, key),
+            _ => put_in::<FEW>(&mut self.keys, key),
         }
-        self.len += usize::from(!is_full);
-        while let Some(before) = at.checked_sub(1) {
-            let Some([one, other]) = self.keys.get_mut(before..=at) else { break };
-            if *one <= key {
-                break;
-            }
-            *other = *one;
-            at = before;
-        }
-        if let Some(place) = self.keys.get_mut(at) {
-            *place = key;
-        }
-        self.len == self.k
+        true
+    }
+}
+
+/// Puts a key in its place among the first so many, which are in order; the last of them goes. Which place that is nobody has to
+/// guess: each gets what it has, what the one before it has, or the key.
+#[inline(always)]
+fn put_in<const COUNT: usize>(keys: &mut [i64; FEW], key: i64) {
+    let Some(keys) = keys.first_chunk_mut::<COUNT>() else { return };
+    let old = *keys;
+    let before = [0].iter().chain(&old);
+    for ((place, old), before) in keys.iter_mut().zip(&old).zip(before) {
+        *place = (*before).max(key).min(*old);
     }
 }
 

@@ -57,7 +57,11 @@ impl Body {
 
     /// Notes which point a slot has.
     pub(super) fn note(&self, slot: u32, point: u32) {
-        if let Some(place) = self.places.make(slot as usize).first() {
+        let place = match self.places.row(slot as usize) {
+            [] => self.places.make(slot as usize),
+            place => place,
+        };
+        if let Some(place) = place.first() {
             place.store(point, Ordering::Release);
         }
     }

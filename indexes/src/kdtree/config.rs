@@ -1,4 +1,4 @@
-//! How trees are built.
+//! How trees are built: what may be chosen, and within which ranges.
 
 use crate::kdtree::buffer::BLOCK;
 

@@ -1,4 +1,4 @@
-//! Lays out the image of a KD-tree: FORMAT.md section 9.4.
+//! Lays out the image of a KD-tree: FORMAT.md section 9.5.
 //!
 //! Promises: opening reads the header alone, and whatever the bytes, answers with an index or with what is wrong; it never
 //! panics, and allocates no more than a small part of the bytes it was given.

@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::lines::Lines;
-use crate::lanes::LANES;
+use crate::lanes::{Isa, LANES};
 use crate::lent::LentRows;
 
 /// The owner of a point that is nobody's.
@@ -67,6 +67,23 @@ pub(super) enum OwnersRow<'r> {
 }
 
 impl OwnersRow<'_> {
+    /// Says that these will be needed soon.
+    #[inline(always)]
+    pub(super) fn fetch<I: Isa>(self, isa: I, lane: usize) {
+        match self {
+            OwnersRow::Own(owners) => {
+                if let Some(owner) = owners.get(lane) {
+                    isa.fetch(owner);
+                }
+            }
+            OwnersRow::Lent(bytes) => {
+                if let Some(owner) = bytes.get(lane * size_of::<u32>()) {
+                    isa.fetch(owner);
+                }
+            }
+        }
+    }
+
     /// Whose a point is.
     #[inline(always)]
     pub(super) fn get(self, lane: usize) -> u32 {

@@ -1,6 +1,9 @@
 //! The search for one query, and for many: in all trees, the largest first, and in what is in none yet.
 
+use std::sync::Arc;
+
 use super::body::{Body, InUse};
+use super::forest::Trees;
 use super::kernel::with_kernel;
 use super::seek::{Owned, Seek};
 use super::space::Asked;
@@ -12,9 +15,35 @@ use crate::{Error, Nearest, Pool, Query, Vectors};
 /// A thread is given so many queries at a time.
 const AT_A_TIME: usize = 64;
 
+/// No more than so many are thought to be within a threshold.
+const WITHIN: usize = 100;
+
+/// What a search goes by, as it is when it begins.
+struct There {
+    owned: Owned,
+    trees: Arc<Trees>,
+}
+
+impl There {
+    fn now(on: InUse<'_>) -> Self {
+        // First what may be in doubt, then the trees: what was made nobody's meanwhile is seen.
+        let owned = if on.body.is_sure_of_owners() { Owned::Surely } else { Owned::Perhaps };
+        There { owned, trees: on.body.forest.now() }
+    }
+}
+
 /// Searches for one.
 pub(super) fn one(
     on: InUse<'_>,
+    query: &Query<'_>,
+    vectors: &dyn Vectors,
+) -> Result<Nearest, Error> {
+    one_in(on, &There::now(on), query, vectors)
+}
+
+fn one_in(
+    on: InUse<'_>,
+    there: &There,
     query: &Query<'_>,
     vectors: &dyn Vectors,
 ) -> Result<Nearest, Error> {
@@ -26,7 +55,7 @@ pub(super) fn one(
     if admits_few(on.body, query) {
         return on.index.instructions.run(Listed { on, query, vectors });
     }
-    everywhere(on, query, vectors)
+    everywhere(on, there, query, vectors)
 }
 
 /// Searches for many, on all threads of a pool.
@@ -38,10 +67,17 @@ pub(super) fn many(
 ) -> Result<Vec<Nearest>, Error> {
     let at_a_time = queries.len().div_ceil(pool.threads()).clamp(1, AT_A_TIME);
     let some = |queries: &[Query<'_>]| {
-        queries.iter().map(|query| one(on, query, vectors)).collect::<Result<Vec<_>, _>>()
+        // What was there when they began is looked at by all of them.
+        let there = There::now(on);
+        let one = |query| one_in(on, &there, query, vectors);
+        queries.iter().map(one).collect::<Result<Vec<_>, _>>()
     };
     let found = pool.each(queries.chunks(at_a_time).collect(), some);
-    Ok(found.into_iter().collect::<Result<Vec<_>, _>>()?.concat())
+    let mut all = Vec::with_capacity(queries.len());
+    for some in found {
+        all.extend(some?);
+    }
+    Ok(all)
 }
 
 /// Whether it is faster to look at what a filter admits than to look for it among the rest: with a part `p` of `n` admitted,
@@ -49,8 +85,9 @@ pub(super) fn many(
 fn admits_few(body: &Body, query: &Query<'_>) -> bool {
     let Some(filter) = query.filter else { return false };
     let admitted = filter.len();
+    let wanted = query.within.map_or(query.k, |_| query.k.min(WITHIN));
     let square = admitted.saturating_mul(admitted);
-    square <= query.k.saturating_mul(body.slots.len()) && admitted < body.slots.len()
+    square <= wanted.saturating_mul(body.slots.len()) && admitted < body.slots.len()
 }
 
 /// Looks at all that is admitted.
@@ -75,15 +112,17 @@ impl Work for Listed<'_> {
 }
 
 /// Looks for what is near, everywhere.
-fn everywhere(on: InUse<'_>, query: &Query<'_>, vectors: &dyn Vectors) -> Result<Nearest, Error> {
-    // First what may be in doubt, then the trees: what was made nobody's meanwhile is seen.
-    let owned = if on.body.is_sure_of_owners() { Owned::Surely } else { Owned::Perhaps };
-    let trees = on.body.forest.now();
+fn everywhere(
+    on: InUse<'_>,
+    There { owned, trees }: &There,
+    query: &Query<'_>,
+    vectors: &dyn Vectors,
+) -> Result<Nearest, Error> {
     let asked = Asked::new(on.index.space, query.vector, vectors);
-    let mut seek = Seek::new(query, asked, (&on.body.slots, owned));
+    let mut seek = Seek::new(query, asked, (&on.body.slots, *owned));
     let mut moved = Vec::new();
     let point = on.index.space.moved(query.vector, &mut moved);
-    let look = Look { seek: &mut seek, place: Where::Everywhere(&trees) };
+    let look = Look { seek: &mut seek, place: Where::Everywhere(trees) };
     with_kernel(on.index.instructions, point, look)?;
     let mut found = seek.into_nearest();
     if on.is_lent {

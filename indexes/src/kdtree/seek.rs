@@ -9,7 +9,7 @@ use base::Slot;
 use super::best::Best;
 use super::leaves::{NONE, OwnersRow};
 use super::space::Asked;
-use crate::lanes::LANES;
+use crate::lanes::{Isa, LANES, Work};
 use crate::query::Effort;
 use crate::slots::Slots;
 use crate::{Error, Incomplete, Nearest, Neighbour, Query};
@@ -39,6 +39,24 @@ pub(super) struct Seek<'s> {
     pub(super) incomplete: Option<Incomplete>,
     /// When it is next looked whether the time is over.
     next: u64,
+}
+
+/// Takes note of those of sixteen points that are near enough, by their squares. Compiled once for each set of instructions, and
+/// not for each number of dimensions.
+pub(super) struct Note<'n, 's> {
+    pub(super) seek: &'n mut Seek<'s>,
+    pub(super) sixteen: Sixteen<'n>,
+    pub(super) squares: [f32; LANES],
+    pub(super) near: u16,
+}
+
+impl Work for Note<'_, '_> {
+    type Answer = Result<(), Error>;
+
+    #[inline(always)]
+    fn run<I: Isa>(self, _: I) -> Self::Answer {
+        self.seek.note(self.sixteen, &self.squares, self.near)
+    }
 }
 
 /// Sixteen points that lie together, and whose they are.
@@ -100,9 +118,8 @@ impl<'s> Seek<'s> {
         allowed
     }
 
-    /// Takes note of those of sixteen points that are near enough, by their squares.
-    #[inline(never)]
-    pub(super) fn note(
+    #[inline(always)]
+    fn note(
         &mut self,
         sixteen: Sixteen<'_>,
         squares: &[f32; LANES],

@@ -104,6 +104,15 @@ impl Shape {
         first..first + count
     }
 
+    /// Where the nodes of each level begin.
+    pub(super) fn firsts(self) -> [usize; LEVELS_MAX] {
+        let mut firsts = [0; LEVELS_MAX];
+        for (level, first) in firsts.iter_mut().enumerate().take(self.levels()) {
+            *first = self.level(level).start;
+        }
+        firsts
+    }
+
     /// How many nodes there are.
     pub(super) fn nodes(self) -> usize {
         self.levels().checked_sub(1).map_or(0, |last| self.level(last).end)

@@ -7,8 +7,9 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::leaves::{Leaves, Numbers, Owners, OwnersRow};
-use super::shape::Shape;
-use crate::lanes::LANES;
+use super::shape::{LEVELS_MAX, Shape};
+use crate::lanes::{Isa, LANES};
+use crate::rows::LINE;
 
 /// Whether a search goes by the boxes, or looks at all.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,6 +29,8 @@ pub(super) struct Judged {
 #[derive(Debug)]
 pub(super) struct Tree {
     pub(super) shape: Shape,
+    /// Where the nodes of each level begin.
+    pub(super) firsts: [usize; LEVELS_MAX],
     /// A row for each node, the root first: for each dimension the lowest and the highest number of sixteen children.
     pub(super) boxes: Numbers,
     pub(super) leaves: Leaves,
@@ -36,6 +39,9 @@ pub(super) struct Tree {
     dead: AtomicUsize,
 }
 
+/// So many lines of a leaf are fetched ahead.
+const FETCHED: usize = 8;
+
 /// How many numbers a node has.
 pub(super) fn node_width(dim: usize) -> usize {
     2 * LANES * dim
@@ -43,7 +49,8 @@ pub(super) fn node_width(dim: usize) -> usize {
 
 impl Tree {
     pub(super) fn new(shape: Shape, boxes: Numbers, leaves: Leaves, judged: Judged) -> Self {
-        Tree { shape, boxes, leaves, judged, dead: AtomicUsize::new(0) }
+        let firsts = shape.firsts();
+        Tree { shape, firsts, boxes, leaves, judged, dead: AtomicUsize::new(0) }
     }
 
     /// How many points it has, whoever's they are.
@@ -68,6 +75,16 @@ impl Tree {
     pub(super) fn leaf(&self, leaf: usize) -> Option<(&[u8], OwnersRow<'_>, usize)> {
         let (numbers, owners) = self.leaves.row(leaf)?;
         Some((numbers, owners, self.shape.count(leaf)))
+    }
+
+    /// Says that a leaf will be needed soon.
+    #[inline(always)]
+    pub(super) fn fetch<I: Isa>(&self, isa: I, leaf: usize) {
+        // Behind the first lines the processor goes on by itself.
+        if let Numbers::Own(..) = &self.leaves.numbers {
+            let lines = self.leaves.numbers.row(leaf).as_chunks::<LINE>().0;
+            lines.iter().take(FETCHED).for_each(|line| isa.fetch(line));
+        }
     }
 
     /// Goes through the points of some leaves: which it is, in which leaf and where in it, and whose.

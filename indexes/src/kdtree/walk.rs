@@ -7,7 +7,7 @@ use super::buffer::{BLOCK, Block, Buffer};
 use super::forest::Trees;
 use super::kernel::{COLUMN, Kernel, WithKernel};
 use super::leaves::{Leaves, OwnersRow};
-use super::seek::{Seek, Sixteen};
+use super::seek::{Note, Seek, Sixteen};
 use super::shape::LEVELS_MAX;
 use super::tree::{Tree, Way};
 use crate::Error;
@@ -56,16 +56,54 @@ struct Walk<'l, 's, K> {
     kernel: K,
 }
 
-/// Children of a node that are still to be looked at.
+/// Children of a node: of each that is still to be looked at the bits of its square, of which the last four are its number.
 #[derive(Clone, Copy)]
 struct Frame {
-    squares: [f32; LANES],
-    left: u16,
+    keys: [u32; LANES],
     /// The first of them on its level.
     first: usize,
 }
 
-const NOTHING: Frame = Frame { squares: [0.0; LANES], left: 0, first: 0 };
+/// What is no key: a child that was looked at, or is not there.
+const NONE: u32 = u32::MAX;
+
+/// A key of a child.
+const NUMBER: u32 = LANES as u32 - 1;
+
+impl Frame {
+    #[inline(always)]
+    fn new(squares: [f32; LANES], first: usize) -> Self {
+        let mut keys = [NONE; LANES];
+        for (at, (key, square)) in (0..).zip(keys.iter_mut().zip(squares)) {
+            // Squares are no less than 0, and so in order as their bits are.
+            *key = square.to_bits() & !NUMBER | at;
+        }
+        Frame { keys, first }
+    }
+
+    /// Which of them is the nearest, if it may be that near.
+    #[inline(always)]
+    fn nearest(&self, limit: f32) -> Option<usize> {
+        let mut least = NONE;
+        for key in self.keys {
+            least = least.min(key);
+        }
+        let is_near = least != NONE && f32::from_bits(least & !NUMBER) <= limit;
+        is_near.then_some((least & NUMBER) as usize)
+    }
+
+    /// The nearest of them, if it may be that near; it is looked at from now on.
+    #[inline(always)]
+    fn next(&mut self, limit: f32) -> Option<usize> {
+        let child = self.nearest(limit)?;
+        if let Some(key) = self.keys.get_mut(child) {
+            *key = NONE;
+        }
+        Some(self.first + child)
+    }
+}
+
+const NOTHING: Frame = Frame { keys: [NONE; LANES], first: 0 };
 
 impl<'s, K: Kernel> Walk<'_, 's, K> {
     // What follows is compiled once for each kernel, and called: as a part of whatever calls it, it would be there many times.
@@ -157,7 +195,7 @@ impl<K: Kernel> Work for Compare<'_, '_, K> {
         if near == 0 {
             return Ok(());
         }
-        seek.note(sixteen, &isa.numbers(squares), near)
+        isa.enter(Note { seek, sixteen, squares: isa.numbers(squares), near })
     }
 }
 
@@ -176,6 +214,10 @@ impl<K: Kernel> Work for Points<'_, '_, K> {
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) -> Self::Answer {
         let Points { seek, kernel, numbers, owners, count } = self;
+        // Of what is near enough it is asked whose it is, and that lies elsewhere.
+        for first in (0..count).step_by(LANES) {
+            owners.fetch(isa, first);
+        }
         let allowed = seek.allowed(count);
         let width = COLUMN * kernel.dim();
         for first in (0..allowed).step_by(LANES) {
@@ -202,38 +244,36 @@ impl<K: Kernel> Work for Descent<'_, '_, K> {
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) -> Self::Answer {
         let Descent { seek, kernel, tree } = self;
-        let (shape, levels) = (tree.shape, tree.shape.levels());
-        let mut firsts = [0; LEVELS_MAX];
-        for (level, first) in firsts.iter_mut().enumerate().take(levels) {
-            *first = shape.level(level).start;
-        }
+        let levels = tree.shape.levels();
         let mut frames = [NOTHING; LEVELS_MAX];
-        let (mut level, mut node, mut left) = (0, 0, ((1_u32 << shape.fan()) - 1) as u16);
+        let (mut level, mut node) = (0, 0);
         loop {
             // Down to a node.
-            let row = firsts.get(level).map_or(0, |first| first + node);
+            let row = tree.firsts.get(level).map_or(0, |first| first + node);
             // Of one that is not what was written, they are infinitely far.
             let squares = isa.numbers(kernel.boxes(isa, tree.boxes.row(row)));
             let Some(frame) = frames.get_mut(level) else { return Ok(()) };
-            *frame = Frame { squares, left, first: node * LANES };
+            *frame = Frame::new(squares, node * LANES);
+            if level == 0 {
+                frame.keys.iter_mut().skip(tree.shape.fan()).for_each(|key| *key = NONE);
+            }
             loop {
                 let Some(frame) = frames.get_mut(level) else { return Ok(()) };
-                let beyond = isa.above(isa.load(&frame.squares), isa.splat(seek.limit));
-                // What is too far stays so: limits only become narrower.
-                frame.left &= !beyond;
-                if frame.left == 0 {
+                let Some(child) = frame.next(seek.limit) else {
+                    // All others are farther.
                     match level.checked_sub(1) {
                         Some(above) => level = above,
                         None => return Ok(()),
                     }
                     continue;
-                }
-                let child = nearest(&frame.squares, frame.left);
-                frame.left &= !(1 << child);
-                let child = frame.first + child;
+                };
                 if level + 1 < levels {
-                    (level, node, left) = (level + 1, child, u16::MAX);
+                    (level, node) = (level + 1, child);
                     break;
+                }
+                // What comes next, most likely, is fetched while this is looked at.
+                if let Some(next) = frame.nearest(seek.limit) {
+                    tree.fetch(isa, frame.first + next);
                 }
                 if let Some((numbers, owners, count)) = tree.leaf(child) {
                     isa.enter(Points { seek: &mut *seek, kernel, numbers, owners, count })?;
@@ -261,19 +301,4 @@ fn lowest(bits: u16, count: usize) -> u16 {
         left &= left.wrapping_sub(1);
     }
     kept
-}
-
-/// The nearest of some children, of which there is one.
-#[inline(always)]
-fn nearest(squares: &[f32; LANES], some: u16) -> usize {
-    let mut best = some.trailing_zeros() as usize;
-    let mut left = some & some.wrapping_sub(1);
-    while left != 0 {
-        let child = left.trailing_zeros() as usize;
-        left &= left - 1;
-        if squares.get(child) < squares.get(best) {
-            best = child;
-        }
-    }
-    best
 }

@@ -49,7 +49,11 @@ impl SharedSet {
     /// Adds one; says whether it is new.
     pub(crate) fn insert(&self, slot: Slot) -> bool {
         let (at, bit) = place(slot);
-        let Some(word) = self.words.make(at).first() else { return false };
+        let word = match self.words.row(at) {
+            [] => self.words.make(at),
+            word => word,
+        };
+        let Some(word) = word.first() else { return false };
         // Before others see it, and may take it out again: there are never more than are counted.
         self.len.fetch_add(1, Ordering::Relaxed);
         let new = word.fetch_or(bit, Ordering::AcqRel) & bit == 0;

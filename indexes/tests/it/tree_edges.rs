@@ -1,5 +1,4 @@
 //! KD-trees of hardly anything, questions at the edge of what can be asked, and what is refused.
-#![expect(clippy::indexing_slicing, reason = "there are as many as are asked for here")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,5 +1,4 @@
 //! Images of KD-trees: what was encoded is what is searched and changed, where it lies, and damage is told before it matters.
-#![expect(clippy::indexing_slicing, reason = "there are as many as are asked for here")]
 
 use base::checksum::Xxh3;
 use indexes::{

@@ -1,5 +1,4 @@
 //! What steps do of a KD-tree: few trees, whatever was taken up and removed, a little at a time, and inserts that do nothing of it.
-#![expect(clippy::indexing_slicing, reason = "there are as many as are asked for here")]
 
 use indexes::{Index, KdTree, KdTreeConfig, Memory, Metric, Query, Slot, TreeFigures};
 

@@ -113,7 +113,7 @@ fn what_a_tree_finds_is_what_there_is_to_the_bit() {
             for metric in METRICS {
                 let flat = flat_of(&memory, metric);
                 let questions = questions(&queries, &filters, (&memory, metric), &mut random);
-                for config in [small(), KdTreeConfig::default().scan_from(0)] {
+                for config in [small(), KdTreeConfig::default(), small().scan_from(0)] {
                     agree(&tree_of(&memory, metric, config), &flat, &memory, &questions);
                 }
             }

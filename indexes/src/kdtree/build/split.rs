@@ -23,6 +23,64 @@ impl Scratch {
     }
 }
 
+/// Puts rows of some width into the room, those that are before others along an axis first: so many.
+fn split_rows(
+    (width, axis, before): (usize, usize, usize),
+    rows: &[u32],
+    room: &mut [u32],
+    keys: &mut Vec<u64>,
+) {
+    // Rows of a known width are a few registers.
+    macro_rules! choose {
+        ($($width:literal)*) => {
+            match width {
+                $($width => {
+                    let (rows, room) = (rows.as_chunks().0, room.as_chunks_mut().0);
+                    split_known::<$width>((axis, before), rows, room, keys);
+                })*
+                _ => {
+                    let numbers = rows.chunks_exact(width).filter_map(|row| row.get(axis));
+                    select(numbers, before, keys);
+                    for (into, key) in room.chunks_exact_mut(width).zip(keys.iter()) {
+                        let at = row_of(*key) * width;
+                        let from = rows.get(at..at + width).unwrap_or_default();
+                        into.iter_mut().zip(from).for_each(|(into, from)| *into = *from);
+                    }
+                }
+            }
+        };
+    }
+    choose!(2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17);
+}
+
+fn split_known<const WIDTH: usize>(
+    (axis, before): (usize, usize),
+    rows: &[[u32; WIDTH]],
+    room: &mut [[u32; WIDTH]],
+    keys: &mut Vec<u64>,
+) {
+    select(rows.iter().filter_map(|row| row.get(axis)), before, keys);
+    for (into, key) in room.iter_mut().zip(keys.iter()) {
+        if let Some(from) = rows.get(row_of(*key)) {
+            *into = *from;
+        }
+    }
+}
+
+/// Makes a key of each number, and puts those of so many of the lowest before the others.
+fn select<'n>(numbers: impl Iterator<Item = &'n u32>, before: usize, keys: &mut Vec<u64>) {
+    keys.clear();
+    keys.extend((0..).zip(numbers).map(|(at, bits)| u64::from(ordered(*bits)) << 32 | at));
+    if before < keys.len() {
+        keys.select_nth_unstable(before);
+    }
+}
+
+/// The row that a key is of.
+fn row_of(key: u64) -> usize {
+    key as u32 as usize
+}
+
 /// Points, and the leaves they are on their way to.
 pub(super) struct Task<'t> {
     dim: usize,
@@ -134,20 +192,7 @@ impl<'t> Task<'t> {
         let before = self.shape.first(middle) - self.shape.first(self.leaves.start);
         let width = self.dim + 1;
         let [rows, room] = &mut self.rows;
-        let keys = &mut scratch.keys;
-        keys.clear();
-        let numbers = rows.chunks_exact(width).map(|row| row.get(axis).copied().unwrap_or(0));
-        let key = |(at, bits): (u64, u32)| u64::from(ordered(bits)) << 32 | at;
-        keys.extend((0..).zip(numbers).map(key));
-        if before < keys.len() {
-            keys.select_nth_unstable(before);
-        }
-        for (into, key) in room.chunks_exact_mut(width).zip(keys.iter()) {
-            let at = *key as u32 as usize * width;
-            if let Some(from) = rows.get(at..at + width) {
-                into.copy_from_slice(from);
-            }
-        }
+        split_rows((width, axis, before), rows, room, &mut scratch.keys);
         middle
     }
 
