@@ -60,13 +60,6 @@ pub enum Error {
         /// How many it has.
         slots: usize,
     },
-    /// An index that works by the metrics alone was to be made with a distance of the caller's own.
-    OwnDistance {
-        /// The kind of the index.
-        kind: &'static str,
-        /// The name of the distance.
-        name: String,
-    },
     /// There is a vector in every slot there can be.
     Full,
     /// A kind of index that does not go by this distance.
@@ -103,10 +96,6 @@ impl fmt::Display for Error {
                 f,
                 "the query asks for a recall, and the index of {slots} slots was not calibrated for it"
             ),
-            Error::OwnDistance { kind, name } => write!(
-                f,
-                "an index of kind {kind} works by l2, cosine and dot alone, not by the distance `{name}`: use flat or hnsw"
-            ),
             Error::Full => f.write_str("there is a vector in every slot there can be"),
             Error::Measure { built, given } => write!(
                 f,
@@ -114,7 +103,7 @@ impl fmt::Display for Error {
             ),
             Error::Unsuited { kind, measure } => write!(
                 f,
-                "an index of the kind {kind} cannot go by the distance `{measure}`: it needs one that boxes are bounds of, l2 or cosine"
+                "an index of kind {kind} cannot go by the distance `{measure}`; flat and hnsw can"
             ),
             Error::NoThreads(source) => write!(f, "threads cannot be started: {source}"),
         }

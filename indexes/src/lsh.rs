@@ -105,11 +105,11 @@ impl Lsh {
     /// An empty index of vectors of so many numbers.
     ///
     /// # Errors
-    /// [`Error::OwnDistance`]: near vectors share a bucket by the metrics alone.
+    /// [`Error::Unsuited`]: near vectors share a bucket by the metrics alone.
     pub fn new(dim: usize, measure: impl Into<Measure>, config: LshConfig) -> Result<Self, Error> {
         let measure = measure.into();
         let Some(metric) = measure.metric() else {
-            return Err(Error::OwnDistance { kind: KIND, name: measure.name().to_owned() });
+            return Err(Error::Unsuited { kind: KIND, measure: measure.name().to_owned() });
         };
         let readers = Arc::new(Readers::new());
         let coded = Some(metric).filter(|_| CODED.contains(&dim));
