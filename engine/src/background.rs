@@ -82,10 +82,7 @@ fn spawn(
     let (wake, woken) = channel();
     let inner: Weak<Inner> = Arc::downgrade(inner);
     let thread = std::thread::Builder::new().name(name.into());
-    let thread = thread.spawn(move || {
-        disk::run_behind_others();
-        work(&inner, &woken);
-    });
+    let thread = thread.spawn(move || work(&inner, &woken));
     let thread =
         thread.map_err(|source| Error::Log(wal::Error::Thread { source: Arc::new(source) }))?;
     Ok((wake, thread))

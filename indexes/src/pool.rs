@@ -31,24 +31,11 @@ impl Pool {
     /// # Errors
     /// [`Error::NoThreads`].
     pub fn new(threads: NonZeroUsize) -> Result<Self, Error> {
-        Pool::that_begins(threads, || {})
-    }
-
-    /// So many threads, each of which begins with this: to run behind others, say. Where one is enough, that is the one that asks,
-    /// and it begins with nothing.
-    ///
-    /// # Errors
-    /// [`Error::NoThreads`].
-    pub fn that_begins(
-        threads: NonZeroUsize,
-        first: impl Fn() + Send + Sync + 'static,
-    ) -> Result<Self, Error> {
         if threads.get() == 1 {
             return Ok(Pool::here());
         }
         let name = |at| format!("arrwdb-indexes-{at}");
         let builder = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).thread_name(name);
-        let builder = builder.start_handler(move |_| first());
         let threads = builder.build().map_err(|source| Error::NoThreads(Box::new(source)))?;
         Ok(Pool { threads: Some(threads) })
     }

@@ -186,7 +186,7 @@ impl CrashPoint {
     pub(crate) fn some_images(&self, most: usize, seed: u64) -> impl Iterator<Item = CrashImage> {
         let others: Vec<_> = self.choices.iter().skip(1).collect();
         let others = Random::new(seed).some_of(others, most.saturating_sub(1));
-        self.choices.iter().take(1).chain(others).map(|choice| self.build(choice))
+        self.choices.iter().take(most.min(1)).chain(others).map(|choice| self.build(choice))
     }
 
     fn build(&self, choice: &Choice) -> CrashImage {

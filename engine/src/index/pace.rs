@@ -105,29 +105,23 @@ impl Pools {
         Pools { threads, half: OnceLock::new(), all: OnceLock::new() }
     }
 
-    /// As many as the machine has cores; nothing, if they cannot be had. They run as whoever asks first does: who waits for an
-    /// index asks before that is worked on.
+    /// As many as the machine has cores; nothing, if they cannot be had.
     pub(crate) fn all(&self) -> Option<&Pool> {
-        self.of(&self.all, 1, || {})
+        self.of(&self.all, 1)
     }
 
-    /// Half as many, which run behind others.
+    /// Half as many.
     pub(crate) fn half(&self) -> Option<&Pool> {
-        self.of(&self.half, 2, disk::run_behind_others)
+        self.of(&self.half, 2)
     }
 
-    fn of<'p>(
-        &self,
-        pool: &'p OnceLock<Option<Pool>>,
-        part: usize,
-        first: fn(),
-    ) -> Option<&'p Pool> {
+    fn of<'p>(&self, pool: &'p OnceLock<Option<Pool>>, part: usize) -> Option<&'p Pool> {
         if self.threads == Threads::Nobody {
             return None;
         }
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let threads = NonZeroUsize::new(cores / part).unwrap_or(NonZeroUsize::MIN);
-        pool.get_or_init(|| Pool::that_begins(threads, first).ok()).as_ref()
+        pool.get_or_init(|| Pool::new(threads).ok()).as_ref()
     }
 }
 
@@ -155,7 +149,6 @@ impl Inner {
     /// Waits until something is so of an index.
     pub(crate) fn wait_for_index(&self, mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {
         if self.index_wake.thread.get().is_some() {
-            _ = self.pools.all().is_some();
             self.index_wake.wake();
             return self.index_progress.wait_until(|| {
                 self.check()?;

@@ -159,7 +159,8 @@ fn density() -> Density {
         again: 2,
         ..Density::default()
     };
-    let some = Density { images: 12, again: 1, of_recovery: 2, ..sparse() };
+    // Of recoveries, most are crashed two or three times where they are, and not once more right behind.
+    let some = Density { images: 10, again: 0, of_recovery: 2, ..sparse() };
     if is_full() { some } else { between }
 }
 
