@@ -22,6 +22,8 @@ mod shape;
 mod sketches;
 mod space;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod tune;
 mod upkeep;
 
