@@ -25,8 +25,9 @@ impl SharedSet {
         SharedSet { words: Pieces::new(1, WORD), end, len }
     }
 
+    /// How many there are. Whoever sees that one is gone sees what whoever took it out did before.
     pub(crate) fn len(&self) -> usize {
-        self.len.load(Ordering::Relaxed)
+        self.len.load(Ordering::Acquire)
     }
 
     /// How many words it has: slots beyond them are not in it.
@@ -70,7 +71,7 @@ impl SharedSet {
         let (at, bit) = place(slot);
         let Some(word) = self.words.row(at).first() else { return false };
         let there = word.fetch_and(!bit, Ordering::AcqRel) & bit != 0;
-        self.len.fetch_sub(usize::from(there), Ordering::Relaxed);
+        self.len.fetch_sub(usize::from(there), Ordering::Release);
         there
     }
 

@@ -157,7 +157,7 @@ fn what_is_inserted_is_found_at_once_and_the_tables_depend_on_the_steps_alone() 
 /// Whatever is in the tables of those that are gone, or were replaced, does not keep what is there from being found.
 #[test]
 fn what_comes_and_goes_leaves_nothing_behind() {
-    let (mut memory, vectors) = Kind::Clustered.set(32, 2_000, 1_000, 85);
+    let (mut memory, vectors) = spread(32, 2_000, 1_000, 85);
     let lsh = lsh_with(&memory, Metric::L2, few());
     let queries: Vec<_> = vectors.iter().take(40).map(|vector| by_tables(vector)).collect();
     for round in 0..6_u32 {
@@ -196,7 +196,7 @@ fn what_comes_and_goes_leaves_nothing_behind() {
 #[test]
 fn through_a_filter_all_that_are_wanted_are_found() {
     for dim in [20, 64] {
-        let (memory, vectors) = Kind::Clustered.set(dim, 5_000, 10, 86);
+        let (memory, vectors) = spread(dim, 5_000, 10, 86);
         let lsh = lsh_with(&memory, Metric::L2, LshConfig::default());
         for each in [1, 2, 10, 100, 1_000, 4_999, 5_001] {
             let some: SlotSet =
@@ -223,7 +223,7 @@ fn through_a_filter_all_that_are_wanted_are_found() {
 
 #[test]
 fn what_is_not_visible_is_not_shown_and_does_not_count() {
-    let (memory, vectors) = Kind::Clustered.set(64, 3_000, 10, 87);
+    let (memory, vectors) = spread(64, 3_000, 10, 87);
     let lsh = lsh_with(&memory, Metric::L2, LshConfig::default());
     let flat = flat_of(&memory, Metric::L2);
     let some: SlotSet = memory.slots().iter().filter(|slot| slot.0 % 3 == 0).collect();
@@ -237,6 +237,7 @@ fn what_is_not_visible_is_not_shown_and_does_not_count() {
                 let found = lsh.search(&query, &memory).expect("found").neighbours;
                 assert_eq!(found.len(), best.len(), "one in {every}");
                 assert!(found.iter().all(|it| visible(it.slot)));
+                assert!(found.is_sorted_by(|one, next| one < next), "none is found twice");
                 let many = lsh.search_many(&[query; 3], &memory, &pool(2)).expect("found");
                 assert!(many.iter().all(|it| it.neighbours == found));
                 known += best.iter().filter(|it| found.contains(it)).count();
@@ -250,7 +251,7 @@ fn what_is_not_visible_is_not_shown_and_does_not_count() {
 #[test]
 fn within_a_threshold_nearly_all_are_found() {
     for dim in [20, 64] {
-        let (memory, vectors) = Kind::Clustered.set(dim, 4_000, 20, 88);
+        let (memory, vectors) = spread(dim, 4_000, 20, 88);
         let lsh = lsh_with(&memory, Metric::L2, LshConfig::default());
         let flat = flat_of(&memory, Metric::L2);
         for (k, rank) in
@@ -264,6 +265,7 @@ fn within_a_threshold_nearly_all_are_found() {
                 let near = lsh.search(&query, &memory).expect("found");
                 assert_eq!(near.incomplete, None);
                 assert!(near.neighbours.iter().all(|it| it.distance <= within));
+                assert!(near.neighbours.is_sorted_by(|one, next| one < next));
                 there += k.min(rank + 1);
                 found += near.neighbours.len();
             }
@@ -274,7 +276,7 @@ fn within_a_threshold_nearly_all_are_found() {
 
 #[test]
 fn a_budget_that_is_too_small_says_so() {
-    let (memory, vectors) = Kind::Clustered.set(64, 5_000, 20, 89);
+    let (memory, vectors) = spread(64, 5_000, 20, 89);
     let lsh = lsh_with(&memory, Metric::L2, LshConfig::default());
     (0..40).for_each(|slot| assert!(lsh.remove(Slot(slot)).expect("whole")));
     give_back(&lsh, &memory);
@@ -296,7 +298,7 @@ fn a_budget_that_is_too_small_says_so() {
 
 #[test]
 fn when_the_time_is_over_it_says_so() {
-    let (memory, vectors) = Kind::Gaussian.set(64, 8_000, 1, 90);
+    let (memory, vectors) = spread(64, 8_000, 1, 90);
     let lsh = lsh_with(&memory, Metric::L2, LshConfig::default());
     for query in [by_tables(&vectors[0]), Query::new(&vectors[0]).recall(1.0)] {
         let whole = lsh.search(&query, &memory).expect("found");

@@ -21,7 +21,8 @@ fn every_kind_of_vector_is_found_by_itself() {
                         for query in [Query::new(vector).k(k), by_tables(vector).k(k)] {
                             let found = lsh.search(&query, &memory).expect("found");
                             let all = found.neighbours.len() == k.min(count);
-                            let whole = all && found.neighbours.is_sorted();
+                            let once = found.neighbours.is_sorted_by(|one, next| one < next);
+                            let whole = all && once;
                             assert!(whole, "{kind:?} {metric} {dim} {k}");
                         }
                     }
@@ -137,14 +138,14 @@ fn a_vector_that_cannot_be_read_any_more_spoils_nothing() {
         (0..400).for_each(|slot| lsh.insert(Slot(slot), &memory).expect("it is new"));
         (0..400).step_by(9).for_each(|slot| assert!(memory.unset(Slot(slot))));
         let (mut told, mut goes_on) = (0, true);
-        while goes_on && told < 60 {
+        while goes_on && told < 300 {
             match lsh.step(&memory, 2_000) {
                 Ok(step) => goes_on = step.more,
                 Err(Error::Unreadable(_)) => told += 1,
                 Err(error) => panic!("{error}"),
             }
         }
-        assert!(told > 0);
+        assert!(told > 0 && !goes_on, "it comes to an end");
         let readable = |slot: Slot| !slot.0.is_multiple_of(9);
         let vector = memory.vector(Slot(10)).expect("it is there").to_vec();
         let some: SlotSet = (0..400).map(Slot).filter(|slot| readable(*slot)).collect();

@@ -8,7 +8,7 @@ use indexes::{
 
 use crate::given::Kind;
 use crate::graph::{give_back, pool};
-use crate::lsh::{by_tables, few, lsh_with};
+use crate::lsh::{by_tables, few, lsh_with, spread};
 
 fn image_of(index: &dyn Index) -> Vec<u8> {
     let mut image = Vec::new();
@@ -18,7 +18,7 @@ fn image_of(index: &dyn Index) -> Vec<u8> {
 
 /// Two runs of tables, slots in none, and some that were removed, given back, or replaced.
 fn some(dim: usize, metric: Metric, count: u32) -> (Lsh, Memory, Vec<Vec<f32>>) {
-    let (memory, vectors) = Kind::Clustered.set(dim, count as usize, 10, 41);
+    let (memory, vectors) = spread(dim, count, 10, 41);
     let config = few().num_tables(3).family(Family::CrossPolytope).seed(7);
     let lsh = Lsh::new(dim, metric, config).expect("a metric");
     let most: SlotSet = (0..count * 3 / 4).map(Slot).collect();
@@ -86,7 +86,7 @@ fn opening_looks_at_nothing_but_the_header() {
             &self.0
         }
     }
-    let (memory, vectors) = Kind::Clustered.set(64, 3_000, 3, 42);
+    let (memory, vectors) = spread(64, 3_000, 3, 42);
     let lsh = lsh_with(&memory, Metric::L2, LshConfig::default());
     let (mut image, measure) = (image_of(&lsh), Measure::from(Metric::L2));
     let bytes = image.len();
@@ -206,6 +206,41 @@ fn every_bit_that_is_flipped_is_told_before_it_matters() {
         }
         assert!(refused >= 4_096 * 8 / every && told > 0, "{refused} {told}");
     }
+}
+
+/// The same of an image in which each table fills chunks of its own: what a search does not touch does not matter to it.
+#[test]
+fn damage_is_told_by_who_touches_it_and_by_nobody_else() {
+    let (memory, vectors) = spread(20, 3_000, 4, 45);
+    let lsh = lsh_with(&memory, Metric::L2, LshConfig::default().functions(2));
+    (0..700).for_each(|slot| assert!(lsh.remove(Slot(slot)).expect("whole")));
+    assert_eq!(give_back(&lsh, &memory).len(), 700);
+    (0..500).for_each(|slot| lsh.insert(Slot(slot), &memory).expect("it was given back"));
+    let (image, measure) = (image_of(&lsh), Measure::from(Metric::L2));
+    let search = |lsh: &Lsh| -> Result<Vec<Nearest>, Error> {
+        vectors.iter().map(|it| lsh.search(&by_tables(it).ef(600), &memory)).collect()
+    };
+    let expected = search(&lsh).expect("found");
+    assert_eq!(
+        search(&Lsh::open(image.clone(), &measure).expect("its own")).expect("found"),
+        expected
+    );
+    let (mut told, mut same) = (0, 0);
+    for at in (4_096..image.len()).step_by(509) {
+        let mut damaged = image.clone();
+        damaged.iter_mut().skip(at & !63).take(64).for_each(|byte| *byte = !*byte);
+        let opened = Lsh::open(damaged, &measure).expect("the header is whole");
+        match search(&opened) {
+            Ok(found) => {
+                assert_eq!(found, expected, "byte {at}");
+                same += 1;
+            }
+            Err(Error::BadImage { .. }) => told += 1,
+            Err(other) => panic!("byte {at}: {other}"),
+        }
+        assert!(matches!(opened.verify(&mut |_| true), Err(Error::BadImage { .. })), "byte {at}");
+    }
+    assert!(told > 100 && same > 10, "{told} {same}");
 }
 
 /// A header whose sum fits, and that cannot be true.
