@@ -97,6 +97,8 @@ fn make_checkpoints(inner: &Weak<Inner>, woken: &Receiver<Wake>) {
 }
 
 fn see_to_indexes(inner: &Weak<Inner>, woken: &Receiver<Wake>) {
+    // Whoever waits for an index works on it: this one is for what nobody waits for.
+    disk::run_behind_others();
     let mut ends = TellsEnd { inner, why: Error::Closed };
     ends.why = follow_indexes(inner, woken);
 }
@@ -133,11 +135,7 @@ fn follow_indexes(inner: &Weak<Inner>, woken: &Receiver<Wake>) -> Error {
             Err(RecvTimeoutError::Timeout) => Haste::Idle,
             Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => return Error::Closed,
         };
-        let is_waited_for = || inner.upgrade().is_none_or(|it| it.index_progress.is_waited_for());
-        if haste == Haste::Beside
-            && !is_waited_for()
-            && woken.recv_timeout(GATHERED) == Ok(Wake::Stop)
-        {
+        if haste == Haste::Beside && woken.recv_timeout(GATHERED) == Ok(Wake::Stop) {
             return Error::Closed;
         }
         loop {

@@ -305,7 +305,7 @@ impl Collection {
     /// [`Error::NoCollection`](crate::Error::NoCollection) if the collection was dropped; if the store was closed, or the disk
     /// failed.
     pub fn wait_indexed(&self) -> Result<()> {
-        self.inner.wait_indexed(&*self.named.now()?)
+        self.inner.wait_indexed(&self.named.now()?)
     }
 
     /// Whether an id has anything.

@@ -56,6 +56,12 @@ pub enum Error {
         /// How many bytes they may take.
         limit: usize,
     },
+    /// An index was being changed when something panicked, a distance of the caller's own, say: nobody works on it any more
+    /// before the store is opened again. What it does not have is found all the same.
+    IndexPanicked {
+        /// The collection.
+        name: String,
+    },
     /// There is no store in the directory.
     NoStore {
         /// The directory.

@@ -27,13 +27,12 @@ use base::{Sequence, Slot};
 use indexes::{Flat, Hnsw, Index, KdTree, Lsh, Measure};
 use parking_lot::{Mutex, RwLock};
 
-use build::Build;
 use choice::{Choice, choose};
 pub(crate) use events::{Event, Events, EventsCut, What};
 pub(crate) use format::{ENTRY_BYTES, decode_event, encode_event};
 pub(crate) use image::{Found, Images, check_image, find_images};
 pub(crate) use lend::ViewVectors;
-pub(crate) use pace::{IndexWake, Pools, Progress};
+pub(crate) use pace::{Helpers, IndexWake, Pools, Progress};
 pub(crate) use serving::Serving;
 pub(crate) use tail::Snapshot;
 pub(crate) use work::{Haste, Work};
@@ -69,6 +68,8 @@ pub(crate) struct Indexing {
     serving: RwLock<Option<Arc<Serving>>>,
     /// Held by who works on the index, or builds another one.
     pub(crate) work: Mutex<Work>,
+    /// Who waits for it, and works on it meanwhile.
+    helpers: Helpers,
     /// The image of it that is named by a manifest, or will be by the next one.
     image: Mutex<Option<Named>>,
     /// What was wrong with the image that was found when the store was opened.
@@ -181,6 +182,7 @@ impl Indexing {
             chosen: Mutex::new(None),
             serving: RwLock::new(serving.map(Arc::new)),
             work: Mutex::new(Work::default()),
+            helpers: Helpers::default(),
             image: Mutex::new(image),
             passed_over,
             lacking: AtomicU64::new(0),

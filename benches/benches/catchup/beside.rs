@@ -3,6 +3,8 @@
 //! One thread searches without a pause, one writes every few milliseconds. Each of their times counts to whatever was under way at
 //! some moment of it.
 
+use std::fs::File;
+use std::io::{Read, Seek};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -55,12 +57,38 @@ pub(crate) fn measure(
     Ok(())
 }
 
-fn search(docs: &Collection, queries: &[f32], done: &AtomicBool) -> arrwdb::Result<Vec<Span>> {
-    let mut spans = Vec::new();
+/// One search, and how long of it the thread had no core to run on.
+struct Search {
+    span: Span,
+    stood: Duration,
+}
+
+/// How long this thread has waited for a core by now, where the system counts that.
+struct Waits(Option<File>);
+
+impl Waits {
+    fn of_this_thread() -> Self {
+        Waits(File::open("/proc/thread-self/schedstat").ok())
+    }
+
+    fn so_far(&mut self) -> Duration {
+        let mut read = || {
+            let (file, mut text) = (self.0.as_mut()?, String::new());
+            file.rewind().ok()?;
+            file.read_to_string(&mut text).ok()?;
+            text.split(' ').nth(1)?.parse().ok()
+        };
+        Duration::from_nanos(read().unwrap_or(0))
+    }
+}
+
+fn search(docs: &Collection, queries: &[f32], done: &AtomicBool) -> arrwdb::Result<Vec<Search>> {
+    let (mut spans, mut waits) = (Vec::new(), Waits::of_this_thread());
     for query in queries.chunks_exact(DIM).cycle() {
-        let from = Instant::now();
+        let (before, from) = (waits.so_far(), Instant::now());
         let hits = docs.search(query).k(10).run()?;
-        spans.push(Span { from, to: Instant::now() });
+        let span = Span { from, to: Instant::now() };
+        spans.push(Search { span, stood: waits.so_far().saturating_sub(before) });
         assert_eq!(hits.len(), 10);
         if done.load(Ordering::Relaxed) {
             break;
@@ -123,16 +151,19 @@ fn rebuild(docs: &Collection) -> Outcome<Span> {
     }
 }
 
-fn tell(phases: &[Phase], searches: &[Span], writes: &[Span], seen: &Seen) {
+fn tell(phases: &[Phase], searches: &[Search], writes: &[Span], seen: &Seen) {
     println!(
         "  (b) beside others, milliseconds: one thread searches without a pause, one writes every {PAUSE:?}"
     );
     let mut idle = f64::NAN;
     for (name, spans) in phases {
         let is_in = |it: &&Span| spans.iter().any(|span| span.meets(**it));
-        let mut times: Vec<_> =
-            searches.iter().filter(is_in).map(|it| milliseconds(it.took())).collect();
+        let then: Vec<_> = searches.iter().filter(|it| is_in(&&it.span)).collect();
+        let mut times: Vec<_> = then.iter().map(|it| milliseconds(it.span.took())).collect();
         times.sort_by(f64::total_cmp);
+        let ran = then.iter().map(|it| milliseconds(it.span.took().saturating_sub(it.stood)));
+        let mut ran: Vec<_> = ran.collect();
+        ran.sort_by(f64::total_cmp);
         let (p50, p99) = (percentile(&times, 50.0), percentile(&times, 99.0));
         if *name == "idle" {
             idle = p99;
@@ -149,6 +180,11 @@ fn tell(phases: &[Phase], searches: &[Span], writes: &[Span], seen: &Seen) {
             times.len(),
             p99 / idle,
             verdict(p99 / idle, 2.0)
+        );
+        println!(
+            "                   searches without what they waited for a core: p99 {:.3}, {} waited for one",
+            percentile(&ran, 99.0),
+            then.iter().filter(|it| !it.stood.is_zero()).count()
         );
         println!(
             "                   writes: the longest of {} {longest:.2}, beyond the log's own syncs {beyond:.2}   bar 20: {}; the log's longest sync {sync:.2}",

@@ -32,7 +32,8 @@ impl fmt::Display for Error {
             | Error::UnsuitedIndex { .. }
             | Error::DistanceTwice { .. }
             | Error::DistanceMissing { .. }
-            | Error::IndexMemory { .. } => self.fmt_of_config(f),
+            | Error::IndexMemory { .. }
+            | Error::IndexPanicked { .. } => self.fmt_of_config(f),
             Error::TwiceInBatch { .. }
             | Error::IdExists { .. }
             | Error::NoId { .. }
@@ -147,6 +148,10 @@ impl Error {
             Error::IndexMemory { name, limit } => write!(
                 f,
                 "the index of collection {name:?} cannot catch up: indexes may take {limit} bytes of memory; allow more"
+            ),
+            Error::IndexPanicked { name } => write!(
+                f,
+                "the index of collection {name:?} was being changed when something panicked; open the store again"
             ),
             Error::BadDimension { dim } => {
                 write!(

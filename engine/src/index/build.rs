@@ -1,7 +1,6 @@
-//! Builds an index of all that a view sees, some at a time, while others go on.
+//! Builds an index of all that a view sees, some at a time, while others go on, and then of what was written meanwhile.
 //!
-//! The view is kept for as long as that takes: what it sees stays where it is, and what happened since is caught up with
-//! when the index begins to serve.
+//! The view is kept for as long as that takes: what it sees stays where it is, and so does what ended since.
 
 use std::sync::Arc;
 
@@ -18,25 +17,54 @@ use crate::named::About;
 use crate::view::CollectionView;
 use crate::{IndexConfig, Result};
 
-/// How many slots are taken up in a step.
-const STEP: usize = 2_048;
+/// So few vectors that an index does not have yet are no reason to let the one before serve any longer.
+const NEAR: usize = 1_024;
+
+/// After so many times that more was written meanwhile than that, it serves all the same: it may never come nearer.
+const ROUNDS: usize = 8;
 
 /// An index in the making. It holds no collection: one of its own holds it.
 pub(crate) struct Build {
     about: Arc<About>,
-    /// The batch that it is as far as.
+    /// The batch that it is of.
     at: Option<Sequence>,
-    /// Keeps what was seen then where it is.
+    /// Keeps what was seen then where it is, and all that ended since.
     vectors: segments::View,
     pub(crate) config: IndexConfig,
     /// How often it had been asked for.
     pub(crate) asked: u64,
     why: String,
-    index: Box<dyn Index>,
     /// In no order that has to do with where they lie: a graph that is built by parts is as good then as one that is built at once.
     slots: Vec<Slot>,
     done: usize,
-    unreadable: Vec<Slot>,
+    stage: Stage,
+}
+
+enum Stage {
+    /// It gets all that the view sees.
+    Fills { index: Box<dyn Index>, unreadable: Vec<Slot> },
+    /// It gets what was written meanwhile, up to this batch.
+    CatchesUp { serving: Box<Serving>, taken: Option<Sequence>, rounds: usize },
+    /// What was written meanwhile is not known any more.
+    IsLost,
+}
+
+/// How it goes on with an index in the making.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Next {
+    Step,
+    /// It may serve.
+    Serve,
+    /// It is of no use.
+    Anew,
+}
+
+/// What a step goes by.
+pub(crate) struct Now<'n> {
+    pub(crate) view: &'n CollectionView,
+    pub(crate) events: &'n Mutex<Events>,
+    /// The last batch that is visible.
+    pub(crate) visible: Option<Sequence>,
 }
 
 impl std::fmt::Debug for Build {
@@ -62,30 +90,82 @@ impl Build {
         let about = Arc::clone(&view.collection.about);
         let index = empty(config, about.config.dim() as usize, &about.measure)?;
         let (at, vectors) = (view.rows.at(), view.vectors.clone());
-        let (done, unreadable) = (0, Vec::new());
-        Ok(Build { about, at, vectors, config, asked, why, index, slots, done, unreadable })
+        let stage = Stage::Fills { index, unreadable: Vec::new() };
+        Ok(Build { about, at, vectors, config, asked, why, slots, done: 0, stage })
     }
 
-    /// Takes up some more; says whether that was all.
-    pub(crate) fn step(&mut self, pool: &Pool) -> Result<bool> {
-        let end = (self.done + STEP).min(self.slots.len());
+    /// Takes up some more, of what there was and then of what was written since.
+    pub(crate) fn step(&mut self, now: &Now<'_>, some: (usize, &Pool)) -> Result<Next> {
+        match self.stage {
+            Stage::Fills { .. } => self.fill(now, some),
+            Stage::CatchesUp { .. } => self.catch_up(now, some),
+            Stage::IsLost => Ok(Next::Anew),
+        }
+    }
+
+    fn fill(&mut self, now: &Now<'_>, (at_most, pool): (usize, &Pool)) -> Result<Next> {
+        let Stage::Fills { index, unreadable } = &mut self.stage else { return Ok(Next::Anew) };
+        let end = (self.done + at_most).min(self.slots.len());
         let some: SlotSet =
             self.slots.get(self.done..end).unwrap_or_default().iter().copied().collect();
         let vectors = ViewVectors::of(&self.about, &self.vectors);
-        if self.index.insert_all(&some, &vectors, pool, &mut |_| true).is_err() {
+        if index.insert_all(&some, &vectors, pool, &mut |_| true).is_err() {
             for slot in some.iter() {
-                match self.index.insert(slot, &vectors) {
+                match index.insert(slot, &vectors) {
                     // Taken up before the one that could not be.
                     Ok(()) | Err(indexes::Error::There { .. }) => {}
                     Err(indexes::Error::Unreadable(_) | indexes::Error::NotGivenBack { .. }) => {
-                        self.unreadable.push(slot)
+                        unreadable.push(slot)
                     }
                     Err(error) => return Err(error.into()),
                 }
             }
         }
         self.done = end;
-        Ok(end == self.slots.len())
+        if end < self.slots.len() {
+            return Ok(Next::Step);
+        }
+        let filled = std::mem::replace(&mut self.stage, Stage::IsLost);
+        let Stage::Fills { index, unreadable } = filled else { return Ok(Next::Anew) };
+        let begun = Begun { ends_to: self.at, ..Begun::default() };
+        let origin = Origin::Built(self.why.clone());
+        let serving = Serving::new((index, self.config), Tail::of(&self.about), (origin, begun));
+        if let Some(first) = self.at.or(Some(Sequence::FIRST)) {
+            for slot in unreadable {
+                serving.tail.add(slot, first);
+                serving.tail.is_bad(slot);
+            }
+        }
+        let (serving, taken) = (Box::new(serving), self.at);
+        self.stage = Stage::CatchesUp { serving, taken, rounds: 0 };
+        self.take_over(now)
+    }
+
+    /// Takes up some of what was written meanwhile. What is looked at in full by each search is little when it begins to serve.
+    fn catch_up(&mut self, now: &Now<'_>, some: (usize, &Pool)) -> Result<Next> {
+        let Stage::CatchesUp { serving, .. } = &self.stage else { return Ok(Next::Anew) };
+        let taken = serving.take_up(&mut serving.keeping(), now.view, some)?;
+        match taken > 0 && serving.tail.behind() > 0 {
+            true => Ok(Next::Step),
+            false => self.take_over(now),
+        }
+    }
+
+    /// Hears of all that is visible by now.
+    fn take_over(&mut self, now: &Now<'_>) -> Result<Next> {
+        let Stage::CatchesUp { serving, taken, rounds } = &mut self.stage else {
+            return Ok(Next::Anew);
+        };
+        let events = now.events.lock().cut();
+        let Some(since) = events.between(*taken, now.visible) else {
+            return Ok(Next::Anew);
+        };
+        serving.begin_with(since, now.visible);
+        (*taken, *rounds) = (now.visible, *rounds + 1);
+        match serving.tail.behind() <= NEAR || *rounds > ROUNDS {
+            true => Ok(Next::Serve),
+            false => Ok(Next::Step),
+        }
     }
 
     /// How many there are, and how many are done.
@@ -93,26 +173,10 @@ impl Build {
         (self.slots.len(), self.done)
     }
 
-    /// It, as it begins to serve once it has the events behind the view, and what keeps what it knows of where it is until it
-    /// does; nothing, if those events are not known any more. All are taken over that are visible by now.
-    pub(crate) fn finish(
-        self,
-        events: &Mutex<Events>,
-        visible: Option<Sequence>,
-    ) -> Option<(Serving, segments::View)> {
-        let Build { about, at, vectors, config, why, index, unreadable, .. } = self;
-        let tail = Tail::of(&about);
-        let begun = Begun { ends_to: at, ..Begun::default() };
-        let mut serving = Serving::new((index, config), tail, (Origin::Built(why), begun));
-        if let Some(first) = at.or(Some(Sequence::FIRST)) {
-            for slot in unreadable {
-                serving.tail.add(slot, first);
-                serving.tail.is_bad(slot);
-            }
-        }
-        let since = events.lock().cut();
-        serving.begin_with(since.between(at, visible)?, visible);
-        Some((serving, vectors))
+    /// It, when it may serve, the batch it heard of, and what keeps what it knows of where it is until it does serve.
+    pub(crate) fn finish(self) -> Option<(Serving, Option<Sequence>, segments::View)> {
+        let Stage::CatchesUp { serving, taken, .. } = self.stage else { return None };
+        Some((*serving, taken, self.vectors))
     }
 }
 

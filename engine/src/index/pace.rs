@@ -1,17 +1,16 @@
 //! Who waits for whom: wakes the thread that sees to indexes, tells those who wait for them, and lets writes wait where an
-//! index is too far behind.
+//! index is too far behind. Who waits does not leave it to that thread, which runs behind all others, but does the work.
 //!
 //! Never: keeps time; waits where there is nobody who would do the work.
 
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, OnceLock};
 
 use indexes::Pool;
 use parking_lot::{Condvar, Mutex};
 
-use super::work::Haste;
 use crate::background::Wake;
 use crate::inner::Inner;
 use crate::named::CollectionState;
@@ -46,48 +45,86 @@ impl IndexWake {
 /// Tells those who wait for indexes that these got further.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
-    waiting: AtomicUsize,
-    /// What went wrong, if nobody goes on.
-    stopped: Mutex<Option<Error>>,
+    told: Mutex<Told>,
     further: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Told {
+    /// How often it was told.
+    times: u64,
+    /// What went wrong, if nobody goes on.
+    stopped: Option<Error>,
 }
 
 impl Progress {
     /// They got further.
     pub(crate) fn tell(&self) {
-        // Locked, so that nobody looks, is told nothing, and then begins to wait.
-        let _nobody_begins = self.stopped.lock();
+        self.told.lock().times += 1;
         self.further.notify_all();
     }
 
     /// Nobody goes on.
     pub(crate) fn stop(&self, why: Error) {
-        self.stopped.lock().get_or_insert(why);
+        self.told.lock().stopped.get_or_insert(why);
         self.further.notify_all();
     }
 
-    /// Whether somebody waits.
-    pub(crate) fn is_waited_for(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed) > 0
+    /// How often it was told by now: to be asked before one looks how far they are.
+    fn times(&self) -> Result<u64> {
+        let told = self.told.lock();
+        told.stopped.clone().map_or(Ok(told.times), Err)
     }
 
-    /// Waits until something is so, which is asked each time they got further.
-    fn wait_until(&self, mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        let mut stopped = self.stopped.lock();
-        let answer = loop {
-            match is_so() {
-                Ok(false) => {}
-                Ok(true) => break Ok(()),
-                Err(error) => break Err(error),
-            }
-            if let Some(why) = &*stopped {
-                break Err(why.clone());
-            }
-            self.further.wait(&mut stopped);
-        };
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
-        answer
+    /// Waits until it was told more often than that.
+    fn wait_behind(&self, times: u64) {
+        let mut told = self.told.lock();
+        while told.times == times && told.stopped.is_none() {
+            self.further.wait(&mut told);
+        }
+    }
+}
+
+/// Those who wait for an index, and bring it further themselves meanwhile: the thread that sees to all indexes leaves it to them,
+/// since it runs behind others and would hold them up.
+#[derive(Debug, Default)]
+pub(crate) struct Helpers(Mutex<AtWork>);
+
+#[derive(Debug, Default)]
+struct AtWork {
+    helpers: usize,
+    /// The thread passed the index over.
+    was_left: bool,
+}
+
+impl Helpers {
+    /// Whether somebody is at it. Then the thread is woken when they are done.
+    pub(crate) fn are_at_work(&self) -> bool {
+        let mut at_work = self.0.lock();
+        at_work.was_left |= at_work.helpers > 0;
+        at_work.helpers > 0
+    }
+
+    fn help<'h>(&'h self, wake: &'h IndexWake) -> Helping<'h> {
+        self.0.lock().helpers += 1;
+        Helping { helpers: self, wake }
+    }
+}
+
+/// Somebody helps, for as long as this is there.
+struct Helping<'h> {
+    helpers: &'h Helpers,
+    wake: &'h IndexWake,
+}
+
+impl Drop for Helping<'_> {
+    fn drop(&mut self) {
+        let mut at_work = self.helpers.0.lock();
+        at_work.helpers -= 1;
+        if at_work.helpers == 0 && std::mem::take(&mut at_work.was_left) {
+            drop(at_work);
+            self.wake.wake();
+        }
     }
 }
 
@@ -105,12 +142,12 @@ impl Pools {
         Pools { threads, half: OnceLock::new(), all: OnceLock::new() }
     }
 
-    /// As many as the machine has cores; nothing, if they cannot be had.
+    /// As many as the machine has cores, for those who wait; nothing, if they cannot be had.
     pub(crate) fn all(&self) -> Option<&Pool> {
         self.of(&self.all, 1)
     }
 
-    /// Half as many.
+    /// Half as many, for the thread that runs behind others: as it does so do those that it starts.
     pub(crate) fn half(&self) -> Option<&Pool> {
         self.of(&self.half, 2)
     }
@@ -140,34 +177,43 @@ impl Inner {
             if state.indexing.behind() >= self.index_lag {
                 let is_near = || Ok(state.has_ended() || state.indexing.behind() < self.index_lag);
                 // If nobody goes on, there is nothing to wait for.
-                _ = self.wait_for_index(is_near).is_ok();
+                _ = self.wait_for_index(&state, is_near).is_ok();
             }
         }
         Ok(())
     }
 
-    /// Waits until something is so of an index.
-    pub(crate) fn wait_for_index(&self, mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {
-        if self.index_wake.thread.get().is_some() {
-            self.index_wake.wake();
-            return self.index_progress.wait_until(|| {
-                self.check()?;
-                is_so()
-            });
-        }
-        while !is_so()? {
+    /// Waits until something is so of the index of a collection, and does meanwhile what there is to be done for it: as many
+    /// threads as there are cores, which run as whoever waits does.
+    fn wait_for_index(
+        &self,
+        state: &Arc<CollectionState>,
+        mut is_so: impl FnMut() -> Result<bool>,
+    ) -> Result<()> {
+        let mut helping = None;
+        loop {
+            let times = self.index_progress.times()?;
             self.check()?;
-            if !self.index_step(Haste::Waiting)? {
-                break;
+            if is_so()? {
+                return Ok(());
             }
+            helping.get_or_insert_with(|| state.indexing.helpers.help(&self.index_wake));
+            if self.help_index(state)? == Some(true) {
+                continue;
+            }
+            helping = None;
+            if self.index_wake.thread.get().is_none() {
+                return Ok(());
+            }
+            // Another one is at it, or something else has to come first.
+            self.index_progress.wait_behind(times);
         }
-        Ok(())
     }
 
     /// Waits until the index of a collection has all that is visible by now.
-    pub(crate) fn wait_indexed(&self, state: &CollectionState) -> Result<()> {
+    pub(crate) fn wait_indexed(&self, state: &Arc<CollectionState>) -> Result<()> {
         self.check_owner()?;
-        self.wait_for_index(|| {
+        self.wait_for_index(state, || {
             let indexing = &state.indexing;
             if indexing.lacking().is_some() {
                 let (name, limit) = (state.about.name.clone(), self.index_memory.unwrap_or(0));

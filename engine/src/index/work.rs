@@ -12,17 +12,25 @@ use std::sync::atomic::Ordering;
 use base::Sequence;
 use indexes::Pool;
 
+use super::build::{Build, Next, Now};
 use super::image::Named;
 use super::serving::Serving;
-use super::{Build, Indexing, Origin, bytes_a_vector};
-use crate::Result;
+use super::{Indexing, Origin, bytes_a_vector};
 use crate::inner::Inner;
 use crate::named::CollectionState;
 use crate::view::CollectionView;
+use crate::{Error, Result};
 
-/// How many slots of the tail get codes, and how many are taken up by the index, in a turn.
+/// How many slots of the tail get codes in a turn.
 const CODED: usize = 8_192;
+
+/// How many slots are taken up by the index in a turn, and how many by one that is being built.
 const TAKEN: usize = 1_024;
+const BUILT: usize = 2_048;
+
+/// The same where nobody waits: who begins to while a thread that runs behind others is at it has to let that turn end.
+const TAKEN_BESIDE: usize = 256;
+const BUILT_BESIDE: usize = 256;
 
 /// An image is due when this part of an index, in tenths, has changed since the last one, and at least so many slots: all images
 /// that a growing index gets are some three times as long as the last one.
@@ -64,17 +72,26 @@ pub(crate) enum Haste {
     Closing,
 }
 
+/// Nobody goes on with an index that was being changed when something panicked: a distance of the caller's own, say.
+struct StopsByPanic<'c>(&'c CollectionState);
+
+impl Drop for StopsByPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.indexing.stop(Error::IndexPanicked { name: self.0.about.name.clone() });
+        }
+    }
+}
+
 impl Inner {
     /// Does some of what there is to be done for indexes; says whether there may be more.
     pub(crate) fn index_step(&self, haste: Haste) -> Result<bool> {
         let collections = self.state.read().everything();
         let mut more = false;
         for collection in collections {
-            self.check()?;
-            match self.index_step_of(&collection, haste) {
-                Ok(there_is) => more |= there_is,
-                // It serves as it is, and nothing else suffers by it.
-                Err(error) => collection.indexing.stop(error),
+            let indexing = &collection.indexing;
+            if haste == Haste::Closing || !indexing.helpers.are_at_work() {
+                more |= self.index_turn(&collection, &mut indexing.work.lock(), haste)?;
             }
         }
         self.check()?;
@@ -85,12 +102,46 @@ impl Inner {
         Ok(more)
     }
 
-    fn index_step_of(&self, collection: &Arc<CollectionState>, haste: Haste) -> Result<bool> {
+    /// Does some of what there is to be done for one index that somebody waits for, if nobody else is at it; says whether there may
+    /// be more.
+    pub(super) fn help_index(&self, collection: &Arc<CollectionState>) -> Result<Option<bool>> {
+        let Some(mut work) = collection.indexing.work.try_lock() else { return Ok(None) };
+        let mut more = self.index_turn(collection, &mut work, Haste::Waiting)?;
+        drop(work);
+        self.check()?;
+        more |= self.publish_indexes()?;
+        // Those who were told of nothing would find out that there is nothing, and tell the others.
+        if more {
+            self.index_progress.tell();
+        }
+        Ok(Some(more))
+    }
+
+    fn index_turn(
+        &self,
+        collection: &Arc<CollectionState>,
+        work: &mut Work,
+        haste: Haste,
+    ) -> Result<bool> {
+        self.check()?;
+        let _panics = StopsByPanic(collection);
+        self.index_step_of(collection, work, haste).or_else(|error| {
+            // It serves as it is, and nothing else suffers by it.
+            collection.indexing.stop(error);
+            Ok(false)
+        })
+    }
+
+    fn index_step_of(
+        &self,
+        collection: &Arc<CollectionState>,
+        work: &mut Work,
+        haste: Haste,
+    ) -> Result<bool> {
         let indexing = &collection.indexing;
-        let mut work = indexing.work.lock();
         if collection.has_ended() || indexing.stopped().is_some() {
             // What is being built keeps what it sees from being used again.
-            indexing.builds(&mut work, None);
+            indexing.builds(work, None);
             indexing.forget_too_many();
             return Ok(false);
         }
@@ -102,13 +153,13 @@ impl Inner {
         if haste != Haste::Closing {
             // It may be another one than before, or found to be broken.
             let serving = indexing.serving();
-            more |= self.build(collection, &mut work, serving.as_deref())?;
+            more |= self.build(collection, (work, haste), serving.as_deref())?;
         }
         if let Some(serving) = &indexing.serving()
             && haste != Haste::Closing
-            && indexing.is_image_due(&work, serving, if more { Haste::Beside } else { haste })
+            && indexing.is_image_due(work, serving, if more { Haste::Beside } else { haste })
         {
-            self.write_image_of(collection, (serving, &mut work))?;
+            self.write_image_of(collection, (serving, work))?;
             more = true;
         }
         indexing.forget_too_many();
@@ -155,8 +206,9 @@ impl Inner {
             let owned = serving.told(serving.index.take_over());
             return Ok(more | owned.is_some() | serving.broken().is_some());
         }
+        let some = if haste == Haste::Waiting { TAKEN } else { TAKEN_BESIDE };
         let taken =
-            self.with_pool(haste, |pool| serving.take_up(&mut keeping, &view, (TAKEN, pool)))?;
+            self.with_pool(haste, |pool| serving.take_up(&mut keeping, &view, (some, pool)))?;
         more |= taken > 0;
         // Slots that were given out again wait until the index has let go of what they held.
         let waits = taken == 0 && serving.tail.behind() > 0 && serving.leaving() > 0;
@@ -171,7 +223,7 @@ impl Inner {
     fn build(
         &self,
         collection: &Arc<CollectionState>,
-        work: &mut Work,
+        (work, haste): (&mut Work, Haste),
         serving: Option<&Serving>,
     ) -> Result<bool> {
         let indexing = &collection.indexing;
@@ -207,15 +259,21 @@ impl Inner {
             indexing.builds(work, Some(building));
             return Ok(true);
         };
-        let done = self.with_pool(Haste::Beside, |pool| building.step(pool))?;
-        if !done {
+        let some = if haste == Haste::Waiting { BUILT } else { BUILT_BESIDE };
+        let (visible, view) = (self.pins.visible(), CollectionView::of_state(self, collection));
+        let now = Now { view: &view, events: &indexing.events, visible };
+        let next = self.with_pool(haste, |pool| building.step(&now, (some, pool)))?;
+        if next == Next::Step {
             indexing.builds(work, Some(building));
             return Ok(true);
         }
         indexing.builds(work, None);
-        let visible = self.pins.visible();
-        if let Some((serving, keeps)) = building.finish(&indexing.events, visible) {
-            self.serve(indexing, serving, visible);
+        if next == Next::Serve
+            && let Some((serving, taken, keeps)) = building.finish()
+        {
+            // Searches do not read in full all that was written meanwhile.
+            while serving.code_some(&view, CODED) {}
+            self.serve(indexing, serving, taken);
             drop(keeps);
             indexing.served.store(asked, Ordering::Release);
         }
@@ -237,12 +295,11 @@ impl Inner {
         }
     }
 
-    /// Works with threads: with all there are where somebody waits, otherwise with half of them.
+    /// Works with threads: with one for each core where somebody waits, otherwise with half as many.
     fn with_pool<A>(&self, haste: Haste, work: impl FnOnce(&Pool) -> A) -> A {
-        let is_beside = matches!(haste, Haste::Beside | Haste::Idle);
-        let pool = match is_beside && !self.index_progress.is_waited_for() {
-            true => self.pools.half(),
-            false => self.pools.all(),
+        let pool = match haste {
+            Haste::Beside | Haste::Idle => self.pools.half(),
+            Haste::Waiting | Haste::Closing => self.pools.all(),
         };
         match pool {
             Some(pool) => work(pool),
@@ -292,7 +349,9 @@ impl Inner {
         }
         for collection in collections {
             let mut work = collection.indexing.work.lock();
-            if let Some(serving) = collection.indexing.serving()
+            // What was being changed when something went wrong is not to be trusted another time.
+            if collection.indexing.stopped().is_none()
+                && let Some(serving) = collection.indexing.serving()
                 && collection.indexing.is_image_wanted(&serving)
             {
                 self.write_image_of(&collection, (&serving, &mut work))?;

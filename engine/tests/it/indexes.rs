@@ -248,6 +248,29 @@ fn writes_wait_for_an_index_that_is_too_far_behind() {
 }
 
 #[test]
+fn what_is_written_while_an_index_is_built_is_in_it_before_it_serves() {
+    let disk = Arc::new(SimDisk::new(5));
+    let store = open(&disk);
+    let docs = store.create_collection("docs", config(kinds()[1])).unwrap();
+    fill(&store, &docs, 0..2_000);
+    catch_up(&store);
+    docs.rebuild().unwrap();
+    while index(&docs).building.is_none_or(|(done, _)| done < 1_500) {
+        store.step().unwrap();
+    }
+    fill(&store, &docs, 2_000..4_000);
+    while index(&docs).rebuilt.is_none() {
+        store.step().unwrap();
+    }
+    // Each search looks at all of these, and of the others only at those that are near.
+    let found = index(&docs);
+    assert!(found.behind <= 1_024, "{found:?}");
+    assert!(recall(&docs, &(0..4_000).collect::<Vec<_>>()) >= 0.95);
+    catch_up(&store);
+    assert_eq!((index(&docs).indexed, index(&docs).behind), (4_000, 0));
+}
+
+#[test]
 fn an_index_for_which_there_is_no_memory_stays_in_its_image() {
     for kind in kinds() {
         let disk = Arc::new(SimDisk::new(6));

@@ -42,4 +42,5 @@ mod store;
 #[cfg(target_os = "linux")]
 mod taken_away;
 mod verify;
+mod waits;
 mod writes;
