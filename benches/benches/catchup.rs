@@ -94,7 +94,8 @@ fn measure(size: usize, dir: &Path, clusters: &Clusters) -> Outcome<()> {
     let (store, docs, watch) = at;
     let mut fresh = Fresh::new(clusters, size as u64);
     if only.contains('b') {
-        beside::measure(&store, &docs, &watch, &data.queries, &mut fresh)?;
+        let more = beside::more(clusters, size as u64);
+        beside::measure(&store, &docs, &watch, (&data.queries, &more), &mut fresh)?;
     }
     if only.contains('a') {
         writes::latency(&docs, &watch, dir, &mut fresh)?;

@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use arrwdb::{Collection, Store};
-use benches::stores::{DIM, percentile, verdict};
+use benches::clusters::Clusters;
+use benches::stores::{DIM, percentile, verdict, write};
 use disk::{Disk, OsDisk};
 
 use super::watch::{Seen, Span, Watch};
@@ -23,8 +24,12 @@ const WHILE: Duration = Duration::from_secs(5);
 /// The time between two writes.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// How often the index is built anew.
+/// How often the index is built anew, and how many images of it are waited for then.
 const REBUILDS: usize = 2;
+const IMAGES: u64 = 6;
+
+/// Vectors from here on are no one's yet.
+const MORE_FROM: u64 = 1 << 32;
 
 /// No image is waited for any longer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -32,21 +37,29 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// What was under way, and when.
 type Phase = (&'static str, Vec<Span>);
 
+/// More vectors, some at a time: so many that an image is due.
+pub(crate) fn more(clusters: &Clusters, size: u64) -> Vec<Vec<f32>> {
+    let some = size / 8;
+    (0..IMAGES)
+        .map(|round| clusters.some(MORE_FROM + round * some..MORE_FROM + (round + 1) * some))
+        .collect()
+}
+
 /// Searches and writes while one thing after the other is under way.
 pub(crate) fn measure(
     store: &Store,
     docs: &Collection,
     watch: &Watch,
-    queries: &[f32],
+    (queries, more): (&[f32], &[Vec<f32>]),
     fresh: &mut Fresh<'_>,
 ) -> Outcome<()> {
     docs.wait_indexed()?;
     watch.begin_anew();
-    let done = AtomicBool::new(false);
+    let (done, pauses) = (AtomicBool::new(false), AtomicBool::new(false));
     let (phases, searches, writes) = std::thread::scope(|scope| {
         let searching = scope.spawn(|| search(docs, queries, &done));
-        let writing = scope.spawn(|| write(docs, fresh, &done));
-        let phases = phases(store, docs, watch);
+        let writing = scope.spawn(|| write_singly(docs, fresh, (&done, &pauses)));
+        let phases = phases((store, docs, watch), more, &pauses);
         done.store(true, Ordering::Relaxed);
         let ended = "a thread that searches or writes";
         let searches = searching.join().map_err(|_| ended)??;
@@ -97,19 +110,30 @@ fn search(docs: &Collection, queries: &[f32], done: &AtomicBool) -> arrwdb::Resu
     Ok(spans)
 }
 
-fn write(docs: &Collection, fresh: &mut Fresh<'_>, done: &AtomicBool) -> arrwdb::Result<Vec<Span>> {
+fn write_singly(
+    docs: &Collection,
+    fresh: &mut Fresh<'_>,
+    (done, pauses): (&AtomicBool, &AtomicBool),
+) -> arrwdb::Result<Vec<Span>> {
     let mut spans = Vec::new();
     while !done.load(Ordering::Relaxed) {
+        std::thread::sleep(PAUSE);
+        if pauses.load(Ordering::Relaxed) {
+            continue;
+        }
         let (id, vector) = fresh.take();
         let from = Instant::now();
         docs.upsert(id, &vector)?;
         spans.push(Span { from, to: Instant::now() });
-        std::thread::sleep(PAUSE);
     }
     Ok(spans)
 }
 
-fn phases(store: &Store, docs: &Collection, watch: &Watch) -> Outcome<Vec<Phase>> {
+fn phases(
+    (store, docs, watch): (&Store, &Collection, &Watch),
+    more: &[Vec<f32>],
+    pauses: &AtomicBool,
+) -> Outcome<Vec<Phase>> {
     let since = Instant::now();
     std::thread::sleep(WHILE);
     let idle = vec![Span { from: since, to: Instant::now() }];
@@ -120,15 +144,27 @@ fn phases(store: &Store, docs: &Collection, watch: &Watch) -> Outcome<Vec<Phase>
         checkpoints.push(Span { from, to: Instant::now() });
     }
     let mut rebuilds = Vec::new();
-    for _ in 0..REBUILDS {
-        let images = watch.seen().index_images.len();
-        rebuilds.push(rebuild(docs)?);
+    let image = |before: usize| {
         let since = Instant::now();
-        while watch.seen().index_images.len() == images && since.elapsed() < PATIENCE {
+        while watch.seen().index_images.len() == before && since.elapsed() < PATIENCE {
             std::thread::sleep(PAUSE);
         }
+    };
+    for _ in 0..REBUILDS {
+        let before = watch.seen().index_images.len();
+        rebuilds.push(rebuild(docs)?);
+        image(before);
     }
-    let images = watch.seen().index_images;
+    // Images of an index that has all there is, as they are written when nobody has written anything for a while.
+    pauses.store(true, Ordering::Relaxed);
+    let (first, mut number) = (watch.seen().index_images.len(), MORE_FROM);
+    for some in more {
+        write(store, docs, number, some)?;
+        number += (some.len() / DIM) as u64;
+        docs.wait_indexed()?;
+        image(watch.seen().index_images.len());
+    }
+    let images = watch.seen().index_images.split_off(first);
     Ok(vec![
         ("idle", idle),
         ("checkpoint", checkpoints),

@@ -29,8 +29,8 @@ const TAKEN: usize = 1_024;
 const BUILT: usize = 2_048;
 
 /// The same where nobody waits: who begins to while a thread that runs behind others is at it has to let that turn end.
-const TAKEN_BESIDE: usize = 256;
-const BUILT_BESIDE: usize = 256;
+const TAKEN_BESIDE: usize = 128;
+const BUILT_BESIDE: usize = 128;
 
 /// An image is due when this part of an index, in tenths, has changed since the last one, and at least so many slots: all images
 /// that a growing index gets are some three times as long as the last one.
@@ -416,6 +416,9 @@ impl Indexing {
             Haste::Idle => (slots / CHANGED_IDLE).max(CHANGED_IDLE_MIN),
             _ => (slots * CHANGED_TENTHS / 10).max(CHANGED_MIN),
         };
+        // One that lacks much is of little use: it waits until the index has taken that up, but not for ever.
+        let lacks_much = serving.tail.behind() > TAKEN.max(slots / CHANGED_IDLE);
+        let due = if lacks_much { 2 * due } else { due };
         let is_new = image.is_none_or(|named| named.is_of_before);
         let built = matches!(serving.origin, Origin::Built(_)) && is_new;
         built && work.failed_at == 0 || self.changed(serving) >= due.max(2 * work.failed_at)
