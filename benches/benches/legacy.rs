@@ -12,7 +12,8 @@ use benches::input::Input;
 use benches::nearest::{Neighbour, nearest};
 use benches::rounds::Rounds;
 use indexes::{
-    Hnsw, HnswConfig, Index, KdTree, KdTreeConfig, Lsh, LshConfig, Memory, Metric, Pool, Query, Slot, Standalone,
+    Hnsw, HnswConfig, Index, KdTree, KdTreeConfig, Lsh, LshConfig, Memory, Metric, Pool, Query,
+    Slot, Standalone,
 };
 
 const COUNT: usize = 10_000;
@@ -57,13 +58,7 @@ const KINDS: [Kind; 5] = [
         published_build: "",
         published_query: "1,246",
     },
-    Kind {
-        name: "LSH",
-        build: lsh,
-        recall_least: 0.85,
-        published_build: "",
-        published_query: "",
-    },
+    Kind { name: "LSH", build: lsh, recall_least: 0.85, published_build: "", published_query: "" },
     Kind {
         name: "LSH, few",
         build: lsh_few,
@@ -96,7 +91,11 @@ fn memory(vectors: &[f32]) -> Memory {
 }
 
 /// Fills an index, and lets it do all that is left to do.
-fn filled(index: impl Index + 'static, vectors: &[f32], asked: fn(Query<'_>) -> Query<'_>) -> Search {
+fn filled(
+    index: impl Index + 'static,
+    vectors: &[f32],
+    asked: fn(Query<'_>) -> Query<'_>,
+) -> Search {
     let memory = memory(vectors);
     let built = index.insert_all(memory.slots(), &memory, &Pool::here(), &mut |_| true);
     built.expect("they fit");

@@ -313,7 +313,8 @@ impl Indexing {
         (found.inserted, found.removed) = serving.changes();
         found.replayed = serving.replayed;
         found.is_mapped = serving.index.is_lent();
-        found.is_scanned = index.tree.is_some_and(|tree| tree.is_scanned);
+        let of_no_use = index.tree.filter(|tree| tree.is_scanned);
+        found.scanned = of_no_use.map(|tree| tree.percent_visited);
         found.recall = index.tuned.map(|tuned| tuned.recall);
         if let Origin::Built(why) = &serving.origin {
             found.rebuilt = Some(why.clone());

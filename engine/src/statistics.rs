@@ -123,8 +123,9 @@ pub struct IndexStatistics {
     pub stopped: Option<String>,
     /// Why it is of this kind, where that is [chosen](crate::IndexConfig::Auto).
     pub chosen: Option<String>,
-    /// Whether it is one of trees, and vectors have so many numbers that these are of no use, so that all are looked at.
-    pub is_scanned: bool,
+    /// How many of a hundred vectors its trees would look at for a search, where that is so many that all are looked at instead:
+    /// vectors have too many numbers for trees.
+    pub scanned: Option<u8>,
     /// Which share of the ten nearest a search finds, as an index of hash tables found out by itself.
     pub recall: Option<f32>,
     /// Bytes of memory that it takes, beyond what is mapped from files, with the vectors that it does not have yet.

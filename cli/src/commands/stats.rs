@@ -59,8 +59,8 @@ struct Held<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     recall: Option<f32>,
     mapped: bool,
-    /// Whether trees are of no use here, and all vectors are looked at.
-    scanned: bool,
+    /// How many of a hundred vectors trees would look at, where that is so many that all are looked at instead.
+    scanned: Option<u8>,
     index_memory_bytes: u64,
     index_image_bytes: u64,
 }
@@ -89,7 +89,7 @@ impl Held<'_> {
             chosen: index.chosen,
             recall: index.recall,
             mapped: index.is_mapped,
-            scanned: index.is_scanned,
+            scanned: index.scanned,
             index_memory_bytes: index.bytes,
             index_image_bytes: index.image_bytes,
         }
@@ -117,8 +117,10 @@ impl Held<'_> {
             let replayed = self.replayed;
             output.line(format_args!("  {replayed} changes were newer than its image"))?;
         }
-        if self.scanned {
-            output.line(format_args!("  trees rule out little here: all vectors are looked at"))?;
+        if let Some(percent) = self.scanned {
+            output.line(format_args!(
+                "  trees would look at {percent} % here: instead all vectors are looked at"
+            ))?;
         }
         if let Some(recall) = self.recall {
             output.line(format_args!("  it finds {recall:.3} of the nearest, as it measured"))?;

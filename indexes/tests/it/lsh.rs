@@ -346,7 +346,9 @@ fn a_distance_of_the_callers_own_is_refused() {
     }
     let measure = indexes::Measure::own(std::sync::Arc::new(Nowhere)).expect("a good name");
     let refused = Lsh::new(3, measure, LshConfig::default()).map(drop);
-    assert!(matches!(&refused, Err(Error::Unsuited { kind: "lsh", measure }) if measure == "nowhere"));
+    assert!(
+        matches!(&refused, Err(Error::Unsuited { kind: "lsh", measure }) if measure == "nowhere")
+    );
     let said = refused.expect_err("refused").to_string();
     assert!(said.contains("nowhere") && said.contains("flat or hnsw"), "{said}");
 }
