@@ -41,9 +41,7 @@ impl fmt::Display for Error {
             | Error::BadPosition { .. }
             | Error::Abandoned { .. }
             | Error::NotRetained { .. } => self.fmt_of_history(f),
-            Error::NothingAskedFor => {
-                write!(f, "a search finds at least one vector: k is 0; ask for 1 or more")
-            }
+            Error::NothingAskedFor => f.write_str("k is 0, which finds nothing; ask for 1 or more"),
             Error::BadNote { name, value } => write!(
                 f,
                 "a note has a name of 1 to {} bytes and at most {} bytes, not {name} and {value}",
