@@ -142,11 +142,12 @@ impl Measuring {
         }
     }
 
-    /// What was found out: nothing, if it was all for nothing.
-    pub(super) fn finish(self) -> Option<Tuning> {
+    /// What was found out. Where none could be held out there are no points: then all there is is looked at, and it is not measured
+    /// again and again.
+    pub(super) fn finish(self) -> Tuning {
         let count = self.count as f32;
         if self.count == 0 {
-            return None;
+            return Tuning { slots: self.slots, shaped: self.shaped, points: Vec::new() };
         }
         let mut best = [0.0_f32; 2];
         let mut points = Vec::new();
@@ -155,7 +156,7 @@ impl Measuring {
             best = [best[0].max(means[0]), best[1].max(means[1])];
             points.push(Point { slots: slots as u32, recall: best });
         }
-        Some(Tuning { slots: self.slots, shaped: self.shaped, points })
+        Tuning { slots: self.slots, shaped: self.shaped, points }
     }
 }
 

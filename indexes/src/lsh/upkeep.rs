@@ -166,7 +166,7 @@ impl Lsh {
 
     /// Lets searches go by what was found out.
     fn tune(&self, measured: Measuring, at: At<'_>) -> Option<Arc<Tables>> {
-        let (tables, tuning) = (at.body.tables()?, measured.finish()?);
+        let (tables, tuning) = (at.body.tables()?, measured.finish());
         let Tables { laid, sketches, runs, .. } = &*tables;
         let (laid, sketches) = (Arc::clone(laid), Arc::clone(sketches));
         let tuning = Some(tuning);
