@@ -60,6 +60,7 @@ struct Held<'a> {
     recall: Option<f32>,
     mapped: bool,
     /// How many of a hundred vectors trees would look at, where that is so many that all are looked at instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
     scanned: Option<u8>,
     index_memory_bytes: u64,
     index_image_bytes: u64,
