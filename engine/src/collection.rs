@@ -300,8 +300,11 @@ impl Collection {
     /// Waits until the index has all that is visible by now, and is the one that is wanted. Nothing needs it in order to be found: an
     /// index that is behind makes searches slower, and no answer poorer.
     ///
+    /// Whoever waits does the work, on all cores; where nobody does, a thread does it that runs behind all others and on half of them.
+    ///
     /// # Errors
     /// [`Error::IndexMemory`](crate::Error::IndexMemory) if there is no memory for that;
+    /// [`Error::IndexPanicked`](crate::Error::IndexPanicked) if a distance of the caller's own did, before;
     /// [`Error::NoCollection`](crate::Error::NoCollection) if the collection was dropped; if the store was closed, or the disk
     /// failed.
     pub fn wait_indexed(&self) -> Result<()> {

@@ -103,7 +103,7 @@ impl StoreOptions {
     }
 
     /// How many vectors an index may be behind before writes wait for it: 32,768. They are found all the same, by looking at all
-    /// of them: with more, writes wait later and searches take longer meanwhile.
+    /// of them: with more, writes wait later and searches take longer meanwhile. A write that waits brings the index further itself.
     #[must_use]
     pub fn index_lag(self, vectors: usize) -> Self {
         StoreOptions { index_lag: vectors.max(1), ..self }
