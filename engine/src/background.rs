@@ -3,6 +3,7 @@
 //!
 //! Never: decides what is due; keeps a store open that nobody has a handle of.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
@@ -103,7 +104,7 @@ fn see_to_indexes(inner: &Weak<Inner>, woken: &Receiver<Wake>) {
     ends.why = follow_indexes(inner, woken);
 }
 
-/// Tells those who wait for indexes that nobody goes on: also if a distance of the caller's own panics.
+/// Tells those who wait for indexes that nobody goes on: also if something panics.
 struct TellsEnd<'i> {
     inner: &'i Weak<Inner>,
     why: Error,
@@ -141,10 +142,11 @@ fn follow_indexes(inner: &Weak<Inner>, woken: &Receiver<Wake>) -> Error {
         loop {
             let Some(inner) = inner.upgrade() else { return Error::Closed };
             inner.index_wake.looks();
-            match inner.index_step(haste) {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(error) => return error,
+            // What panics, a distance of the caller's own, say, has stopped the index that asked for it, and no other.
+            match catch_unwind(AssertUnwindSafe(|| inner.index_step(haste))) {
+                Ok(Ok(true)) => {}
+                Ok(Ok(false)) | Err(_) => break,
+                Ok(Err(error)) => return error,
             }
             drop(inner);
             match woken.try_recv() {

@@ -59,11 +59,36 @@ impl Pool {
         items: Vec<T>,
         work: impl Fn(T) -> A + Sync + Send,
     ) -> Vec<A> {
+        // A thread of somebody else's pool would do other work of that pool while it waits here, which may want what this one holds.
+        let is_of_another = |threads: &rayon::ThreadPool| {
+            rayon::current_thread_index().is_some() && threads.current_thread_index().is_none()
+        };
         match &self.threads {
-            Some(threads) if items.len() > 1 => {
+            Some(threads) if items.len() > 1 && !is_of_another(threads) => {
                 threads.install(|| items.into_par_iter().with_max_len(1).map(work).collect())
             }
             _ => items.into_iter().map(work).collect(),
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::collections::HashSet;
+    use std::thread::{ThreadId, current};
+
+    use super::*;
+
+    fn threads(pool: &Pool) -> HashSet<ThreadId> {
+        pool.each((0..64).collect(), |_: u32| current().id()).into_iter().collect()
+    }
+
+    #[test]
+    fn a_thread_of_somebody_elses_pool_does_nothing_else_meanwhile() {
+        let pool = Pool::new(NonZeroUsize::new(2).unwrap()).unwrap();
+        assert!(!threads(&pool).contains(&current().id()));
+        let others = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+        let own = others.install(|| threads(&pool) == HashSet::from([current().id()]));
+        assert!(own, "it works by itself");
     }
 }

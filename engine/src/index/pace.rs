@@ -166,6 +166,7 @@ impl Inner {
     /// Waits until no index that these are for is too far behind. Where there is no thread that would see to that, it is done
     /// here.
     pub(crate) fn wait_for_indexes(&self, wishes: &[Wish]) -> Result<()> {
+        self.check_owner()?;
         let mut last = None;
         for wish in wishes {
             let Wish::Upsert(named, ..) = wish else { continue };
@@ -192,21 +193,24 @@ impl Inner {
     ) -> Result<()> {
         let mut helping = None;
         loop {
-            let times = self.index_progress.times()?;
+            let times = self.index_progress.times();
             self.check()?;
             if is_so()? {
                 return Ok(());
             }
+            let times = times?;
             helping.get_or_insert_with(|| state.indexing.helpers.help(&self.index_wake));
-            if self.help_index(state)? == Some(true) {
+            let helped = self.help_index(state)?;
+            if helped == Some(true) {
                 continue;
             }
             helping = None;
-            if self.index_wake.thread.get().is_none() {
-                return Ok(());
+            match (helped, self.index_wake.thread.get()) {
+                // Another one is at it, or something else has to come first.
+                (_, Some(_)) => self.index_progress.wait_behind(times),
+                (None, None) => drop(state.indexing.work.lock()),
+                (Some(_), None) => return Ok(()),
             }
-            // Another one is at it, or something else has to come first.
-            self.index_progress.wait_behind(times);
         }
     }
 

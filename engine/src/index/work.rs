@@ -73,12 +73,13 @@ pub(crate) enum Haste {
 }
 
 /// Nobody goes on with an index that was being changed when something panicked: a distance of the caller's own, say.
-struct StopsByPanic<'c>(&'c CollectionState);
+struct StopsByPanic<'c>(Option<&'c CollectionState>);
 
 impl Drop for StopsByPanic<'_> {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.indexing.stop(Error::IndexPanicked { name: self.0.about.name.clone() });
+        if let Some(collection) = self.0 {
+            let name = collection.about.name.clone();
+            collection.indexing.stop(Error::IndexPanicked { name });
         }
     }
 }
@@ -92,6 +93,8 @@ impl Inner {
             let indexing = &collection.indexing;
             if haste == Haste::Closing || !indexing.helpers.are_at_work() {
                 more |= self.index_turn(&collection, &mut indexing.work.lock(), haste)?;
+                // Whoever waits for this one does not wait for the others.
+                self.index_progress.tell();
             }
         }
         self.check()?;
@@ -124,8 +127,10 @@ impl Inner {
         haste: Haste,
     ) -> Result<bool> {
         self.check()?;
-        let _panics = StopsByPanic(collection);
-        self.index_step_of(collection, work, haste).or_else(|error| {
+        let mut panics = StopsByPanic(Some(collection));
+        let stepped = self.index_step_of(collection, work, haste);
+        panics.0 = None;
+        stepped.or_else(|error| {
             // It serves as it is, and nothing else suffers by it.
             collection.indexing.stop(error);
             Ok(false)

@@ -60,6 +60,31 @@ fn who_waits_does_not_leave_it_to_the_thread_that_runs_behind_others() {
 }
 
 #[test]
+fn what_panics_on_the_stores_own_thread_stops_no_other_index() {
+    let asked = Arc::new(Asked::default());
+    let dir = tempfile::tempdir().unwrap();
+    let options = Store::options().distance(Arc::clone(&asked) as Arc<dyn Distance>);
+    let store = options.open(dir.path()).unwrap();
+    let config = CollectionConfig::with_distance(DIM as u32, "asked").index(IndexConfig::hnsw());
+    let docs = store.create_collection("docs", config.clone()).unwrap();
+    let others = store.create_collection("others", config).unwrap();
+    asked.panics.store(true, Ordering::Relaxed);
+    fill(&store, &docs, 300);
+    while docs.statistics().index.stopped.is_none() {
+        std::thread::yield_now();
+    }
+    asked.panics.store(false, Ordering::Relaxed);
+    fill(&store, &others, 300);
+    others.wait_indexed().unwrap();
+    assert_eq!(others.statistics().index.indexed, 300);
+    let refused = docs.wait_indexed().unwrap_err();
+    assert!(matches!(&refused, Error::IndexPanicked { name } if name == "docs"), "{refused}");
+    store.close().unwrap();
+    // What has all there is has it still, though nobody goes on with it.
+    others.wait_indexed().unwrap();
+}
+
+#[test]
 fn what_panics_stops_that_index_and_is_told_of() {
     let asked = Arc::new(Asked::default());
     let options = Store::options().stepped().distance(Arc::clone(&asked) as Arc<dyn Distance>);
