@@ -1,4 +1,6 @@
-//! Lets work that nobody waits for run behind that of others.
+//! Lets work that nobody waits for run behind that of others: one thread, from then on, for as long as it lives.
+//!
+//! Never: lets a thread come before others; fails.
 
 /// How much less of a core a thread gets than one beside it that is as it was started: about a thirtieth.
 #[cfg(target_os = "linux")]

@@ -6,7 +6,8 @@ use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterato
 
 use crate::Error;
 
-/// A pool of threads of its own: work in it does not wait for that of others, nor they for it.
+/// A pool of threads of its own: work in it does not wait for that of others, nor they for it. Asked by a thread of another pool of
+/// rayon's, it leaves all the work to that thread.
 ///
 /// ```
 /// use indexes::Pool;

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use arrwdb::{Collection, CollectionConfig, Distance, Durability, Error, IndexConfig, Store};
 use disk::{Disk, SimDisk};
+use tempfile::TempDir;
 
 const DIM: usize = 4;
 
@@ -35,6 +36,18 @@ fn vector(number: u64) -> [f32; DIM] {
     [7, 31, 101, 1_009].map(|prime| (number * prime % 9_973) as f32)
 }
 
+/// A store with threads of its own, on a disk that goes with the directory.
+fn open() -> (Arc<Asked>, Store, TempDir) {
+    let (asked, dir) = (Arc::new(Asked::default()), tempfile::tempdir().unwrap());
+    let options = Store::options().distance(Arc::clone(&asked) as Arc<dyn Distance>);
+    let store = options.open(dir.path()).unwrap();
+    (asked, store, dir)
+}
+
+fn config() -> CollectionConfig {
+    CollectionConfig::with_distance(DIM as u32, "asked").index(IndexConfig::hnsw())
+}
+
 fn fill(store: &Store, docs: &Collection, count: u64) {
     let mut batch = store.batch();
     (0..count).for_each(|number| _ = batch.upsert(docs, number, &vector(number)));
@@ -43,11 +56,8 @@ fn fill(store: &Store, docs: &Collection, count: u64) {
 
 #[test]
 fn who_waits_does_not_leave_it_to_the_thread_that_runs_behind_others() {
-    let asked = Arc::new(Asked::default());
-    let dir = tempfile::tempdir().unwrap();
-    let options = Store::options().distance(Arc::clone(&asked) as Arc<dyn Distance>);
-    let store = options.open(dir.path()).unwrap();
-    let config = CollectionConfig::with_distance(DIM as u32, "asked").index(IndexConfig::hnsw());
+    let (asked, store, _dir) = open();
+    let config = config();
     let docs = store.create_collection("docs", config).unwrap();
     fill(&store, &docs, 3_000);
     // Far more than one turn of that thread, and so it is not done before anybody waits.
@@ -61,11 +71,8 @@ fn who_waits_does_not_leave_it_to_the_thread_that_runs_behind_others() {
 
 #[test]
 fn what_panics_on_the_stores_own_thread_stops_no_other_index() {
-    let asked = Arc::new(Asked::default());
-    let dir = tempfile::tempdir().unwrap();
-    let options = Store::options().distance(Arc::clone(&asked) as Arc<dyn Distance>);
-    let store = options.open(dir.path()).unwrap();
-    let config = CollectionConfig::with_distance(DIM as u32, "asked").index(IndexConfig::hnsw());
+    let (asked, store, _dir) = open();
+    let config = config();
     let docs = store.create_collection("docs", config.clone()).unwrap();
     let others = store.create_collection("others", config).unwrap();
     asked.panics.store(true, Ordering::Relaxed);
@@ -90,7 +97,7 @@ fn what_panics_stops_that_index_and_is_told_of() {
     let options = Store::options().stepped().distance(Arc::clone(&asked) as Arc<dyn Distance>);
     let disk = SimDisk::new(1);
     let store = options.clone().open_on(Arc::new(disk.clone()) as Arc<dyn Disk>).unwrap();
-    let config = CollectionConfig::with_distance(DIM as u32, "asked").index(IndexConfig::hnsw());
+    let config = config();
     let docs = store.create_collection("docs", config.clone()).unwrap();
     let others = store.create_collection("others", config).unwrap();
     fill(&store, &docs, 300);
