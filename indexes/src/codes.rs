@@ -24,12 +24,17 @@ pub(crate) use encode::{down, up};
 pub(crate) use query::CodedQuery;
 pub(crate) use rows::{Beside, Codes, CodesInUse, Whole, widths};
 
+use std::ops::RangeInclusive;
+
 use crate::Metric;
 use crate::lanes::LANES;
 
 /// The most numbers that a vector with a code can have. Of more, sums of products would not fit an `i32`, and sums of
 /// squares be off by more than is allowed for (`encode.rs`).
 pub(crate) const DIM_MAX: usize = 1 << 16;
+
+/// Of vectors of so many numbers codes are worth making: of fewer they would not be much shorter, of more nothing is proved.
+pub(crate) const WORTH: RangeInclusive<usize> = 48..=DIM_MAX;
 
 /// By what a bound on a distance is found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

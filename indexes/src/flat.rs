@@ -15,7 +15,6 @@ mod many;
 mod one;
 
 use std::io::{self, Write};
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use base::Slot;
@@ -23,7 +22,7 @@ use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 
 use crate::bodies::{Bodies, Now};
-use crate::codes::{Codes, CodesInUse, DIM_MAX};
+use crate::codes::{Codes, CodesInUse, WORTH};
 use crate::image::Image;
 use crate::lanes::Instructions;
 use crate::leaving::Leaving;
@@ -88,10 +87,6 @@ struct Writers {
 /// Its name.
 pub(crate) const KIND: &str = "flat";
 
-/// Vectors of fewer numbers are compared in full: their codes would not be much shorter. So are those of more than
-/// codes can prove anything of.
-const CODED: RangeInclusive<usize> = 48..=DIM_MAX;
-
 /// So many slots are taken up by a thread at a time.
 const SLOTS: usize = 1_024;
 
@@ -103,7 +98,7 @@ impl Flat {
     /// to 65,536.
     pub fn new(dim: usize, measure: impl Into<Measure>) -> Self {
         let measure = measure.into();
-        let metric = measure.metric().filter(|_| CODED.contains(&dim));
+        let metric = measure.metric().filter(|_| WORTH.contains(&dim));
         Flat::empty((dim, measure), metric)
     }
 
@@ -277,7 +272,8 @@ impl Index for Flat {
             return Ok(Step::default());
         }
         let (codes, readers) = (body.codes.as_ref(), &*self.readers);
-        let begin = || Leaving::begin(own, codes, readers, effort.max(1));
+        let some = || own.removed.iter().take(effort.max(1)).collect();
+        let begin = || Leaving::begin(some(), codes, readers);
         let leaving = under_way.take().unwrap_or_else(begin);
         let mut step = Step::default();
         match leaving.go(codes, readers) {

@@ -28,7 +28,6 @@ mod upkeep;
 mod visited;
 
 use std::io::{self, Write};
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use base::Slot;
@@ -43,7 +42,7 @@ use self::calibrate::Calibration;
 use self::locks::Locks;
 use self::upkeep::Upkeep;
 use crate::bodies::Bodies;
-use crate::codes::DIM_MAX;
+use crate::codes::WORTH;
 use crate::image::Image;
 use crate::lanes::Instructions;
 use crate::shared::{Apart, Lives, Readers};
@@ -152,9 +151,6 @@ impl HnswConfig {
 /// Its name.
 pub(crate) const KIND: &str = "hnsw";
 
-/// Vectors of fewer numbers are walked by in full: their codes would not be much shorter. Of more nothing is proved.
-const CODED: RangeInclusive<usize> = 48..=DIM_MAX;
-
 /// How many searches at a time find something to remember things in; others make their own.
 const SCRATCHES: usize = 64;
 
@@ -203,7 +199,7 @@ impl Hnsw {
     /// An empty graph of vectors of so many numbers.
     pub fn new(dim: usize, measure: impl Into<Measure>, config: HnswConfig) -> Self {
         let measure = measure.into();
-        let metric = measure.metric().filter(|_| CODED.contains(&dim));
+        let metric = measure.metric().filter(|_| WORTH.contains(&dim));
         // Fields may have been set to anything.
         let config = config.m(config.m).ef_construction(config.ef_construction);
         let config = config.ef_search(config.ef_search).stop(config.stop);

@@ -5,7 +5,8 @@
 //! that nobody waits for: so there are few trees, each at least several times as large as the next.
 //!
 //! Where vectors have so many numbers that boxes rule out little, a tree finds that out from samples when it is built, and is looked
-//! at as a whole.
+//! at as a whole. If the largest is, and vectors have codes, as those of many numbers do, a search goes by these alone, as in a flat
+//! index (`scan.rs`).
 //!
 //! Promises
 //!  1. What it finds is what a flat index finds, to the bit.
@@ -46,11 +47,12 @@ use self::forest::Trees;
 use self::space::Space;
 use self::tree::Way;
 use self::upkeep::Upkeep;
-use crate::bodies::Bodies;
+use crate::bodies::{Bodies, Now};
+use crate::codes::{Codes, CodesInUse, WORTH};
 use crate::image::Image;
 use crate::index::TreeFigures;
 use crate::lanes::Instructions;
-use crate::shared::{Apart, Lives, Readers};
+use crate::shared::{Apart, Lives, Pin, Readers};
 use crate::slots::Slots;
 use crate::vectors::check_dim;
 use crate::{Error, Index, Measure, Nearest, Pool, Query, SlotSet, Statistics, Step, Vectors};
@@ -96,6 +98,16 @@ struct Writers {
     upkeep: Mutex<Upkeep>,
 }
 
+/// An index for as long as somebody has a pin.
+#[derive(Clone, Copy)]
+struct InUse<'p> {
+    index: &'p KdTree,
+    body: &'p Body,
+    codes: Option<CodesInUse<'p>>,
+    /// Whether it lies in an image.
+    is_lent: bool,
+}
+
 impl KdTree {
     /// An empty index of vectors of so many numbers.
     ///
@@ -108,21 +120,24 @@ impl KdTree {
     ) -> Result<Self, Error> {
         let (measure, config) = (measure.into(), config.clamped());
         let trees = Trees::new(Vec::new(), (dim, config.buffer));
-        let body = Body::new(Slots::new(), trees);
-        KdTree::of((dim, measure, config), Bodies::new(body))
+        let readers = Arc::new(Readers::new());
+        let metric = measure.metric().filter(|_| WORTH.contains(&dim));
+        let codes = metric.map(|metric| Codes::new(dim, metric, &readers));
+        let body = Body::new(Slots::new(), trees, codes);
+        KdTree::of((dim, measure, config), readers, Bodies::new(body))
     }
 
     /// One that is made of this.
     fn of(
         (dim, measure, config): (usize, Measure, KdTreeConfig),
+        readers: Arc<Readers>,
         bodies: Bodies<Body>,
     ) -> Result<Self, Error> {
         let Some(space) = Space::of(measure.metric()) else {
             return Err(Error::Unsuited { kind: KIND, measure: measure.name().to_owned() });
         };
         let writers = Writers { writing: RwLock::new(()), upkeep: Mutex::new(Upkeep::default()) };
-        let (readers, writers) = (Arc::new(Readers::new()), Apart(writers));
-        let instructions = Instructions::best();
+        let (writers, instructions) = (Apart(writers), Instructions::best());
         Ok(KdTree { dim, measure, space, config, readers, bodies, writers, instructions })
     }
 
@@ -142,6 +157,12 @@ impl KdTree {
             Some(own) => Ok((body, own)),
             None => unreachable!("what lies in an image was copied"),
         }
+    }
+
+    /// It, to be searched under a pin.
+    fn under<'p>(&'p self, body: &'p Now<'_, Body>, pin: &'p Pin<'_>) -> InUse<'p> {
+        let codes = body.codes.as_ref().map(|codes| codes.under(pin));
+        InUse { index: self, body, codes, is_lent: body.image().is_some() }
     }
 
     /// How it was built, and is searched.
@@ -197,9 +218,9 @@ impl Index for KdTree {
     fn search(&self, query: &Query<'_>, vectors: &dyn Vectors) -> Result<Nearest, Error> {
         query.check(self.dim)?;
         check_dim(vectors, self.dim)?;
-        let (_pin, body) = (self.readers.pin(), self.bodies.now());
+        let (pin, body) = (self.readers.pin(), self.bodies.now());
         body.check()?;
-        let found = search::one(self.under(&body), query, vectors);
+        let found = search::one(self.under(&body, &pin), query, vectors);
         body.check()?;
         found
     }
@@ -212,9 +233,9 @@ impl Index for KdTree {
     ) -> Result<Vec<Nearest>, Error> {
         queries.iter().try_for_each(|query| query.check(self.dim))?;
         check_dim(vectors, self.dim)?;
-        let (_pin, body) = (self.readers.pin(), self.bodies.now());
+        let (pin, body) = (self.readers.pin(), self.bodies.now());
         body.check()?;
-        let found = search::many(self.under(&body), queries, vectors, pool);
+        let found = search::many(self.under(&body, &pin), queries, vectors, pool);
         body.check()?;
         found
     }

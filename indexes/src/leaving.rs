@@ -3,7 +3,7 @@
 use base::Slot;
 
 use crate::codes::Codes;
-use crate::shared::{Closed, Lives, Moment, Readers};
+use crate::shared::{Closed, Moment, Readers};
 
 /// Removed slots that are to be given back when all are gone who may still read them.
 #[derive(Debug)]
@@ -20,14 +20,8 @@ enum Until {
 }
 
 impl Leaving {
-    /// Lets nobody begin to read some of the slots that were removed, so many at most.
-    pub(crate) fn begin(
-        own: &Lives,
-        codes: Option<&Codes>,
-        readers: &Readers,
-        most: usize,
-    ) -> Self {
-        let slots: Vec<Slot> = own.removed.iter().take(most).collect();
+    /// Lets nobody begin to read these slots, which were removed.
+    pub(crate) fn begin(slots: Vec<Slot>, codes: Option<&Codes>, readers: &Readers) -> Self {
         let until = match codes.and_then(Codes::own) {
             Some(rows) => Until::Codes(rows.close(slots.iter().map(|slot| slot.0))),
             None => Until::Moment(readers.moment()),

@@ -28,7 +28,6 @@ mod tune;
 mod upkeep;
 
 use std::io::{self, Write};
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use base::Slot;
@@ -41,7 +40,7 @@ pub use self::config::{Family, LshConfig};
 use self::search::Scratch;
 use self::upkeep::Upkeep;
 use crate::bodies::{Bodies, Now};
-use crate::codes::DIM_MAX;
+use crate::codes::WORTH;
 use crate::image::Image;
 use crate::lanes::Instructions;
 use crate::query::check;
@@ -53,9 +52,6 @@ use crate::{
 
 /// Its name.
 pub(crate) const KIND: &str = "lsh";
-
-/// Vectors of fewer numbers are compared in full: their codes would not be much shorter. Of more nothing is proved.
-const CODED: RangeInclusive<usize> = 48..=DIM_MAX;
 
 /// How many searches at a time find something to remember things in; others make their own.
 const SCRATCHES: usize = 64;
@@ -114,7 +110,7 @@ impl Lsh {
             return Err(Error::Unsuited { kind: KIND, measure: measure.name().to_owned() });
         };
         let readers = Arc::new(Readers::new());
-        let coded = Some(metric).filter(|_| CODED.contains(&dim));
+        let coded = Some(metric).filter(|_| WORTH.contains(&dim));
         let bodies = Bodies::new(Body::new(dim, coded, &readers));
         Ok(Lsh::of((dim, measure, config.clamped()), readers, bodies))
     }

@@ -10,7 +10,7 @@ use super::build::Points;
 use super::forest::{Forest, Trees};
 use super::leaves::{NONE, point};
 use super::tree::Tree;
-use crate::bodies::Now;
+use crate::codes::Codes;
 use crate::shared::{Apart, Pieces};
 use crate::slots::{Slots, WORD};
 
@@ -19,26 +19,20 @@ use crate::slots::{Slots, WORD};
 pub(super) struct Body {
     pub(super) slots: Slots,
     pub(super) forest: Forest,
+    /// Of every slot one, if vectors have so many numbers.
+    pub(super) codes: Option<Codes>,
     /// Of each slot that has a point which one that is, of whatever it is in.
     places: Pieces<AtomicU32>,
     /// How many slots were removed, or are being, that still have a point.
     pub(super) doubts: Apart<AtomicUsize>,
 }
 
-/// An index for as long as somebody has a pin.
-#[derive(Clone, Copy)]
-pub(super) struct InUse<'p> {
-    pub(super) index: &'p KdTree,
-    pub(super) body: &'p Body,
-    /// Whether it lies in an image.
-    pub(super) is_lent: bool,
-}
-
 impl Body {
-    pub(super) fn new(slots: Slots, trees: Trees) -> Self {
+    pub(super) fn new(slots: Slots, trees: Trees, codes: Option<Codes>) -> Self {
         Body {
             slots,
             forest: Forest::new(trees),
+            codes,
             places: Pieces::new(1, WORD),
             doubts: Apart(AtomicUsize::new(0)),
         }
@@ -77,7 +71,10 @@ impl Body {
     pub(super) fn copied(&self, index: &KdTree) -> Self {
         let lent = self.forest.now();
         let shape = (index.dim, index.config.buffer);
-        let body = Body::new(self.slots.copied(), Trees::new(Vec::new(), shape));
+        let pin = index.readers.pin();
+        let copied = |codes: &Codes| codes.copied(self.slots.iter(), &index.readers, &pin);
+        let codes = self.codes.as_ref().map(copied);
+        let body = Body::new(self.slots.copied(), Trees::new(Vec::new(), shape), codes);
         let mut seen = crate::SlotSet::new();
         let there: crate::SlotSet = self.slots.all().collect();
         let mut is_new =
@@ -112,13 +109,7 @@ impl Body {
 
     /// How many bytes it holds itself.
     pub(super) fn bytes(&self) -> usize {
-        self.slots.bytes() + self.forest.now().bytes() + self.places.bytes()
-    }
-}
-
-impl KdTree {
-    /// What it is made of now, to be read under a pin.
-    pub(super) fn under<'p>(&'p self, body: &'p Now<'_, Body>) -> InUse<'p> {
-        InUse { index: self, is_lent: body.image().is_some(), body }
+        let codes = self.codes.as_ref().map_or(0, Codes::bytes);
+        self.slots.bytes() + self.forest.now().bytes() + codes + self.places.bytes()
     }
 }

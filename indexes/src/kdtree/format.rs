@@ -18,14 +18,15 @@ use super::shape::Shape;
 use super::tree::{Judged, Tree, Way, node_width};
 use super::{KdTree, KdTreeConfig};
 use crate::bodies::Bodies;
+use crate::codes::{Codes, CodesInUse, WORTH, widths};
 use crate::format::{ALIGNMENT, Data, Head, finish, seal, write_words};
 use crate::image;
 use crate::lanes::LANES;
 use crate::lent::Tables;
 use crate::out::Out;
-use crate::shared::Lives;
+use crate::shared::{Lives, Readers};
 use crate::slots::{Slots, tables_of};
-use crate::{Error, Measure, SlotSet};
+use crate::{Error, Measure, Metric, SlotSet};
 
 /// What an image begins with.
 pub(crate) const MAGIC: [u8; 8] = *b"arrwkdtr";
@@ -44,6 +45,7 @@ const NUMBER: usize = size_of::<f32>();
 /// What is written of an index, as it is when that begins.
 struct Written<'w> {
     dim: usize,
+    codes: Option<CodesInUse<'w>>,
     sets: [SlotSet; 2],
     words: usize,
     trees: &'w [Arc<Tree>],
@@ -76,17 +78,19 @@ pub(super) fn write(index: &KdTree, into: &mut dyn Write) -> io::Result<()> {
             loose.rows.push(owner);
         });
     }
-    let written = Written { dim: index.dim, sets, words, trees, loose };
+    let pin = index.readers.pin();
+    let codes = body.codes.as_ref().map(|codes| codes.under(&pin));
+    let written = Written { dim: index.dim, codes, sets, words, trees, loose };
     image::write(into, |root| written.header(index, root), |out| written.data(out))
 }
 
 impl Written<'_> {
     fn header(&self, index: &KdTree, root: u64) -> Vec<u8> {
-        let Written { dim, sets: [live, removed], words, trees, loose } = self;
+        let Written { dim, codes, sets: [live, removed], words, trees, loose } = self;
         let KdTreeConfig { leaf, buffer, fan_out, scan_from } = index.config;
         let mut header = Vec::new();
         let mut encoder = Encoder::new(&mut header);
-        let head = Head::new(&index.measure, (*dim, None::<&()>), (*words, live.len()));
+        let head = Head::new(&index.measure, (*dim, codes.as_ref()), (*words, live.len()));
         head.encode(MAGIC, &mut encoder);
         for number in [leaf, buffer, fan_out, scan_from.into(), trees.len(), loose.len()] {
             encoder.u32(number as u32);
@@ -105,6 +109,11 @@ impl Written<'_> {
     /// What lies behind the header.
     fn data(&self, out: &mut Out<'_>) -> io::Result<()> {
         write_words(&self.sets, self.words, out)?;
+        if let Some(codes) = self.codes {
+            let [live, _] = &self.sets;
+            codes.write(self.words, |slot| live.contains(slot), out)?;
+            out.align(ALIGNMENT)?;
+        }
         self.write_loose(out)?;
         for tree in self.trees {
             let (shape, leaves) = (tree.shape, &tree.leaves);
@@ -145,6 +154,8 @@ impl Written<'_> {
 /// What a header says.
 struct Header {
     head: Head,
+    /// The metric of codes, if there are codes.
+    metric: Option<Metric>,
     data: Data,
     config: KdTreeConfig,
     loose: usize,
@@ -162,14 +173,15 @@ fn decode_header(image: &[u8], measure: &Measure) -> Result<Header, Error> {
     if config != config.clamped() {
         return Err(Error::BadImage { what: "configuration", offset: 32 });
     }
-    if head.coded(measure)?.is_some() {
+    let metric = head.coded(measure)?;
+    if metric.is_some() != WORTH.contains(&head.dim) {
         return Err(Error::BadImage { what: "codes", offset: 16 });
     }
     let data = Data::decode(head, measure, &mut decoder)?;
     let trees = decode_trees(&mut decoder, count)?;
     decoder.zeros(TREES_END - decoder.offset(), "reserved")?;
     finish(decoder)?;
-    Ok(Header { head, data, config, loose, trees })
+    Ok(Header { head, metric, data, config, loose, trees })
 }
 
 fn decode_trees(decoder: &mut Decoder<'_>, count: usize) -> Result<Vec<(Shape, Judged)>, Error> {
@@ -207,9 +219,10 @@ fn lent(dim: usize, blocks: usize, tables: &mut Tables) -> Result<Leaves, Error>
 /// Opens an image.
 pub(super) fn open(bytes: &Bytes, measure: &Measure) -> Result<KdTree, Error> {
     let header = decode_header(bytes, measure)?;
-    let Header { head, data: Data { root, removed }, config, loose, trees } = header;
+    let Header { head, metric, data: Data { root, removed }, config, loose, trees } = header;
     let dim = head.dim;
     let mut wanted = tables_of(head.words()).to_vec();
+    wanted.extend(metric.iter().flat_map(|_| widths(dim)).map(|width| (head.rows(), width)));
     wanted.extend(leaves_of(dim, loose.div_ceil(BLOCK), LOOSE_BLOCKS));
     for (shape, _) in &trees {
         wanted.push((shape.nodes(), node_width(dim).saturating_mul(NUMBER)));
@@ -217,6 +230,7 @@ pub(super) fn open(bytes: &Bytes, measure: &Measure) -> Result<KdTree, Error> {
     }
     let mut tables = Tables::new(bytes, root, wanted)?;
     let slots = Slots::lent(head.words(), [head.slots(), removed], &mut tables)?;
+    let codes = metric.map(|metric| Codes::lent(dim, metric, &mut tables)).transpose()?;
     let loose = (lent(dim, LOOSE_BLOCKS, &mut tables)?, loose);
     let mut all = Vec::new();
     for (shape, judged) in trees {
@@ -226,6 +240,6 @@ pub(super) fn open(bytes: &Bytes, measure: &Measure) -> Result<KdTree, Error> {
     }
     // Nothing is appended to what lies in an image.
     let trees = Trees { loose: Some(Arc::new(loose)), ..Trees::new(all, (dim, 0)) };
-    let bodies = Bodies::lent(Body::new(slots, trees), tables.image);
-    KdTree::of((dim, measure.clone(), config), bodies)
+    let bodies = Bodies::lent(Body::new(slots, trees, codes), tables.image);
+    KdTree::of((dim, measure.clone(), config), Arc::new(Readers::new()), bodies)
 }

@@ -11,7 +11,7 @@ use super::forest::Trees;
 use super::leaves::NONE;
 use super::sample::judge;
 use crate::query::check;
-use crate::shared::{Lives, Taken};
+use crate::shared::{Held, Lives, Taken};
 use crate::vectors::check_dim;
 use crate::{Error, Pool, SlotSet, Vectors};
 
@@ -33,8 +33,9 @@ impl KdTree {
         let one = [slot];
         let taken = take(own, &one)?;
         let mut row = vec![0; self.dim + 1];
-        self.read(slot, vectors, &mut row)?;
+        let code = self.read(body, slot, vectors, &mut row)?;
         self.append(body, &row);
+        code.into_iter().for_each(Held::open);
         taken.live();
         Ok(())
     }
@@ -57,7 +58,7 @@ impl KdTree {
         let (mut taken, mut failed, mut done) = (Vec::new(), None, 0);
         for some in all.chunks(PARTS * SLOTS * pool.threads()) {
             match take(own, some).and_then(|it| {
-                self.read_all(some, vectors, &mut points, pool)?;
+                self.read_all((body, some), vectors, &mut points, pool)?;
                 Ok(it)
             }) {
                 Ok(it) => taken.push(it),
@@ -107,10 +108,10 @@ impl KdTree {
         }
     }
 
-    /// Appends the rows of some slots, on all threads of a pool; none, if one cannot be read.
+    /// Appends the rows of some slots, and makes their codes, on all threads of a pool; none, if one cannot be read.
     fn read_all(
         &self,
-        slots: &[Slot],
+        (body, slots): (&Body, &[Slot]),
         vectors: &dyn Vectors,
         points: &mut Points,
         pool: &Pool,
@@ -121,23 +122,36 @@ impl KdTree {
         let parts = slots.chunks(SLOTS).zip(rows.chunks_mut(SLOTS * width)).collect();
         let read = |(slots, rows): (&[Slot], &mut [u32])| {
             let rows = rows.chunks_exact_mut(width);
-            slots.iter().zip(rows).try_for_each(|(slot, row)| self.read(*slot, vectors, row))
+            let read = |(slot, row): (&Slot, _)| self.read(body, *slot, vectors, row);
+            slots.iter().zip(rows).map(read).collect::<Result<Vec<_>, _>>()
         };
-        let read: Result<(), Error> = pool.each(parts, read).into_iter().collect();
-        if read.is_err() {
-            points.rows.truncate(before);
+        match pool.each(parts, read).into_iter().collect::<Result<Vec<_>, Error>>() {
+            Ok(codes) => codes.into_iter().flatten().flatten().for_each(Held::open),
+            Err(error) => {
+                points.rows.truncate(before);
+                return Err(error);
+            }
         }
-        read
+        Ok(())
     }
 
-    /// Makes the row of a slot: where its vector lies, and whose it is.
-    fn read(&self, slot: Slot, vectors: &dyn Vectors, row: &mut [u32]) -> Result<(), Error> {
+    /// Makes the row of a slot, where its vector lies and whose it is, and its code, if there are codes.
+    fn read<'b>(
+        &self,
+        body: &'b Body,
+        slot: Slot,
+        vectors: &dyn Vectors,
+        row: &mut [u32],
+    ) -> Result<Option<Held<'b>>, Error> {
         let vector = vectors.vector(slot)?;
         check(&vector, self.dim)?;
         let mut moved = Vec::new();
         let bits = self.space.moved(&vector, &mut moved).iter().map(|number| number.to_bits());
         row.iter_mut().zip(bits.chain([slot.0])).for_each(|(into, bits)| *into = bits);
-        Ok(())
+        match &body.codes {
+            Some(codes) => codes.make(slot.0, &vector).ok_or(Error::There { slot }).map(Some),
+            None => Ok(None),
+        }
     }
 }
 

@@ -1,13 +1,17 @@
-//! The search for one query, and for many: in all trees, the largest first, and in what is in none yet.
+//! The search for one query, and for many: in all trees, the largest first, and in what is in none yet; or among all slots, by
+//! their codes, where trees are of no use.
 
 use std::sync::Arc;
 
-use super::body::{Body, InUse};
+use super::InUse;
+use super::body::Body;
 use super::forest::Trees;
 use super::kernel::with_kernel;
 use super::seek::{Owned, Seek};
 use super::space::Asked;
+use super::tree::Way;
 use super::walk::{Look, Where};
+use crate::codes::CodedQuery;
 use crate::lanes::{Isa, Work};
 use crate::scan::Scan;
 use crate::{Error, Nearest, Pool, Query, Vectors};
@@ -29,6 +33,11 @@ impl There {
         // First what may be in doubt, then the trees: what was made nobody's meanwhile is seen.
         let owned = if on.body.is_sure_of_owners() { Owned::Surely } else { Owned::Perhaps };
         There { owned, trees: on.body.forest.now() }
+    }
+
+    /// Whether most of it, at least, would be looked at as a whole.
+    fn is_scanned(&self) -> bool {
+        self.trees.trees.first().is_some_and(|largest| largest.judged.way == Way::Scan)
     }
 }
 
@@ -52,8 +61,9 @@ fn one_in(
     if query.k == 0 || none {
         return Ok(Nearest::default());
     }
-    if admits_few(on.body, query) {
-        return on.index.instructions.run(Listed { on, query, vectors });
+    if admits_few(on.body, query) || (on.codes.is_some() && there.is_scanned()) {
+        let coded = on.codes.and_then(|codes| CodedQuery::new(codes.shape(), query.vector));
+        return on.index.instructions.run(Listed { on, query, vectors, coded: coded.as_ref() });
     }
     everywhere(on, there, query, vectors)
 }
@@ -90,11 +100,12 @@ fn admits_few(body: &Body, query: &Query<'_>) -> bool {
     square <= wanted.saturating_mul(body.slots.len()) && admitted < body.slots.len()
 }
 
-/// Looks at all that is admitted.
+/// Looks at all that is admitted, by codes, if there are any.
 struct Listed<'s> {
     on: InUse<'s>,
     query: &'s Query<'s>,
     vectors: &'s dyn Vectors,
+    coded: Option<&'s CodedQuery>,
 }
 
 impl Work for Listed<'_> {
@@ -102,10 +113,11 @@ impl Work for Listed<'_> {
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) -> Self::Answer {
-        let Listed { on, query, vectors } = self;
+        let Listed { on, query, vectors, coded } = self;
         let slots = &on.body.slots;
-        let words = query.filter.map_or(0, |filter| filter.words()).min(slots.words());
-        let mut scan = Scan::<true>::new(isa, (query, vectors), &on.index.measure, None);
+        let words = query.filter.map_or(usize::MAX, |filter| filter.words()).min(slots.words());
+        let coded = on.codes.zip(coded);
+        let mut scan = Scan::<true>::new(isa, (query, vectors), &on.index.measure, coded);
         scan.look_at_all(isa, 0..words, |at| slots.word::<true>(at))?;
         Ok(scan.into_nearest())
     }

@@ -25,7 +25,8 @@ use super::forest::Trees;
 use super::leaves::{NONE, point};
 use super::sample::judge;
 use super::tree::Tree;
-use crate::shared::{Lives, Moment};
+use crate::leaving::Leaving;
+use crate::shared::Lives;
 use crate::{Error, SlotSet, Step};
 
 /// What is under way.
@@ -35,13 +36,6 @@ pub(super) struct Upkeep {
     job: Option<Job>,
     /// How much more was done than there was leave for.
     owed: usize,
-}
-
-/// Slots that have no point any more, and are to be given back.
-#[derive(Debug)]
-struct Leaving {
-    slots: Vec<Slot>,
-    moment: Moment,
 }
 
 /// A tree in the making.
@@ -110,9 +104,10 @@ impl KdTree {
         if upkeep.leaving.is_none() && own.removed.len() == 0 {
             return;
         }
+        let (codes, readers) = (body.codes.as_ref(), &*self.readers);
         let leaving = upkeep.leaving.take().unwrap_or_else(|| {
-            let slots: Vec<Slot> = own.removed.iter().take(most).collect();
             let trees = body.forest.now();
+            let slots: Vec<Slot> = own.removed.iter().take(most).collect();
             for slot in &slots {
                 body.disown(&trees, *slot);
                 if let Some(job) = &mut upkeep.job {
@@ -120,14 +115,15 @@ impl KdTree {
                 }
             }
             body.not_in_doubt(slots.len());
-            Leaving { slots, moment: self.readers.moment() }
+            Leaving::begin(slots, codes, readers)
         });
-        if !self.readers.are_gone(leaving.moment) {
-            upkeep.leaving = Some(leaving);
-            return;
+        match leaving.go(codes, readers) {
+            Ok(slots) => {
+                slots.iter().for_each(|slot| own.let_go(*slot));
+                step.given_back = slots;
+            }
+            Err(leaving) => upkeep.leaving = Some(leaving),
         }
-        leaving.slots.iter().for_each(|slot| own.let_go(*slot));
-        step.given_back = leaving.slots;
     }
 
     /// Whether there is something to build.

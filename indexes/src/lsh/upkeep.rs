@@ -91,7 +91,8 @@ impl Lsh {
         if upkeep.leaving.is_none() && own.removed.len() == 0 {
             return;
         }
-        let begin = || Leaving::begin(own, codes, readers, most);
+        let some = || own.removed.iter().take(most).collect();
+        let begin = || Leaving::begin(some(), codes, readers);
         let leaving = upkeep.leaving.take().unwrap_or_else(begin);
         match leaving.go(codes, readers) {
             Ok(slots) => {

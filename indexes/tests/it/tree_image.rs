@@ -43,7 +43,7 @@ fn neighbours(found: Vec<Nearest>) -> Vec<Vec<indexes::Neighbour>> {
 
 #[test]
 fn an_image_is_the_tree_again() {
-    for dim in [1, 3, 16, 20] {
+    for dim in [1, 3, 16, 20, 48] {
         for metric in METRICS {
             let (memory, vectors) = Kind::Clustered.set(dim, 700, 10, 41);
             let tree = lived(&memory, metric);
@@ -237,6 +237,36 @@ fn every_bit_that_is_flipped_is_told_before_it_matters() {
     }
 }
 
+/// The same where all is looked at by codes: one of each eleven bytes of them.
+#[test]
+fn damaged_codes_are_told_before_they_matter() {
+    let (memory, vectors) = Kind::Gaussian.set(48, 2_100, 1, 1);
+    let tree = tree_of(&memory, Metric::L2, small().scan_from(0));
+    let (image, measure) = (image_of(&tree), Measure::from(Metric::L2));
+    let query = Query::new(&vectors[0]).k(3);
+    let search = |tree: &KdTree| tree.search(&query, &memory);
+    let expected = search(&tree).expect("found").neighbours;
+    let codes = 2_112 * (2 * 64 + 64);
+    let (mut told, mut same) = (0, 0);
+    for byte in (4_096..4_096 + codes).step_by(1_111) {
+        let mut damaged = image.clone();
+        damaged[byte] ^= 1 << (byte % 8);
+        let opened = KdTree::open(damaged, &measure).expect("the header is whole");
+        match search(&opened) {
+            Ok(found) => {
+                assert_eq!(found.neighbours, expected, "byte {byte}");
+                same += 1;
+            }
+            Err(Error::BadImage { .. }) => told += 1,
+            Err(other) => panic!("byte {byte}: {other}"),
+        }
+        let verified = opened.verify(&mut |_| true);
+        assert!(matches!(verified, Err(Error::BadImage { .. })), "byte {byte}");
+        assert!(matches!(search(&opened), Err(Error::BadImage { .. })));
+    }
+    assert!(told > 100 && same < told, "{told} told, {same} the same");
+}
+
 #[test]
 fn what_is_cut_or_longer_or_cannot_be_is_refused() {
     let (memory, _) = Kind::Gaussian.set(3, 300, 0, 1);
@@ -250,7 +280,8 @@ fn what_is_cut_or_longer_or_cannot_be_is_refused() {
     // Where a number stands, one that it cannot be, and what is said of it.
     let cases = [
         (8, 1, 1, "newer"),
-        (12, 4, 200, "length"),
+        (12, 4, 40, "length"),
+        (12, 4, 200, "codes"),
         (16, 4, 1, "codes"),
         (20, 4, u64::from(u32::MAX), "a length"),
         (24, 8, 1 << 40, "slots"),

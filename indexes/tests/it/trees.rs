@@ -121,6 +121,34 @@ fn what_a_tree_finds_is_what_there_is_to_the_bit() {
     }
 }
 
+/// Where a tree is of no use and vectors have codes, these are gone by; where it is of use, they are not.
+#[test]
+fn many_numbers_are_no_exception() {
+    let mut random = Random(3);
+    for (kind, dim) in
+        [(Kind::Gaussian, 48), (Kind::Clustered, 64), (Kind::Ties, 50), (Kind::Repeated, 100)]
+    {
+        let (memory, queries) = kind.set(dim, 2_500, 12, random.next());
+        let filters = filters(2_500);
+        for metric in METRICS {
+            let flat = flat_of(&memory, metric);
+            let questions = questions(&queries, &filters, (&memory, metric), &mut random);
+            for scan_from in [0, 100] {
+                let tree = tree_of(&memory, metric, small().scan_from(scan_from));
+                let is_scanned = tree.statistics().tree.expect("it has one").is_scanned;
+                assert_eq!(is_scanned, scan_from == 0);
+                agree(&tree, &flat, &memory, &questions);
+                let found = tree.search(&Query::new(&queries[0]), &memory).expect("found");
+                assert!(is_scanned || found.work.by_code == 0, "{:?}", found.work);
+            }
+        }
+    }
+    let (memory, queries) = Kind::Gaussian.set(64, 4_000, 1, 7);
+    let tree = tree_of(&memory, Metric::L2, KdTreeConfig::default());
+    let work = tree.search(&Query::new(&queries[0]), &memory).expect("found").work;
+    assert!(work.looked_at == 4_000 && work.by_code > 0 && work.in_full < 2_000, "{work:?}");
+}
+
 #[test]
 fn grids_lines_and_doubles_are_no_exception() {
     let mut random = Random(2);
@@ -163,6 +191,19 @@ impl Life {
         self.kept.insert(slot);
     }
 
+    fn insert_all<'v>(&mut self, vectors: impl Iterator<Item = (Slot, &'v Vec<f32>)>) {
+        let mut all = SlotSet::new();
+        for (slot, vector) in vectors {
+            if self.kept.insert(slot) {
+                self.memory.set(slot, vector).expect("it fits");
+                all.insert(slot);
+            }
+        }
+        for index in [self.tree.as_ref(), &self.flat] {
+            index.insert_all(&all, &self.memory, &pool(2), &mut |_| true).expect("they are free");
+        }
+    }
+
     fn remove(&mut self, slot: Slot) {
         let there = self.tree.remove(slot).expect("whole");
         assert_eq!(there, self.flat.remove(slot).expect("whole"));
@@ -188,16 +229,24 @@ impl Life {
 #[test]
 fn at_each_moment_of_its_life_it_finds_what_there_is() {
     for (seed, kind) in (0..).zip([Kind::Clustered, Kind::Ties, Kind::Gaussian, Kind::Repeated]) {
-        for (dim, metric) in [(2, Metric::L2), (3, Metric::Cosine), (8, Metric::L2)] {
+        for (dim, metric, at_first) in [
+            (2, Metric::L2, 0),
+            (3, Metric::Cosine, 0),
+            (8, Metric::L2, 0),
+            (48, Metric::L2, 2_100),
+        ] {
             let mut random = Random(seed ^ 0x77);
             let (_, vectors) = kind.set(dim, 1, 500, seed);
             let mut life = Life {
-                tree: Box::new(empty(dim, metric, small())),
+                tree: Box::new(empty(dim, metric, small().scan_from(35 * (at_first == 0) as u8))),
                 flat: Flat::plain(dim, metric),
                 memory: Memory::new(dim),
                 kept: SlotSet::new(),
                 metric,
             };
+            // So many that it is found out of what use a tree is.
+            let many = (1_000..1_000 + at_first).zip(vectors.iter().cycle());
+            life.insert_all(many.map(|(slot, vector)| (Slot(slot), vector)));
             for step in 0..1_500 {
                 let (slot, vector) = (Slot(random.below(700) as u32), &vectors[step % 500]);
                 match random.below(100) {
@@ -209,20 +258,7 @@ fn at_each_moment_of_its_life_it_finds_what_there_is() {
                             life.tree.step(&life.memory, effort).expect("no vector is needed");
                         life.take_back(done);
                     }
-                    97 => {
-                        let some: Vec<_> = (700..900).map(Slot).collect();
-                        let is_new = |slot: &&Slot| !life.kept.contains(**slot);
-                        let some: SlotSet = some.iter().filter(is_new).copied().collect();
-                        for slot in some.iter() {
-                            life.memory.set(slot, vector).expect("it fits");
-                            life.kept.insert(slot);
-                        }
-                        for index in [life.tree.as_ref(), &life.flat] {
-                            let all =
-                                index.insert_all(&some, &life.memory, &pool(2), &mut |_| true);
-                            all.expect("they are free");
-                        }
-                    }
+                    97 => life.insert_all((700..900).map(|slot| (Slot(slot), vector))),
                     98 => (700..900).map(Slot).for_each(|slot| life.remove(slot)),
                     _ => life.reopen(),
                 }
