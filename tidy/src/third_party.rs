@@ -42,6 +42,7 @@ const USES: &[Use] = &[
         Kind::Code,
         "a calibration that takes the place of another one while some search",
     ),
+    ("rustix", "indexes", Kind::Code, "asks Linux for large pages"),
     ("bytemuck", "indexes", Kind::Code, "atomics that are zeros as the system's fresh pages are"),
     (
         "bytes",

@@ -12,6 +12,7 @@ const PLACES: &[(&str, &str)] = &[
     ("indexes/src/lanes/avx512.rs", "instructions that not every processor has"),
     ("indexes/src/lanes/neon.rs", "instructions that not every processor has"),
     ("indexes/src/shared/line.rs", "says that cache lines may be zero, and shared"),
+    ("indexes/src/shared/pages.rs", "advises the system how to keep memory"),
     ("indexes/src/shared/pieces.rs", "finds a row in a few instructions"),
     ("indexes/src/shared/rows.rs", "lends bytes that nobody writes to meanwhile, without a lock"),
     ("segments/src/heap/lent.rs", "lends payloads, which are never written again"),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use base::Slot;
 
 use crate::lent::LentRows;
-use crate::shared::SharedSet;
+use crate::shared::{SharedSet, prefer_large};
 use crate::{SlotSet, rows};
 
 /// Numbers, one behind the other: our own, or in an image.
@@ -243,6 +243,7 @@ pub(super) fn joined(tables: Vec<Making>, buckets: usize) -> Run {
     let len = tables.iter().map(|table| table.slots.len()).max().unwrap_or(0);
     let (mut begins, mut slots) = (Vec::new(), Vec::new());
     slots.reserve_exact(len * tables.len());
+    prefer_large(slots.spare_capacity_mut());
     for mut table in tables {
         table.slots.resize(len, u32::MAX);
         begins.extend(table.begins);

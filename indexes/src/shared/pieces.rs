@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 use bytemuck::Zeroable;
 
+use super::pages::prefer_large;
+
 /// With so many pieces there is room for every row there can be, if the first has 64; a power of two is found without asking
 /// whether it is one of them.
 const PIECES: usize = 32;
@@ -81,6 +83,7 @@ impl<T: Zeroable> Pieces<T> {
         for (piece, place) in self.pieces.iter().enumerate().take(last + 1) {
             if place.load(Ordering::Acquire).is_null() {
                 let made = bytemuck::zeroed_slice_box::<T>(self.len(piece));
+                prefer_large(&made);
                 let (made, none) = (Box::into_raw(made).cast::<T>(), std::ptr::null_mut());
                 if place.compare_exchange(none, made, Ordering::AcqRel, Ordering::Acquire).is_err()
                 {
