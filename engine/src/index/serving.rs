@@ -167,7 +167,9 @@ impl Serving {
             What::Born if keeping.leaving.contains_key(&slot) || !has() => self.tail.add(slot, at),
             What::Born => {}
             What::Ended => {
-                if !self.tail.take(slot) && has() {
+                // It can be in both: taken up with others, before one of them could not be.
+                self.tail.take(slot);
+                if has() && !keeping.leaving.contains_key(&slot) {
                     keeping.leaving.insert(slot, at);
                     keeping.to_remove.push(slot);
                 }
@@ -427,3 +429,6 @@ fn is_much(removed: usize, slots: usize) -> bool {
 fn number(at: Option<Sequence>) -> u64 {
     at.map_or(0, Sequence::get)
 }
+
+#[cfg(test)]
+mod tests;
