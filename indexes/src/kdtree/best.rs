@@ -4,6 +4,7 @@
 
 use base::Slot;
 
+use crate::lanes::LANES;
 use crate::query::{Neighbour, Query, Ties};
 use crate::top::Top;
 
@@ -70,6 +71,22 @@ impl Best {
         }
     }
 
+    /// Whether sixteen can be taken note of at once: nothing was seen before, and not more of them are wanted.
+    #[inline(always)]
+    pub(super) fn may_begin(&self) -> bool {
+        matches!(self, Best::Few(Few { k: 1..=HALF, keys: [NONE, ..], .. }))
+    }
+
+    /// Takes note of these, as if they were offered one by one, where nothing was seen before. Of those that are not there the
+    /// distance is no number.
+    #[inline(always)]
+    pub(super) fn begin(&mut self, seen: [Neighbour; LANES]) {
+        match self {
+            Best::Few(few) => few.begin(seen),
+            Best::Many(top) => seen.into_iter().for_each(|seen| _ = top.offer(seen)),
+        }
+    }
+
     /// The nearest, in order.
     pub(super) fn into_sorted(self) -> Vec<Neighbour> {
         match self {
@@ -85,6 +102,26 @@ impl Best {
 }
 
 impl Few {
+    /// Each is put where it belongs by how many come before it. To offer one after the other takes some ten times as long: each would
+    /// wait for the one before, and whether it is near enough nobody could guess.
+    #[inline(always)]
+    fn begin(&mut self, seen: [Neighbour; LANES]) {
+        let within = self.within;
+        let keys = seen.map(|it| if it.distance <= within { key(it) } else { NONE });
+        let mut ranks = [0_i64; LANES];
+        for (at, one) in keys.into_iter().enumerate() {
+            for (behind, (rank, other)) in ranks.iter_mut().zip(&keys).enumerate() {
+                // An image of which nobody vouches may have the same one twice.
+                *rank += i64::from(one < *other || one == *other && at < behind);
+            }
+        }
+        for (key, rank) in keys.iter().zip(ranks) {
+            if let Some(place) = self.keys.get_mut(rank as usize) {
+                *place = *key;
+            }
+        }
+    }
+
     #[inline(always)]
     fn limit(&self) -> f32 {
         match self.keys.get(self.k.wrapping_sub(1)) {
@@ -150,6 +187,34 @@ mod tests {
                 prop_assert!(changed || best.limit() == before);
                 prop_assert_eq!(best.limit(), top.limit());
             }
+            prop_assert_eq!(best.into_sorted(), top.into_sorted());
+        }
+
+        #[test]
+        fn it_begins_with_sixteen_as_with_one_after_the_other(
+            seen in prop::array::uniform16(0..6_u8),
+            more in prop::collection::vec((0..6_u8, 20..500_u32), 0..20),
+            k in 1..40_usize,
+            within in prop::option::of(0..6_u8),
+        ) {
+            let vector = [0.0];
+            let mut query = Query::new(&vector).k(k);
+            query.within = within.map(f32::from);
+            let (mut best, mut top) = (Best::new(&query), Top::new(&query));
+            prop_assert_eq!(best.may_begin(), k <= HALF);
+            let number = |it: u8| if it == 5 { f32::NAN } else { f32::from(it) };
+            let mut at = 0;
+            let seen = seen.map(|it| {
+                at += 1;
+                Neighbour { distance: number(it), slot: Slot(at % 3 * 5 + at / 3) }
+            });
+            best.begin(seen);
+            let more = more.into_iter().map(|(it, slot)| Neighbour { distance: number(it), slot: Slot(slot) });
+            for seen in more.clone() {
+                best.offer(seen);
+            }
+            seen.into_iter().chain(more).for_each(|it| _ = top.offer(it));
+            prop_assert_eq!(best.limit(), top.limit());
             prop_assert_eq!(best.into_sorted(), top.into_sorted());
         }
     }

@@ -17,6 +17,9 @@ use crate::{Error, Incomplete, Nearest, Neighbour, Query};
 /// It is looked whether the time is over once in so many points.
 const POINTS: u64 = 1_024;
 
+/// So many of sixteen points are taken note of together.
+const MANY: u32 = 8;
+
 /// Whether a slot that owns a point may have been removed, or never have been there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Owned {
@@ -125,6 +128,10 @@ impl<'s> Seek<'s> {
         squares: &[f32; LANES],
         mut near: u16,
     ) -> Result<(), Error> {
+        if near.count_ones() >= MANY && self.best.may_begin() && self.begin(sixteen, squares, near)
+        {
+            return Ok(());
+        }
         while near != 0 {
             let lane = near.trailing_zeros() as usize;
             near &= near - 1;
@@ -138,6 +145,35 @@ impl<'s> Seek<'s> {
         Ok(())
     }
 
+    /// Takes note of many of the first points that are seen at all, if their squares say how far they are.
+    #[inline(always)]
+    fn begin(
+        &mut self,
+        Sixteen { owners, first, .. }: Sixteen<'_>,
+        squares: &[f32; LANES],
+        near: u16,
+    ) -> bool {
+        let Some(distances) = self.asked.distances(squares) else { return false };
+        let mut seen = [Neighbour { distance: f32::NAN, slot: Slot(NONE) }; LANES];
+        for (lane, (seen, distance)) in seen.iter_mut().zip(distances).enumerate() {
+            let slot = Slot(owners.get(first + lane));
+            if near >> lane & 1 != 0 && self.is_admitted(slot) {
+                self.work.in_full += 1;
+                *seen = Neighbour { distance, slot };
+            }
+        }
+        self.best.begin(seen);
+        self.limit = self.asked.limit(self.best.limit());
+        true
+    }
+
+    /// Whether the owner of a point may be in the answer.
+    #[inline(always)]
+    fn is_admitted(&self, owner: Slot) -> bool {
+        let is_there = || self.owned == Owned::Surely || self.slots.has(owner);
+        owner != Slot(NONE) && is_there() && self.query.admits(owner)
+    }
+
     /// Takes note of a point that is near enough.
     #[inline(always)]
     fn note_one(
@@ -146,19 +182,12 @@ impl<'s> Seek<'s> {
         lane: usize,
         square: f32,
     ) -> Result<(), Error> {
-        let owner = owners.get(first + lane);
-        if owner == NONE {
-            return Ok(());
-        }
-        let slot = Slot(owner);
-        if self.owned == Owned::Perhaps && !self.slots.has(slot) {
-            return Ok(());
-        }
-        if !self.query.admits(slot) {
+        let slot = Slot(owners.get(first + lane));
+        if !self.is_admitted(slot) {
             return Ok(());
         }
         self.work.in_full += 1;
-        let distance = self.asked.distance(square, (numbers, lane), owner)?;
+        let distance = self.asked.distance(square, (numbers, lane), slot.0)?;
         if self.best.offer(Neighbour { distance, slot }) {
             self.limit = self.asked.limit(self.best.limit());
         }

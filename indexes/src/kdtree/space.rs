@@ -5,6 +5,7 @@
 //!     rounding does. A vector without a direction lies at the origin, which is nearer than it is said to be.
 //!  2. Distances are the metric's, to the bit.
 
+use crate::lanes::LANES;
 use crate::metric::{Off, SAFE};
 use crate::{Error, Metric, Vectors};
 use base::Slot;
@@ -113,6 +114,13 @@ impl<'q> Asked<'q> {
                 Ok(Metric::Cosine.distance(self.vector, &vector))
             }
         }
+    }
+
+    /// How far all of sixteen are, if their squares are enough to say it.
+    #[inline(always)]
+    pub(super) fn distances(&self, squares: &[f32; LANES]) -> Option<[f32; LANES]> {
+        let is_known = self.space == Space::Plain && squares.iter().all(|it| SAFE.contains(it));
+        is_known.then(|| squares.map(f32::sqrt))
     }
 
     /// As the metric says it of the numbers themselves.

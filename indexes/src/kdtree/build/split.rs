@@ -8,6 +8,10 @@ use crate::lanes::LANES;
 /// So many points of a range say in which dimension it is widest.
 const SAMPLES: usize = 32;
 
+/// From so many rows on a sample says about where their middle is, and from so many on a larger one.
+const MANY: usize = 512;
+const VERY_MANY: usize = 1 << 14;
+
 /// What a split needs besides.
 #[derive(Debug)]
 pub(super) struct Scratch {
@@ -59,12 +63,65 @@ fn split_known<const WIDTH: usize>(
     room: &mut [[u32; WIDTH]],
     keys: &mut Vec<u64>,
 ) {
+    if rows.len() >= MANY && split_many((axis, before), rows, room, keys) {
+        return;
+    }
     select(rows.iter().filter_map(|row| row.get(axis)), before, keys);
     for (into, key) in room.iter_mut().zip(keys.iter()) {
         if let Some(from) = rows.get(row_of(*key)) {
             *into = *from;
         }
     }
+}
+
+/// The same in one pass, but for the few rows that may be in the middle; or not at all, where a sample does not say which those are.
+fn split_many<const WIDTH: usize>(
+    (axis, before): (usize, usize),
+    rows: &[[u32; WIDTH]],
+    room: &mut [[u32; WIDTH]],
+    keys: &mut Vec<u64>,
+) -> bool {
+    let number = |row: &[u32; WIDTH]| row.get(axis).map_or(0, |bits| ordered(*bits));
+    let Some((low, high)) = around_middle(rows.iter().map(number), before) else { return false };
+    keys.clear();
+    let (mut first, mut end) = (0, room.len());
+    for (at, row) in (0..).zip(rows) {
+        let number = number(row);
+        let (is_before, is_behind) = (number < low, number > high);
+        // Written in any case, and written over by the next one if it is in the middle: so there is no branch to be guessed.
+        let place = if is_before { first } else { end.wrapping_sub(1) };
+        if let Some(into) = room.get_mut(place) {
+            *into = *row;
+        }
+        first += usize::from(is_before);
+        end -= usize::from(is_behind);
+        if !is_before && !is_behind {
+            keys.push(u64::from(number) << 32 | at);
+        }
+    }
+    let Some(more) = before.checked_sub(first).filter(|more| *more <= keys.len()) else {
+        return false;
+    };
+    if more < keys.len() {
+        keys.select_nth_unstable(more);
+    }
+    for (into, key) in room.iter_mut().skip(first).zip(keys.iter()) {
+        if let Some(from) = rows.get(row_of(*key)) {
+            *into = *from;
+        }
+    }
+    true
+}
+
+/// Between which two numbers, most likely, the one is that so many are before, and not many others.
+fn around_middle(numbers: impl ExactSizeIterator<Item = u32>, before: usize) -> Option<(u32, u32)> {
+    let count = numbers.len();
+    let every = count / if count >= VERY_MANY { 512 } else { 128 };
+    let mut sample: Vec<u32> = numbers.skip(every / 2).step_by(every).collect();
+    sample.sort_unstable();
+    // It is off by half of that, as a rule, and hardly ever by more.
+    let (middle, off) = (before * sample.len() / count, sample.len().isqrt());
+    Some((*sample.get(middle.checked_sub(off)?)?, *sample.get(middle + off)?))
 }
 
 /// Makes a key of each number, and puts those of so many of the lowest before the others.
