@@ -77,8 +77,8 @@ impl Best {
         matches!(self, Best::Few(Few { k: 1..=HALF, keys: [NONE, ..], .. }))
     }
 
-    /// Takes note of these, as if they were offered one by one, where nothing was seen before. Of those that are not there the
-    /// distance is no number.
+    /// Takes note of these, as if they were offered one by one, where nothing was seen before, and none of them is there twice. Of
+    /// those that are not there the distance is no number.
     #[inline(always)]
     pub(super) fn begin(&mut self, seen: [Neighbour; LANES]) {
         match self {
@@ -109,10 +109,9 @@ impl Few {
         let within = self.within;
         let keys = seen.map(|it| if it.distance <= within { key(it) } else { NONE });
         let mut ranks = [0_i64; LANES];
-        for (at, one) in keys.into_iter().enumerate() {
-            for (behind, (rank, other)) in ranks.iter_mut().zip(&keys).enumerate() {
-                // An image of which nobody vouches may have the same one twice.
-                *rank += i64::from(one < *other || one == *other && at < behind);
+        for one in keys {
+            for (rank, other) in ranks.iter_mut().zip(&keys) {
+                *rank += i64::from(one < *other);
             }
         }
         for (key, rank) in keys.iter().zip(ranks) {
@@ -206,7 +205,7 @@ mod tests {
             let mut at = 0;
             let seen = seen.map(|it| {
                 at += 1;
-                Neighbour { distance: number(it), slot: Slot(at % 3 * 5 + at / 3) }
+                Neighbour { distance: number(it), slot: Slot(at * 7 % 17) }
             });
             best.begin(seen);
             let more = more.into_iter().map(|(it, slot)| Neighbour { distance: number(it), slot: Slot(slot) });

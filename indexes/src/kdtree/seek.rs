@@ -128,8 +128,9 @@ impl<'s> Seek<'s> {
         squares: &[f32; LANES],
         mut near: u16,
     ) -> Result<(), Error> {
-        if near.count_ones() >= MANY && self.best.may_begin() && self.begin(sixteen, squares, near)
-        {
+        let is_first = near.count_ones() >= MANY && self.best.may_begin();
+        // In an image of which nobody vouches one of them may be there twice.
+        if is_first && self.owned == Owned::Surely && self.begin(sixteen, squares, near) {
             return Ok(());
         }
         while near != 0 {
@@ -157,7 +158,8 @@ impl<'s> Seek<'s> {
         let mut seen = [Neighbour { distance: f32::NAN, slot: Slot(NONE) }; LANES];
         for (lane, (seen, distance)) in seen.iter_mut().zip(distances).enumerate() {
             let slot = Slot(owners.get(first + lane));
-            if near >> lane & 1 != 0 && self.is_admitted(slot) {
+            let is_near = near >> lane & 1 != 0;
+            if is_near && slot != Slot(NONE) && self.query.admits(slot) {
                 self.work.in_full += 1;
                 *seen = Neighbour { distance, slot };
             }
@@ -165,13 +167,6 @@ impl<'s> Seek<'s> {
         self.best.begin(seen);
         self.limit = self.asked.limit(self.best.limit());
         true
-    }
-
-    /// Whether the owner of a point may be in the answer.
-    #[inline(always)]
-    fn is_admitted(&self, owner: Slot) -> bool {
-        let is_there = || self.owned == Owned::Surely || self.slots.has(owner);
-        owner != Slot(NONE) && is_there() && self.query.admits(owner)
     }
 
     /// Takes note of a point that is near enough.
@@ -183,7 +178,8 @@ impl<'s> Seek<'s> {
         square: f32,
     ) -> Result<(), Error> {
         let slot = Slot(owners.get(first + lane));
-        if !self.is_admitted(slot) {
+        let is_there = || self.owned == Owned::Surely || self.slots.has(slot);
+        if slot == Slot(NONE) || !is_there() || !self.query.admits(slot) {
             return Ok(());
         }
         self.work.in_full += 1;
