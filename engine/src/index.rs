@@ -20,6 +20,7 @@ mod serving;
 mod tail;
 mod work;
 
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -361,15 +362,19 @@ fn serving(
     Ok(Serving::new((index, config), Tail::of(about), (origin, begun)))
 }
 
+/// Vectors of so many numbers have codes in an index: fewer are short as they are, and of more nothing can be proved.
+const CODED: RangeInclusive<u32> = 48..=1 << 16;
+
 /// About how many bytes an index takes for each vector.
 fn bytes_a_vector(config: &CollectionConfig, index: IndexConfig) -> usize {
     // Both planes of a code with what stands beside them, and what says which slots there are.
-    let code = if config.metric().is_some() { config.dim() as usize + 64 } else { 0 };
+    let is_coded = config.metric().is_some() && CODED.contains(&config.dim());
+    let code = if is_coded { config.dim().div_ceil(128) as usize * 128 + 64 } else { 0 };
     let links = match index {
         IndexConfig::Flat => 0,
         IndexConfig::Hnsw(config) => 2 * config.m * size_of::<u32>() + 64,
-        // Twice the coordinates, while trees become one; and no codes.
-        IndexConfig::KdTree(_) => return 2 * 4 * config.dim() as usize + 32,
+        // Twice the coordinates, while trees become one.
+        IndexConfig::KdTree(_) => 2 * 4 * config.dim() as usize + 32,
         IndexConfig::Lsh(config) => 2 * config.num_tables * size_of::<u32>() + 64,
         IndexConfig::Auto => 0,
     };

@@ -3,13 +3,22 @@
 //! Never: chooses hash tables. Where they find as much as a graph, they are slower; they are for who writes much and searches
 //! little, and that nobody can tell from a collection.
 
+use indexes::HnswConfig;
+
+use super::CODED;
 use crate::{CollectionConfig, IndexConfig};
 
 /// Up to how many numbers a vector has, trees rule out enough to be better than a graph.
 const TREES_TO: u32 = 10;
 
+/// Among vectors of so few numbers a graph finds nearly all with less in view than among others.
+const EF_OF_FEW: usize = 24;
+
 /// From how many vectors on a graph is faster than looking at the codes of all.
 const GRAPH_FROM: u64 = 4_000;
+
+/// The same where they have no codes: they are read as they are, which takes longer.
+const UNCODED_GRAPH_FROM: u64 = 300;
 
 /// From how many on it is where a distance of the caller's own is called for each vector that is looked at.
 const OWN_GRAPH_FROM: u64 = 1_000;
@@ -30,12 +39,16 @@ pub(crate) fn choose(config: &CollectionConfig, count: u64, now: Option<IndexCon
             format!("{} numbers a vector are few enough for trees to rule out most", config.dim());
         return Choice { index: trees, why };
     }
-    let from = if config.metric().is_some() { GRAPH_FROM } else { OWN_GRAPH_FROM };
+    let from = match config.metric() {
+        Some(_) if !CODED.contains(&config.dim()) => UNCODED_GRAPH_FROM,
+        Some(_) => GRAPH_FROM,
+        None => OWN_GRAPH_FROM,
+    };
     let is_graph = matches!(now, Some(IndexConfig::Hnsw(_)));
     let from = if is_graph { from / 2 } else { from };
     match count >= from {
         true => Choice {
-            index: if is_graph { now.unwrap_or_default() } else { IndexConfig::hnsw() },
+            index: now.filter(|_| is_graph).unwrap_or_else(|| graph(config.dim())),
             why: format!("with {from} vectors or more a graph is faster than looking at all"),
         },
         false => Choice {
@@ -44,6 +57,14 @@ pub(crate) fn choose(config: &CollectionConfig, count: u64, now: Option<IndexCon
                 "fewer than {from} vectors are as soon looked at as searched for in a graph"
             ),
         },
+    }
+}
+
+/// The graph for vectors of so many numbers.
+fn graph(dim: u32) -> IndexConfig {
+    match dim <= TREES_TO {
+        true => HnswConfig::default().ef_search(EF_OF_FEW).into(),
+        false => IndexConfig::hnsw(),
     }
 }
 
@@ -70,6 +91,11 @@ mod tests {
         let expected = ["flat", "flat", "hnsw", "hnsw", "flat", "flat", "hnsw"];
         for metric in [Metric::L2, Metric::Cosine, Metric::Dot] {
             assert_eq!(kinds(&CollectionConfig::new(384, metric), &counts), expected);
+        }
+        for (dim, metric) in [(2, Metric::Dot), (11, Metric::L2), (47, Metric::Cosine)] {
+            let expected = ["flat", "flat", "hnsw", "hnsw", "flat"];
+            let counts = [0, 299, 300, 150, 149];
+            assert_eq!(kinds(&CollectionConfig::new(dim, metric), &counts), expected);
         }
         let own = CollectionConfig::with_distance(2, "own");
         assert_eq!(

@@ -11,8 +11,8 @@ use crate::chance::Chance;
 
 /// So many that trees are of no use.
 const DIM: u32 = 16;
-/// With so many there is a graph.
-const GRAPH_FROM: u64 = 4_000;
+/// With so many there is a graph: they have no codes.
+const GRAPH_FROM: u64 = 300;
 
 fn vector(number: u64) -> Vec<f32> {
     let mut chance = Chance::of(number);
@@ -53,7 +53,7 @@ fn what_grows_or_shrinks_is_searched_by_the_kind_that_suits_it() {
     fill(&store, &docs, 0..GRAPH_FROM - 1);
     step(&store);
     assert_eq!((kind(&docs), found(&docs, 0..GRAPH_FROM - 1)), ("flat", 10));
-    assert!(docs.statistics().index.chosen.unwrap().contains("fewer than 4000"));
+    assert!(docs.statistics().index.chosen.unwrap().contains("fewer than 300"));
     fill(&store, &docs, GRAPH_FROM - 1..GRAPH_FROM);
     // It is built beside the one that serves.
     while kind(&docs) == "flat" {
@@ -102,31 +102,57 @@ fn few_numbers_are_searched_by_trees_unless_there_can_be_none() {
     }
 }
 
-/// Somebody writes, somebody searches, and nobody waits for the other index to be there.
+/// Somebody writes, somebody searches, and nobody waits for the other index to be there: not for a graph where there are more and
+/// more, and not for a flat index where few are left.
 #[test]
 fn answers_are_whole_while_another_kind_takes_over() {
+    const MANY: u64 = 5_000;
     let store = Store::options().open_on(Arc::new(SimDisk::new(3))).unwrap();
     let docs = store.create_collection("docs", config(DIM, Metric::Cosine)).unwrap();
-    let (written, is_done) = (AtomicU64::new(0), AtomicBool::new(false));
+    let written = AtomicU64::new(0);
+    let grow = || {
+        for first in (0..MANY).step_by(200) {
+            fill(&store, &docs, first..first + 200);
+            written.store(first + 200, Ordering::Release);
+        }
+    };
+    search_beside((&docs, "hnsw"), grow, || 0..written.load(Ordering::Acquire));
+    let index = docs.statistics().index;
+    assert_eq!((index.indexed, index.behind), (MANY, 0));
+    let left = MANY - 100..MANY;
+    let shrink = || {
+        for first in (0..left.start).step_by(100) {
+            let mut batch = store.batch();
+            (first..first + 100).for_each(|number| _ = batch.remove(&docs, number));
+            batch.commit(Durability::Os).unwrap().wait().unwrap();
+        }
+    };
+    search_beside((&docs, "flat"), shrink, || left.clone());
+    let index = docs.statistics().index;
+    assert_eq!((index.indexed, index.behind), (100, 0));
+}
+
+/// Searches for what is there until something is done and another kind of index has it; nearly all is found.
+fn search_beside(
+    (docs, kind): (&Collection, &str),
+    work: impl FnOnce() + Send,
+    there: impl Fn() -> std::ops::Range<u64>,
+) {
     let (mut asked, mut right) = (0, 0);
+    let is_done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            for some in 0..GRAPH_FROM * 5 / 4 / 200 {
-                fill(&store, &docs, some * 200..(some + 1) * 200);
-                written.store((some + 1) * 200, Ordering::Release);
-            }
+            work();
             docs.wait_indexed().unwrap();
             is_done.store(true, Ordering::Release);
         });
-        while !is_done.load(Ordering::Acquire) {
-            let there = written.load(Ordering::Acquire);
-            if there > 0 {
-                right += found(&docs, 0..there);
+        while !is_done.load(Ordering::Acquire) || docs.statistics().index.kind != kind {
+            let there = there();
+            if !there.is_empty() {
+                right += found(docs, there);
                 asked += 10;
             }
         }
     });
     assert!(asked > 0 && right * 100 >= asked * 98, "{right} of {asked}");
-    let index = docs.statistics().index;
-    assert_eq!((index.kind, index.indexed, index.behind), ("hnsw", GRAPH_FROM * 5 / 4, 0));
 }

@@ -56,9 +56,11 @@ impl KdTree {
         let mut points = Points::new(self.dim);
         points.rows.reserve_exact(all.len() * (self.dim + 1));
         let (mut taken, mut failed, mut done) = (Vec::new(), None, 0);
+        // Should something panic, they are given back before their slots are.
+        let mut codes = Vec::new();
         for some in all.chunks(PARTS * SLOTS * pool.threads()) {
             match take(own, some).and_then(|it| {
-                self.read_all((body, some), vectors, &mut points, pool)?;
+                codes.extend(self.read_all((body, some), vectors, &mut points, pool)?);
                 Ok(it)
             }) {
                 Ok(it) => taken.push(it),
@@ -73,6 +75,7 @@ impl KdTree {
             }
         }
         self.take_in(body, points, pool);
+        codes.into_iter().for_each(Held::open);
         taken.into_iter().for_each(Taken::live);
         failed.map_or(Ok(()), Err)
     }
@@ -109,13 +112,13 @@ impl KdTree {
     }
 
     /// Appends the rows of some slots, and makes their codes, on all threads of a pool; none, if one cannot be read.
-    fn read_all(
+    fn read_all<'b>(
         &self,
-        (body, slots): (&Body, &[Slot]),
+        (body, slots): (&'b Body, &[Slot]),
         vectors: &dyn Vectors,
         points: &mut Points,
         pool: &Pool,
-    ) -> Result<(), Error> {
+    ) -> Result<Vec<Held<'b>>, Error> {
         let (before, width) = (points.rows.len(), self.dim + 1);
         points.rows.resize(before + slots.len() * width, 0);
         let (_, rows) = points.rows.split_at_mut(before);
@@ -125,14 +128,11 @@ impl KdTree {
             let read = |(slot, row): (&Slot, _)| self.read(body, *slot, vectors, row);
             slots.iter().zip(rows).map(read).collect::<Result<Vec<_>, _>>()
         };
-        match pool.each(parts, read).into_iter().collect::<Result<Vec<_>, Error>>() {
-            Ok(codes) => codes.into_iter().flatten().flatten().for_each(Held::open),
-            Err(error) => {
-                points.rows.truncate(before);
-                return Err(error);
-            }
+        let read = pool.each(parts, read).into_iter().collect::<Result<Vec<_>, Error>>();
+        if read.is_err() {
+            points.rows.truncate(before);
         }
-        Ok(())
+        Ok(read?.into_iter().flatten().flatten().collect())
     }
 
     /// Makes the row of a slot, where its vector lies and whose it is, and its code, if there are codes.

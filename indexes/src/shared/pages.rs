@@ -2,7 +2,7 @@
 //!
 //! A search over a million vectors touches some ten thousand rows that lie far apart, and with pages of 4 KiB nearly each of them
 //! has the processor look up first where its page is. Where the system does not know of large pages, or has none to spare, all stays
-//! as it was: nothing but speed depends on it.
+//! as it was: nothing but speed depends on it, and that what is written to first may take up to 2 MiB of memory at once.
 #![cfg_attr(
     target_os = "linux",
     expect(unsafe_code, reason = "advises the system about memory; the block has its proof")

@@ -1,6 +1,7 @@
 //! Room that grows and never moves: pieces, each twice as long as the one before, made when they are first needed.
 //!
-//! Whoever reads waits for nobody; whoever needs a piece first makes it. Room that was not written to costs no memory.
+//! Whoever reads waits for nobody; whoever needs a piece first makes it. Room that was not written to costs no memory,
+//! but for what is left of a large page (`pages.rs`).
 //!
 //! Why not a cell of the standard library for each piece: a row is asked for some thousand times a search, and what those say
 //! of themselves would be read each time, too.

@@ -402,6 +402,30 @@ fn taking_up_many_can_be_stopped_and_what_was_taken_up_stays() {
     assert_eq!(tree.statistics().removed, 0);
 }
 
+/// Whatever goes wrong half-way, no slot is there, and each can be taken up the next time: also the code of one that was made.
+#[test]
+fn what_was_not_taken_up_can_be() {
+    let (mut memory, _) = Kind::Gaussian.set(48, 8_300, 0, 16);
+    let tree = empty(48, Metric::L2, KdTreeConfig::default());
+    let all: SlotSet = (0..8_300).map(Slot).collect();
+    let panics = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let progress = &mut |_| panic!("somebody else's mistake");
+        _ = tree.insert_all(&all, &memory, &Pool::here(), progress).is_ok();
+    }));
+    assert!(panics.is_err() && tree.is_empty());
+    // In the second portion, behind some of which codes are made.
+    let last = memory.vector(Slot(8_299)).expect("it is there").to_vec();
+    assert!(memory.unset(Slot(8_299)));
+    let broken = tree.insert_all(&all, &memory, &Pool::here(), &mut |_| true);
+    assert!(matches!(broken, Err(Error::Unreadable(_))) && tree.len() == 8_192);
+    memory.set(Slot(8_299), &last).expect("it fits");
+    let rest = (8_192..8_300).map(Slot).collect();
+    tree.insert_all(&rest, &memory, &Pool::here(), &mut |_| true).expect("they are free");
+    assert_eq!(tree.len(), 8_300);
+    let work = tree.search(&Query::new(&last).k(1), &memory).expect("found").work;
+    assert!(work.by_code > 0 && work.in_full < 4_000, "{work:?}");
+}
+
 /// Boxes rule out little where there are many dimensions: all is looked at then, and that is said.
 #[test]
 fn a_tree_that_is_of_no_use_is_noticed() {

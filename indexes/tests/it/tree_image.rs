@@ -237,7 +237,7 @@ fn every_bit_that_is_flipped_is_told_before_it_matters() {
     }
 }
 
-/// The same where all is looked at by codes: one of each eleven bytes of them.
+/// The same where all is looked at by codes: some bytes of these, and of what says which slots there are.
 #[test]
 fn damaged_codes_are_told_before_they_matter() {
     let (memory, vectors) = Kind::Gaussian.set(48, 2_100, 1, 1);
@@ -246,7 +246,7 @@ fn damaged_codes_are_told_before_they_matter() {
     let query = Query::new(&vectors[0]).k(3);
     let search = |tree: &KdTree| tree.search(&query, &memory);
     let expected = search(&tree).expect("found").neighbours;
-    let codes = 2_112 * (2 * 64 + 64);
+    let codes = 2 * 320 + 2_112 * (2 * 64 + 64);
     let (mut told, mut same) = (0, 0);
     for byte in (4_096..4_096 + codes).step_by(1_111) {
         let mut damaged = image.clone();

@@ -297,3 +297,49 @@ impl<'t> Task<'t> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::given::Random;
+
+    /// Numbers in some order: by chance, rising, few different ones, all the same, and as no sample would expect.
+    fn numbers(order: usize, count: usize, random: &mut Random) -> Vec<f32> {
+        let number = |at: usize, random: &mut Random| match order {
+            0 => random.gaussian(),
+            1 => at as f32,
+            2 => random.below(3) as f32,
+            3 => 7.0,
+            // Those that a sample takes are much larger than all others.
+            _ if at % (count / 128) == count / 128 / 2 => 1e6 + at as f32,
+            _ => random.gaussian(),
+        };
+        (0..count).map(|at| number(at, random)).collect()
+    }
+
+    #[test]
+    fn the_lowest_come_before_the_others_and_none_is_lost() {
+        let mut random = Random(1);
+        let mut is_in_one_pass = [false; 2];
+        for order in 0..5 {
+            for count in [511, 512, 513, 5_000, 16_383, 16_384, 40_000] {
+                let numbers = numbers(order, count, &mut random);
+                let rows: Vec<[u32; 2]> =
+                    (0..).zip(&numbers).map(|(at, it)| [it.to_bits(), at]).collect();
+                for before in [count / 2, count / 3, 1, count - 1] {
+                    let (mut room, mut keys) = (vec![[u32::MAX; 2]; count], Vec::new());
+                    let whole = split_many((0, before), &rows, &mut room, &mut keys);
+                    is_in_one_pass[usize::from(whole)] = true;
+                    split_known::<2>((0, before), &rows, &mut room, &mut keys);
+                    let number = |row: &[u32; 2]| f32::from_bits(row[0]);
+                    let highest = room[..before].iter().map(number).fold(f32::MIN, f32::max);
+                    let lowest = room[before..].iter().map(number).fold(f32::MAX, f32::min);
+                    assert!(highest <= lowest, "{order}: {before} of {count}");
+                    room.sort_unstable_by_key(|row| row[1]);
+                    assert!(room == rows, "{order}: {before} of {count}");
+                }
+            }
+        }
+        assert_eq!(is_in_one_pass, [true, true]);
+    }
+}
