@@ -32,7 +32,7 @@ pub enum IndexConfig {
     KdTree(KdTreeConfig),
     /// By hash tables, tuned to a recall: fills faster than a graph. By each metric, and by no distance of the caller's own.
     Lsh(LshConfig),
-    /// By whichever of them suits what a collection has at the moment; as that grows, by another.
+    /// By whichever of them suits what a collection has at the moment; as that grows, by another, and a graph is searched more widely.
     /// [`IndexStatistics`](crate::report::IndexStatistics) tells which, and why.
     Auto,
 }

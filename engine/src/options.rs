@@ -114,8 +114,9 @@ impl StoreOptions {
     /// have is looked at in full, and writes do not wait for it.
     ///
     /// An index takes memory once it is built or changed; one that was opened and not changed is read in its image. A vector of 384
-    /// numbers takes 448 bytes in a flat index, and some 580 in a graph with 16 links: 0.45 and 0.58 GB a million. What an index
-    /// does not have yet takes about as much as in a flat one.
+    /// numbers takes 448 bytes in a flat index, and some 580 in a graph with 16 links: 0.45 and 0.58 GB a million. Where room
+    /// is used up, twice as much is made again, and counts from then on, though what is not used yet takes no memory of the machine. What
+    /// an index does not have yet takes about as much as in a flat one.
     #[must_use]
     pub fn index_memory(self, bytes: usize) -> Self {
         StoreOptions { index_memory: Some(bytes), ..self }

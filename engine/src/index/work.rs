@@ -15,7 +15,7 @@ use indexes::Pool;
 use super::build::{Build, Next, Now};
 use super::image::Named;
 use super::serving::Serving;
-use super::{Indexing, Origin, bytes_a_vector};
+use super::{Indexing, Origin, bytes_of};
 use crate::inner::Inner;
 use crate::named::CollectionState;
 use crate::view::CollectionView;
@@ -252,7 +252,7 @@ impl Inner {
         };
         let Some(mut building) = work.building.take() else {
             let about = &collection.about.config;
-            let bytes = collection.set.counts().alive as usize * bytes_a_vector(about, config);
+            let bytes = bytes_of(about, config, collection.set.counts().alive as usize);
             let lacking = self.lacking_for_index(bytes);
             indexing.lacking_to_build.store(lacking, Ordering::Relaxed);
             if lacking > 0 {

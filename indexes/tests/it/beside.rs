@@ -279,6 +279,13 @@ fn trees_show_what_is_there_to_many_while_many_change_them() {
     stress(&tree(3), 3, 100);
 }
 
+/// By codes, wherever trees might be of use.
+#[test]
+fn so_do_trees_that_are_of_no_use() {
+    let config = KdTreeConfig::default().leaf(8).buffer(64).fan_out(2).scan_from(0);
+    stress(&KdTree::new(64, Metric::L2, config).expect("it goes by it"), 64, 3_000);
+}
+
 /// Nobody waits for a search that is under way, and it waits for nobody.
 #[test]
 fn a_search_holds_up_nobody_who_changes_the_index() {

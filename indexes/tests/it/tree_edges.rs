@@ -12,14 +12,25 @@ use crate::given::{KINDS, Kind};
 use crate::graph::{give_back, pool};
 use crate::trees::{METRICS, agree, empty, flat_of, small, tree_of};
 
+/// Those of vectors of so many numbers: where there are codes, all is looked at by them.
+fn config(dim: usize) -> KdTreeConfig {
+    if dim < CODED { small() } else { small().scan_from(0) }
+}
+
+/// Vectors of so many numbers have codes.
+const CODED: usize = 48;
+
+/// Few numbers, more, so many that all are looked at as they are, and so many that there are codes.
+const DIMS: [usize; 5] = [1, 3, 16, 40, CODED];
+
 /// Eighty vectors, and a query.
 fn eighty(dim: usize, metric: Metric) -> (KdTree, Memory, Vec<f32>) {
     let (memory, mut queries) = Kind::Gaussian.set(dim, 80, 1, 7);
-    (tree_of(&memory, metric, small()), memory, queries.remove(0))
+    (tree_of(&memory, metric, config(dim)), memory, queries.remove(0))
 }
 
 fn each(check: impl Fn(KdTree, Memory, Vec<f32>)) {
-    for dim in [1, 3, 16, 40] {
+    for dim in DIMS {
         for metric in METRICS {
             let (tree, memory, query) = eighty(dim, metric);
             check(tree, memory, query);
@@ -140,10 +151,11 @@ fn one_vector_is_an_index() {
 #[test]
 fn every_kind_of_vector_is_found_by_itself() {
     for kind in KINDS {
-        for dim in [1, 3, 9] {
+        for dim in [1, 3, 9, CODED] {
             let (memory, _) = kind.set(dim, 300, 0, 31);
             for metric in METRICS {
-                let (tree, flat) = (tree_of(&memory, metric, small()), flat_of(&memory, metric));
+                let tree = tree_of(&memory, metric, config(dim));
+                let flat = flat_of(&memory, metric);
                 let vectors: Vec<Vec<f32>> = (0..300)
                     .step_by(20)
                     .map(|slot| memory.vector(Slot(slot)).expect("it is there").to_vec())
@@ -273,10 +285,10 @@ fn a_slot_is_taken_up_once_and_only_with_its_vector() {
 
 #[test]
 fn a_budget_that_is_too_small_says_so() {
-    for dim in [1, 3, 16, 40] {
+    for dim in DIMS {
         for metric in METRICS {
             let (memory, queries) = Kind::Gaussian.set(dim, 3_000, 3, 7);
-            let tree = tree_of(&memory, metric, small());
+            let tree = tree_of(&memory, metric, config(dim));
             for vector in &queries {
                 let query = Query::new(vector);
                 let whole = tree.search(&query, &memory).expect("found");
@@ -299,11 +311,11 @@ fn a_budget_that_is_too_small_says_so() {
 
 #[test]
 fn when_the_time_is_over_it_says_so() {
-    let (memory, queries) = Kind::Gaussian.set(16, 20_000, 1, 66);
-    let query = Query::new(&queries[0]);
-    let scanned = tree_of(&memory, Metric::L2, KdTreeConfig::default().scan_from(0));
-    let walked = tree_of(&memory, Metric::L2, KdTreeConfig::default().scan_from(100));
-    for tree in [&scanned, &walked] {
+    for (dim, scan_from) in [(16, 0), (16, 100), (CODED, 0)] {
+        let (memory, queries) = Kind::Gaussian.set(dim, 20_000, 1, 66);
+        let query = Query::new(&queries[0]);
+        let config = KdTreeConfig::default().scan_from(scan_from);
+        let tree = tree_of(&memory, Metric::L2, config);
         let whole = tree.search(&query, &memory).expect("found");
         let never = || false;
         assert_eq!(tree.search(&query.deadline(&never), &memory).expect("found"), whole);
@@ -320,9 +332,9 @@ fn when_the_time_is_over_it_says_so() {
 
 #[test]
 fn what_is_not_visible_is_not_shown_and_does_not_count() {
-    for metric in METRICS {
-        let (memory, vectors) = Kind::Clustered.set(4, 3_000, 5, 64);
-        let (tree, flat) = (tree_of(&memory, metric, small()), flat_of(&memory, metric));
+    for (metric, dim) in METRICS.into_iter().flat_map(|metric| [(metric, 4), (metric, CODED)]) {
+        let (memory, vectors) = Kind::Clustered.set(dim, 3_000, 5, 64);
+        let (tree, flat) = (tree_of(&memory, metric, config(dim)), flat_of(&memory, metric));
         let some: SlotSet = memory.slots().iter().filter(|slot| slot.0 % 3 == 0).collect();
         for every in [1, 2, 100, 1_500, 10_000] {
             let visible = |slot: Slot| slot.0 % every == 1;
@@ -345,25 +357,30 @@ fn what_is_not_visible_is_not_shown_and_does_not_count() {
 /// Through every part of a filter, from all to none.
 #[test]
 fn a_filter_may_admit_any_part() {
-    let (memory, vectors) = Kind::Clustered.set(3, 4_000, 4, 63);
-    let (tree, flat) = (tree_of(&memory, Metric::L2, small()), flat_of(&memory, Metric::L2));
-    for part in [1, 2, 3, 10, 50, 200, 1_000, 3_999] {
-        let some: SlotSet = (0..8_000).filter(|slot| slot % part == part - 1).map(Slot).collect();
-        for vector in &vectors {
-            let query = Query::new(vector).filter(&some);
-            agree(&tree, &flat, &memory, &[query, query.k(1), query.k(200), query.k(usize::MAX)]);
+    for dim in [3, CODED] {
+        let (memory, vectors) = Kind::Clustered.set(dim, 4_000, 4, 63);
+        let tree = tree_of(&memory, Metric::L2, config(dim));
+        let flat = flat_of(&memory, Metric::L2);
+        for part in [1, 2, 3, 10, 50, 200, 1_000, 3_999] {
+            let some = (0..8_000).filter(|slot| slot % part == part - 1).map(Slot);
+            let some: SlotSet = some.collect();
+            for vector in &vectors {
+                let query = Query::new(vector).filter(&some);
+                let queries = [query, query.k(1), query.k(200), query.k(usize::MAX)];
+                agree(&tree, &flat, &memory, &queries);
+            }
         }
+        // What is admitted by few is not looked for among all.
+        let few = SlotSet::from_iter([Slot(17), Slot(90), Slot(5_000)]);
+        let found = tree.search(&Query::new(&vectors[0]).filter(&few), &memory).expect("found");
+        assert_eq!((found.work.looked_at, found.neighbours.len()), (2, 2));
     }
-    // What is admitted by few is not looked for among all.
-    let few = SlotSet::from_iter([Slot(17), Slot(90), Slot(5_000)]);
-    let found = tree.search(&Query::new(&vectors[0]).filter(&few), &memory).expect("found");
-    assert_eq!((found.work.looked_at, found.neighbours.len()), (2, 2));
 }
 
 #[test]
 fn ties_are_in_the_order_of_their_slots_and_kept_if_asked_for() {
-    for dim in [1, 2, 5, 40] {
-        let (mut memory, tree) = (Memory::new(dim), empty(dim, Metric::L2, small()));
+    for dim in [1, 2, 5, 40, CODED] {
+        let (mut memory, tree) = (Memory::new(dim), empty(dim, Metric::L2, config(dim)));
         for slot in [9, 4, 70, 2, 300] {
             let number = if slot == 300 { 0.5 } else { 1.0 };
             memory.set(Slot(slot), &vec![number; dim]).expect("it fits");
