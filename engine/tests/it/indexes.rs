@@ -7,7 +7,8 @@ use std::sync::Arc;
 use arrwdb::kinds::{HnswConfig, KdTreeConfig, LshConfig};
 use arrwdb::report::IndexStatistics;
 use arrwdb::{
-    Collection, CollectionConfig, Dedup, Durability, Id, IndexConfig, Metric, Store, StoreOptions,
+    Collection, CollectionConfig, Dedup, Durability, Error, Id, IndexConfig, Metric, Store,
+    StoreOptions,
 };
 use disk::sim::Image;
 use disk::{Disk, SimDisk};
@@ -231,6 +232,39 @@ fn an_image_that_is_missing_or_damaged_is_told_of_and_built_anew() {
             assert_eq!((found.indexed, found.is_mapped, found.rebuilt), (300, true, None));
         }
     }
+}
+
+/// A search that looked at all but one would have to say so: no index makes a secret of what it could not take up.
+#[test]
+fn a_vector_that_cannot_be_read_is_told_of_whatever_index_is_built_of_the_others() {
+    let disk = Arc::new(SimDisk::new(10));
+    let store = open(&disk);
+    let docs = store.create_collection("docs", config(IndexConfig::flat())).unwrap();
+    fill(&store, &docs, 0..500);
+    store.close().unwrap();
+    drop((store, docs));
+    let mut image = disk.contents();
+    let is_segment = |path: &&Path| path.extension().is_some_and(|it| it == "seg");
+    let first = image.files().filter(is_segment).min().unwrap().to_path_buf();
+    assert!(image.flip_bit(&first, 4_096 + 10 * 4 * DIM + 5, 1));
+    index_images(&image).iter().for_each(|path| assert!(image.remove(path)));
+    let disk = Arc::new(SimDisk::from_image(&image, 1));
+    let store = open(&disk);
+    let docs = store.collection("docs").unwrap();
+    let others: Vec<u64> = (0..500).filter(|number| *number != 10).collect();
+    for kind in kinds() {
+        docs.set_index(kind).unwrap();
+        docs.wait_indexed().unwrap();
+        let found = index(&docs);
+        assert_eq!((found.kind, found.indexed, found.behind), (kind.name(), 499, 0));
+        let unreadable = docs.search(&vector(300)).run().unwrap_err();
+        let is_it =
+            |error: &Error| matches!(error, Error::Unreadable { id, .. } if *id == Id::from(10));
+        assert!(is_it(&unreadable), "{unreadable}");
+    }
+    assert!(docs.remove(10).unwrap());
+    catch_up(&store);
+    assert!(recall(&docs, &others) >= 0.99);
 }
 
 #[test]
