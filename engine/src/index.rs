@@ -66,7 +66,7 @@ pub(crate) struct Indexing {
     /// What was chosen, where nobody said which index is wanted.
     chosen: Mutex<Option<Choice>>,
     /// How much of a graph that was chosen a search has in view; 0 where that is not for us to say.
-    view: AtomicUsize,
+    ef: AtomicUsize,
     /// What searches go by; none, if there is nothing but the rows.
     serving: RwLock<Option<Arc<Serving>>>,
     /// Held by who works on the index, or builds another one.
@@ -183,7 +183,7 @@ impl Indexing {
             events: Mutex::new(events),
             wanted: RwLock::new((wanted, 0)),
             chosen: Mutex::new(None),
-            view: AtomicUsize::new(0),
+            ef: AtomicUsize::new(0),
             serving: RwLock::new(serving.map(Arc::new)),
             work: Mutex::new(Work::default()),
             helpers: Helpers::default(),
@@ -227,14 +227,14 @@ impl Indexing {
     fn choose(&self, config: &CollectionConfig, count: u64) {
         let is_free = self.wanted() == IndexConfig::Auto;
         let choice = is_free.then(|| choose(config, count, self.served_by()));
-        let view = choice.as_ref().and_then(|choice| choice.view);
-        self.view.store(view.unwrap_or(0), Ordering::Relaxed);
+        let ef = choice.as_ref().and_then(|choice| choice.ef);
+        self.ef.store(ef.unwrap_or(0), Ordering::Relaxed);
         *self.chosen.lock() = choice;
     }
 
     /// How much a search has in view that does not say how much itself, if the graph was chosen: otherwise the graph says so.
-    pub(crate) fn view(&self) -> Option<usize> {
-        Some(self.view.load(Ordering::Relaxed)).filter(|view| *view > 0)
+    pub(crate) fn ef(&self) -> Option<usize> {
+        Some(self.ef.load(Ordering::Relaxed)).filter(|ef| *ef > 0)
     }
 
     /// Another index is wanted, or the same built anew.
@@ -383,17 +383,12 @@ fn bytes_of(config: &CollectionConfig, index: IndexConfig, count: usize) -> usiz
     // Both planes of a code with what stands beside them, and what says which slots there are.
     let is_coded = config.metric().is_some() && CODED.contains(&config.dim());
     let code = if is_coded { config.dim().div_ceil(128) as usize * 128 + 64 } else { 0 };
-    let links = match index {
-        IndexConfig::Flat => 0,
-        IndexConfig::Hnsw(config) => 2 * config.m * size_of::<u32>() + 64,
-        IndexConfig::KdTree(_) => 0,
-        IndexConfig::Lsh(config) => 2 * config.num_tables * size_of::<u32>() + 64,
-        IndexConfig::Auto => 0,
-    };
-    let trees = match index {
+    let (links, trees) = match index {
+        IndexConfig::Flat | IndexConfig::Auto => (0, 0),
+        IndexConfig::Hnsw(config) => (2 * config.m * size_of::<u32>() + 64, 0),
         // Twice the coordinates, while trees become one.
-        IndexConfig::KdTree(_) => 2 * 4 * config.dim() as usize + 32,
-        _ => 0,
+        IndexConfig::KdTree(_) => (0, 2 * 4 * config.dim() as usize + 32),
+        IndexConfig::Lsh(config) => (2 * config.num_tables * size_of::<u32>() + 64, 0),
     };
     // Each time room is used up there is made twice as much again.
     let room = (count + FIRST_ROOM).next_power_of_two();

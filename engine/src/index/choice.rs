@@ -14,10 +14,11 @@ const TREES_TO: u32 = 10;
 /// Among vectors of so few numbers a graph finds nearly all with less in view than among others.
 const EF_OF_FEW: usize = 24;
 
-/// Up to so many vectors a graph finds nearly all with as much in view as it has from the beginning; each time there are twice as many
-/// it takes this part more, in tenths.
-const VIEW_GROWS_FROM: u64 = 20_000;
-const VIEW_GROWS_TENTHS: f64 = 1.5;
+/// Up to so many vectors a graph finds nearly all with as much in view as it has from the beginning.
+const EF_GROWS_FROM: u64 = 20_000;
+
+/// Each time there are twice as many it takes this part of that more.
+const EF_GROWS_BY: f64 = 0.15;
 
 /// From how many vectors on a graph is faster than looking at the codes of all.
 const GRAPH_FROM: u64 = 4_000;
@@ -34,7 +35,7 @@ pub(crate) struct Choice {
     pub(crate) index: IndexConfig,
     pub(crate) why: String,
     /// How much a search has in view that does not say how much itself, if it is a graph.
-    pub(crate) view: Option<usize>,
+    pub(crate) ef: Option<usize>,
 }
 
 /// The index that suits so many vectors of a collection, of which `now` is the one that serves. What was chosen once stays until there
@@ -44,7 +45,7 @@ pub(crate) fn choose(config: &CollectionConfig, count: u64, now: Option<IndexCon
     if config.dim() <= TREES_TO && trees.suits(config.metric()) {
         let why =
             format!("{} numbers a vector are few enough for trees to rule out most", config.dim());
-        return Choice { index: trees, why, view: None };
+        return Choice { index: trees, why, ef: None };
     }
     let from = match config.metric() {
         Some(_) if !CODED.contains(&config.dim()) => UNCODED_GRAPH_FROM,
@@ -55,17 +56,17 @@ pub(crate) fn choose(config: &CollectionConfig, count: u64, now: Option<IndexCon
     if count < from {
         let why =
             format!("fewer than {from} vectors are as soon looked at as searched for in a graph");
-        return Choice { index: IndexConfig::Flat, why, view: None };
+        return Choice { index: IndexConfig::Flat, why, ef: None };
     }
     let graph = match now {
         Some(IndexConfig::Hnsw(graph)) => graph,
         _ => graph(config.dim()),
     };
-    let view = view_of(graph, count);
+    let ef = ef_of(graph, count);
     let why = format!(
-        "with {from} vectors or more a graph is faster than looking at all; {view} are in view"
+        "with {from} vectors or more a graph is faster than looking at all; {ef} are in view"
     );
-    Choice { index: graph.into(), why, view: Some(view) }
+    Choice { index: graph.into(), why, ef: Some(ef) }
 }
 
 /// The graph for vectors of so many numbers.
@@ -75,9 +76,9 @@ fn graph(dim: u32) -> HnswConfig {
 }
 
 /// How much a search of this graph is to have in view. With the same it would find less the more there is to be found among.
-fn view_of(graph: HnswConfig, count: u64) -> usize {
-    let doublings = (count.max(VIEW_GROWS_FROM) as f64 / VIEW_GROWS_FROM as f64).log2();
-    (graph.ef_search as f64 * (1.0 + VIEW_GROWS_TENTHS / 10.0 * doublings)).round() as usize
+fn ef_of(graph: HnswConfig, count: u64) -> usize {
+    let doublings = (count.max(EF_GROWS_FROM) as f64 / EF_GROWS_FROM as f64).log2();
+    (graph.ef_search as f64 * (1.0 + EF_GROWS_BY * doublings)).round() as usize
 }
 
 #[cfg(test)]
@@ -118,12 +119,12 @@ mod tests {
 
     #[test]
     fn the_more_there_are_the_more_is_in_view() {
-        let views = |dim| {
-            let of = |count| choose(&CollectionConfig::new(dim, Metric::Dot), count, None).view;
+        let efs = |dim| {
+            let of = |count| choose(&CollectionConfig::new(dim, Metric::Dot), count, None).ef;
             [3_000, 20_000, 40_000, 200_000, 1_000_000].map(of)
         };
-        assert_eq!(views(384), [None, Some(64), Some(74), Some(96), Some(118)]);
-        assert_eq!(views(2), [Some(24), Some(24), Some(28), Some(36), Some(44)]);
+        assert_eq!(efs(384), [None, Some(64), Some(74), Some(96), Some(118)]);
+        assert_eq!(efs(2), [Some(24), Some(24), Some(28), Some(36), Some(44)]);
         // What was chosen once is not another graph for that.
         let config = CollectionConfig::new(384, Metric::Dot);
         let small = choose(&config, 20_000, None);

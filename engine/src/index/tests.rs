@@ -68,9 +68,9 @@ fn a_graph_that_was_chosen_is_searched_as_widely_as_suits_how_many_there_are() {
         hits.iter().map(|hit| hit.id.clone()).collect()
     };
     let state = docs.named.now().expect("it is there");
-    assert_eq!((docs.statistics().index.kind, state.indexing.view()), ("hnsw", Some(64)));
-    let found = |view: usize, ef| -> Vec<_> {
-        state.indexing.view.store(view, Ordering::Relaxed);
+    assert_eq!((docs.statistics().index.kind, state.indexing.ef()), ("hnsw", Some(64)));
+    let found = |chosen: usize, ef| -> Vec<_> {
+        state.indexing.ef.store(chosen, Ordering::Relaxed);
         queries.iter().map(|query| ids(query, ef)).collect()
     };
     let (narrow, wide) = (found(10, None), found(1_000, None));

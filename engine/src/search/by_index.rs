@@ -107,7 +107,7 @@ impl Finding<'_> {
         let Wanted { k, within, ef } = self.wanted;
         let mut query = Query::new(self.query).k(k).ties(Ties::Keep);
         query = within.into_iter().fold(query, Query::within);
-        let ef = ef.or_else(|| self.view.collection.indexing.view());
+        let ef = ef.or_else(|| self.view.collection.indexing.ef());
         query = ef.into_iter().fold(query, Query::ef);
         match ask(query, None) {
             Ok(found) if self.see_all(&found)? || found.neighbours.len() < k => return Ok(()),
