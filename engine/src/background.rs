@@ -121,7 +121,7 @@ impl Drop for TellsEnd<'_> {
 /// Brings indexes further until it is stopped; says why it ended.
 #[expect(
     clippy::disallowed_methods,
-    reason = "when to do what can wait, and how much together, nothing but time can tell; no answer depends on it"
+    reason = "when to do what can wait, and how much together, nothing but time can tell; no exact answer depends on it"
 )]
 fn follow_indexes(inner: &Weak<Inner>, woken: &Receiver<Wake>) -> Error {
     let mut haste = Haste::Idle;

@@ -15,6 +15,7 @@ mod events;
 mod format;
 mod image;
 mod lend;
+mod measuring;
 mod pace;
 mod serving;
 mod tail;
@@ -28,7 +29,7 @@ use base::{Sequence, Slot};
 use indexes::{Flat, Hnsw, Index, KdTree, Lsh, Measure};
 use parking_lot::{Mutex, RwLock};
 
-use choice::{Choice, choose};
+use choice::{Choice, Measured, choose};
 pub(crate) use events::{Event, Events, EventsCut, What};
 pub(crate) use format::{ENTRY_BYTES, decode_event, encode_event};
 pub(crate) use image::{Found, Images, check_image, find_images};
@@ -67,6 +68,8 @@ pub(crate) struct Indexing {
     chosen: Mutex<Option<Choice>>,
     /// How much of a graph that was chosen a search has in view; 0 where that is not for us to say.
     ef: AtomicUsize,
+    /// What was measured of how much that should be.
+    measured: Mutex<Option<Measured>>,
     /// What searches go by; none, if there is nothing but the rows.
     serving: RwLock<Option<Arc<Serving>>>,
     /// Held by who works on the index, or builds another one.
@@ -184,6 +187,7 @@ impl Indexing {
             wanted: RwLock::new((wanted, 0)),
             chosen: Mutex::new(None),
             ef: AtomicUsize::new(0),
+            measured: Mutex::new(None),
             serving: RwLock::new(serving.map(Arc::new)),
             work: Mutex::new(Work::default()),
             helpers: Helpers::default(),
@@ -226,7 +230,8 @@ impl Indexing {
     /// Chooses the kind that suits so many vectors, if it is to be chosen.
     fn choose(&self, config: &CollectionConfig, count: u64) {
         let is_free = self.wanted() == IndexConfig::Auto;
-        let choice = is_free.then(|| choose(config, count, self.served_by()));
+        let measured = *self.measured.lock();
+        let choice = is_free.then(|| choose(config, count, (self.served_by(), measured)));
         let ef = choice.as_ref().and_then(|choice| choice.ef);
         self.ef.store(ef.unwrap_or(0), Ordering::Relaxed);
         *self.chosen.lock() = choice;
@@ -357,7 +362,7 @@ fn empty(
 /// The index that a collection of so many vectors begins with.
 fn first(about: &About, wanted: IndexConfig, count: u64) -> IndexConfig {
     match wanted {
-        IndexConfig::Auto => choose(&about.config, count, None).index,
+        IndexConfig::Auto => choose(&about.config, count, (None, None)).index,
         wanted => wanted,
     }
 }

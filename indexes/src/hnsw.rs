@@ -10,6 +10,7 @@ mod between;
 mod body;
 mod build;
 mod calibrate;
+mod ef;
 pub(crate) mod format;
 mod graph;
 mod links;
@@ -39,6 +40,7 @@ use parking_lot::{Mutex, RwLock};
 use self::beam::Scratch;
 use self::body::Body;
 use self::calibrate::Calibration;
+pub use self::ef::{EfMeasurement, MeasuredEf};
 use self::locks::Locks;
 use self::upkeep::Upkeep;
 use crate::bodies::Bodies;
@@ -334,6 +336,15 @@ impl Index for Hnsw {
         pool: &Pool,
     ) -> Result<Vec<Nearest>, Error> {
         self.search_all(queries, |query| self.view_of(query), vectors, pool)
+    }
+
+    fn measure_ef(
+        &self,
+        measurement: &mut EfMeasurement,
+        vectors: &dyn Vectors,
+        pool: &Pool,
+    ) -> Result<Option<MeasuredEf>, Error> {
+        self.measure_some(measurement, vectors, pool)
     }
 
     fn contains(&self, slot: Slot) -> Result<bool, Error> {

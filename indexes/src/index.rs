@@ -5,7 +5,10 @@ use std::io::{self, Write};
 use base::Slot;
 use bytes::Bytes;
 
-use crate::{Error, Flat, Hnsw, KdTree, Lsh, Measure, Nearest, Pool, Query, SlotSet, Vectors};
+use crate::{
+    EfMeasurement, Error, Flat, Hnsw, KdTree, Lsh, Measure, MeasuredEf, Nearest, Pool, Query,
+    SlotSet, Vectors,
+};
 
 /// A way of finding near neighbours among slots.
 ///
@@ -93,6 +96,42 @@ pub trait Index: Send + Sync {
         vectors: &dyn Vectors,
         pool: &Pool,
     ) -> Result<Vec<Nearest>, Error>;
+
+    /// Does some of a measurement of how many a search has to have in view ([`Query::ef`]) to find so much of the 10 nearest: as many
+    /// as the index is made for, or as many more as that takes, eight times as many at most. Some of its own slots are looked for as if it
+    /// did not have them, and what is found is held against what is found with a lot more in view: that takes some thousand
+    /// searches in all, whatever there is, and some of them each time. Nothing, as long as it is not done; it begins from the beginning
+    /// if what it looked for was removed meanwhile. An index that looks at everything answers at once that none have to be in view,
+    /// and so do hash tables, which find out by themselves how far to look.
+    ///
+    /// ```
+    /// use indexes::{EfMeasurement, Hnsw, HnswConfig, Index, Memory, Metric, Pool, Slot};
+    ///
+    /// let mut vectors = Memory::new(1);
+    /// for slot in 0..5_000 {
+    ///     vectors.set(Slot(slot), &[slot as f32])?;
+    /// }
+    /// let pool = Pool::here();
+    /// let graph = Hnsw::new(1, Metric::L2, HnswConfig::default().ef_search(20));
+    /// graph.insert_all(vectors.slots(), &vectors, &pool, &mut |_| true)?;
+    /// let mut measurement = EfMeasurement::new(0.95);
+    /// let measured = loop {
+    ///     if let Some(measured) = graph.measure_ef(&mut measurement, &vectors, &pool)? {
+    ///         break measured;
+    ///     }
+    /// };
+    /// assert!(measured.ef == 20 && measured.recall >= 0.95);
+    /// # Ok::<(), indexes::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If a vector cannot be read; [`Error::BadImage`].
+    fn measure_ef(
+        &self,
+        measurement: &mut EfMeasurement,
+        vectors: &dyn Vectors,
+        pool: &Pool,
+    ) -> Result<Option<MeasuredEf>, Error>;
 
     /// Whether it has this slot.
     ///

@@ -45,7 +45,7 @@ pub use base::Slot;
 pub use bytes::Bytes;
 pub use error::Error;
 pub use flat::Flat;
-pub use hnsw::{Hnsw, HnswConfig};
+pub use hnsw::{EfMeasurement, Hnsw, HnswConfig, MeasuredEf};
 pub use index::{Index, Probe, Statistics, Step, TreeFigures, Tuned, open};
 pub use kdtree::{KdTree, KdTreeConfig};
 pub use lsh::{Family, Lsh, LshConfig};

@@ -47,7 +47,8 @@ use crate::query::check;
 use crate::shared::{Apart, Held, Lives, Readers};
 use crate::vectors::check_dim;
 use crate::{
-    Error, Index, K, Measure, Nearest, Pool, Query, SlotSet, Statistics, Step, Tuned, Vectors,
+    EfMeasurement, Error, Index, K, Measure, MeasuredEf, Nearest, Pool, Query, SlotSet, Statistics,
+    Step, Tuned, Vectors,
 };
 
 /// Its name.
@@ -285,6 +286,17 @@ impl Index for Lsh {
         check_dim(vectors, self.dim)?;
         let search = |query| self.search_one(query, vectors);
         pool.each(queries.iter().collect(), search).into_iter().collect()
+    }
+
+    fn measure_ef(
+        &self,
+        _: &mut EfMeasurement,
+        _: &dyn Vectors,
+        _: &Pool,
+    ) -> Result<Option<MeasuredEf>, Error> {
+        let tuned = self.statistics().tuned;
+        let recall = tuned.map_or(self.config.target_recall, |tuned| tuned.recall);
+        Ok(Some(MeasuredEf { ef: 0, recall }))
     }
 
     fn contains(&self, slot: Slot) -> Result<bool, Error> {

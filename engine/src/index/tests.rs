@@ -1,10 +1,11 @@
-//! What an index is thought to take before it is built, and how widely a graph is searched that was chosen.
+//! What an index is thought to take before it is built, and how widely a graph is searched that was chosen, measured or not.
 
 use disk::SimDisk;
-use indexes::{Memory, Pool};
+use indexes::{HnswConfig, MeasuredEf, Memory, Pool};
 
+use super::choice::RECALL;
 use super::*;
-use crate::{Durability, Metric, Store};
+use crate::{Collection, Durability, Metric, Store};
 
 /// Just more than there is room for before that becomes more than twice as much.
 const COUNT: u32 = 3 * FIRST_ROOM as u32 + 100;
@@ -51,16 +52,62 @@ fn what_an_index_is_thought_to_take_is_about_what_it_takes() {
     }
 }
 
+fn store_of(config: CollectionConfig, count: u64) -> (Store, Collection) {
+    let dim = config.dim() as usize;
+    let store = Store::options().stepped().open_on(Arc::new(SimDisk::new(1))).expect("it is new");
+    let docs = store.create_collection("docs", config).expect("it is new");
+    let (mut numbers, mut batch) = (Numbers(2), store.batch());
+    (0..count).for_each(|id| _ = batch.upsert(&docs, id, &numbers.vector(dim)));
+    batch.commit(Durability::Os).and_then(|commit| commit.wait()).expect("there is room");
+    docs.wait_indexed().expect("there is memory");
+    (store, docs)
+}
+
+#[test]
+fn when_nothing_else_is_to_be_done_it_is_measured_how_widely_a_graph_has_to_be_searched() {
+    let config = CollectionConfig::new(40, Metric::L2).index(IndexConfig::auto());
+    let (store, docs) = store_of(config, 2_000);
+    let state = docs.named.now().expect("it is there");
+    let step = |haste| store.inner.index_step(haste).expect("the disk is whole");
+    let measured = || *state.indexing.measured.lock();
+    while step(Haste::Beside) {}
+    assert_eq!((measured(), state.indexing.ef()), (None, Some(64)));
+    // Some at a time, and it goes on where it was when somebody wrote meanwhile.
+    (0..40).for_each(|_| assert!(step(Haste::Idle)));
+    let is_begun = || state.indexing.work.lock().measurement.is_some();
+    docs.upsert(5_000, &Numbers(9).vector(40)).expect("there is room");
+    while step(Haste::Beside) {}
+    assert!(is_begun() && measured().is_none());
+    let mut steps = 0;
+    while step(Haste::Idle) {
+        steps += 1;
+    }
+    assert!((10..60).contains(&steps), "{steps}");
+    let found = measured().expect("it was measured");
+    // What it was built of it did not take up.
+    assert_eq!((found.among, found.inserted), (2_001, 1));
+    let MeasuredEf { ef, recall } = found.found.expect("all can be read");
+    assert!(recall >= RECALL && state.indexing.ef() == Some(ef) && ef >= 64, "{found:?}");
+    assert!(docs.statistics().index.chosen.is_some_and(|why| why.contains("among 2001")));
+    assert!(!step(Haste::Idle) && !is_begun());
+    // What is built anew is another graph, and one that was asked for is searched as it says.
+    docs.rebuild().expect("it is open");
+    docs.wait_indexed().expect("there is memory");
+    assert_eq!(measured(), None);
+    while step(Haste::Idle) {}
+    assert!(measured().is_some());
+    docs.set_index(HnswConfig::default().ef_search(70)).expect("it is open");
+    docs.wait_indexed().expect("there is memory");
+    while step(Haste::Idle) {}
+    assert_eq!((measured(), state.indexing.ef()), (None, None));
+}
+
 /// Where nobody says how widely, and otherwise as whoever searches says.
 #[test]
 fn a_graph_that_was_chosen_is_searched_as_widely_as_suits_how_many_there_are() {
-    let store = Store::options().stepped().open_on(Arc::new(SimDisk::new(1))).expect("it is new");
     let config = CollectionConfig::new(40, Metric::L2).index(IndexConfig::auto());
-    let docs = store.create_collection("docs", config).expect("it is new");
-    let (mut numbers, mut batch) = (Numbers(2), store.batch());
-    (0..4_000_u64).for_each(|id| _ = batch.upsert(&docs, id, &numbers.vector(40)));
-    batch.commit(Durability::Os).and_then(|commit| commit.wait()).expect("there is room");
-    docs.wait_indexed().expect("there is memory");
+    let (_store, docs) = store_of(config, 4_000);
+    let mut numbers = Numbers(3);
     let queries: Vec<_> = (0..40).map(|_| numbers.vector(40)).collect();
     let ids = |query: &[f32], ef: Option<usize>| -> Vec<_> {
         let search = docs.search(query).k(10);

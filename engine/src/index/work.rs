@@ -2,7 +2,8 @@
 //! to each step.
 //!
 //! A collection's turn: see to what ended, make codes of what has none, take up some of the tail, clear away some of what was
-//! removed; build some of another index, if one is wanted; write an image, if enough happened since the last.
+//! removed; build some of another index, if one is wanted; write an image, if enough happened since the last; measure how a graph is
+//! best searched, if there is nothing else to do.
 //!
 //! Never: holds a lock that a reader or a writer waits for, while it works.
 
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use base::Sequence;
-use indexes::Pool;
+use indexes::{EfMeasurement, Pool};
 
 use super::build::{Build, Next, Now};
 use super::image::Named;
@@ -55,6 +56,8 @@ const EVENTS_MAX: usize = 1 << 20;
 #[derive(Debug, Default)]
 pub(crate) struct Work {
     building: Option<Build>,
+    /// How much of a graph has to be in view is being measured.
+    pub(super) measurement: Option<EfMeasurement>,
     /// How many events there were when the last image could not be written.
     failed_at: usize,
 }
@@ -166,6 +169,12 @@ impl Inner {
         {
             self.write_image_of(collection, (serving, work))?;
             more = true;
+        }
+        if let Some(serving) = &indexing.serving()
+            && haste == Haste::Idle
+            && !more
+        {
+            more = self.measure_some(collection, (serving, work));
         }
         indexing.forget_too_many();
         Ok(more)
@@ -280,6 +289,7 @@ impl Inner {
             while serving.code_some(&view, CODED) {}
             self.serve(indexing, serving, taken);
             drop(keeps);
+            indexing.forget_measured(work);
             indexing.served.store(asked, Ordering::Release);
         }
         Ok(true)
@@ -301,7 +311,7 @@ impl Inner {
     }
 
     /// Works with threads: with one for each core where somebody waits, otherwise with half as many.
-    fn with_pool<A>(&self, haste: Haste, work: impl FnOnce(&Pool) -> A) -> A {
+    pub(super) fn with_pool<A>(&self, haste: Haste, work: impl FnOnce(&Pool) -> A) -> A {
         let pool = match haste {
             Haste::Beside | Haste::Idle => self.pools.half(),
             Haste::Waiting | Haste::Closing => self.pools.all(),

@@ -3,14 +3,20 @@
 //! Some slots are held out, one at a time: each is looked for as if the graph did not have it, and what is found is held
 //! against what there is. So the measure is taken on what queries are like, not on what finds itself.
 
+use std::collections::BinaryHeap;
+
 use base::Slot;
 
 use super::plan::{Plan, View};
 use super::{Hnsw, HnswConfig};
+use crate::slots::slots_of;
 use crate::{Error, K, Metric, Nearest, Pool, Query, Vectors};
 
 /// So many slots are held out.
 const HELD_OUT: usize = 256;
+
+/// As many at a time as keep all threads busy for a while.
+const AT_A_TIME: usize = HELD_OUT / 8;
 
 /// How many neighbours are kept in view while it is measured.
 const EFS: [usize; 16] = [10, 12, 16, 20, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1_024];
@@ -89,11 +95,15 @@ impl Calibration {
 impl HnswConfig {
     /// Slots to hold out, of those that are on the ground alone: no search begins at one of them, if there are levels above.
     fn held_out(&self, slots: impl Iterator<Item = Slot>) -> Vec<Slot> {
-        let mut some: Vec<_> = slots.filter(|slot| self.level_of(slot.0) == 0).collect();
-        // Not in the order in which they were taken up: the first of those have the longest links.
-        some.sort_by_cached_key(|slot| (self.mixed(slot.0 ^ 1 << 30), *slot));
-        some.truncate(HELD_OUT);
-        some
+        let mut some = BinaryHeap::with_capacity(HELD_OUT + 1);
+        for slot in slots.filter(|slot| self.level_of(slot.0) == 0) {
+            // Not in the order in which they were taken up: the first of those have the longest links.
+            some.push((self.mixed(slot.0 ^ 1 << 30), slot));
+            if some.len() > HELD_OUT {
+                some.pop();
+            }
+        }
+        some.into_sorted_vec().into_iter().map(|(_, slot)| slot).collect()
     }
 }
 
@@ -115,18 +125,13 @@ impl Hnsw {
         pool: &Pool,
         progress: &mut dyn FnMut(usize) -> bool,
     ) -> Result<bool, Error> {
-        let (body, _) = self.own()?;
+        self.own()?;
         // What is held out has its vector as long as it is not given back.
         let _in_use = self.readers.pin();
-        // Without levels it is where every search begins.
-        let entry = body.graph.entry().filter(|entry| entry.level == 0).map(|entry| entry.node);
-        let slots = body.slots.iter().filter(|slot| Some(slot.0) != entry);
-        let some = self.config.held_out(slots);
+        let some = self.some_to_hold_out()?;
         let mut truth = Vec::with_capacity(some.len());
-        // As many at a time as keep all threads busy for a while.
-        for some in some.chunks(HELD_OUT / 8) {
-            let exactly = pool.each(some.to_vec(), |slot| self.others(slot, None, vectors));
-            truth.extend(exactly.into_iter().collect::<Result<Vec<_>, _>>()?);
+        for some in some.chunks(AT_A_TIME) {
+            truth.extend(self.others_of_all(some, None, (vectors, pool))?);
             if !progress(truth.len()) {
                 return Ok(false);
             }
@@ -140,8 +145,7 @@ impl Hnsw {
         for stop in parts {
             for ef in EFS {
                 let view = View { ef, stop: *stop };
-                let found = pool.each(some.clone(), |slot| self.others(slot, Some(view), vectors));
-                let found = found.into_iter().collect::<Result<Vec<_>, _>>()?;
+                let found = self.others_of_all(&some, Some(view), (vectors, pool))?;
                 let pairs = found.iter().zip(&truth);
                 let recalls: Vec<_> = pairs.map(|(found, truth)| recall(found, truth)).collect();
                 let looked_at: u64 = found.iter().map(|it| it.work.looked_at).sum();
@@ -157,6 +161,28 @@ impl Hnsw {
         }
         self.calibration.store(Some(Calibration::new(self.len(), points)));
         Ok(true)
+    }
+
+    /// Slots to hold out.
+    pub(super) fn some_to_hold_out(&self) -> Result<Vec<Slot>, Error> {
+        let body = self.body();
+        // Without levels it is where every search begins.
+        let entry = body.graph.entry().filter(|entry| entry.level == 0).map(|entry| entry.node);
+        let live = (0..body.slots.words()).flat_map(|at| slots_of(at, body.slots.word::<true>(at)));
+        let some = self.config.held_out(live.filter(|slot| Some(slot.0) != entry));
+        body.check()?;
+        Ok(some)
+    }
+
+    /// What is nearest to each of these slots, but for itself.
+    pub(super) fn others_of_all(
+        &self,
+        some: &[Slot],
+        view: Option<View>,
+        (vectors, pool): (&dyn Vectors, &Pool),
+    ) -> Result<Vec<Nearest>, Error> {
+        let found = pool.each(some.to_vec(), |slot| self.others(slot, view, vectors));
+        found.into_iter().collect()
     }
 
     /// What is nearest to a slot, but for itself: exactly, or by a walk that does not see it.
@@ -201,7 +227,7 @@ impl Hnsw {
 }
 
 /// Which share of what is there was found; at the same distance one is as good as another.
-fn recall(found: &Nearest, truth: &Nearest) -> f64 {
+pub(super) fn recall(found: &Nearest, truth: &Nearest) -> f64 {
     let Some(last) = truth.neighbours.last() else { return 1.0 };
     let near = found.neighbours.iter().filter(|it| it.distance <= last.distance).count();
     near as f64 / truth.neighbours.len() as f64
@@ -209,7 +235,7 @@ fn recall(found: &Nearest, truth: &Nearest) -> f64 {
 
 /// The mean recall of some, less what that may be off by chance: also where all are the same, as one of the neighbours that
 /// were looked for might have been missed.
-fn safe_mean(recalls: &[f64]) -> f32 {
+pub(super) fn safe_mean(recalls: &[f64]) -> f32 {
     let count = recalls.len().max(1) as f64;
     let mean = recalls.iter().sum::<f64>() / count;
     let variance = recalls.iter().map(|recall| (recall - mean).powi(2)).sum::<f64>() / count;

@@ -1,7 +1,8 @@
 //! Searches that ask for a recall: by a calibration, which goes with the graph for as long as it holds.
 
 use indexes::{
-    Error, Flat, Hnsw, HnswConfig, Index, Memory, Metric, Nearest, Pool, Query, Slot, SlotSet,
+    EfMeasurement, Error, Flat, Hnsw, HnswConfig, Index, MeasuredEf, Memory, Metric, Nearest, Pool,
+    Query, Slot, SlotSet,
 };
 
 use crate::given::Kind;
@@ -96,6 +97,78 @@ fn a_calibration_goes_with_the_image_and_is_forgotten_when_the_graph_is_another(
     let empty = Hnsw::new(64, Metric::L2, Default::default());
     assert!(empty.calibrate(&memory, &Pool::here(), &mut |_| true).expect("nothing to do"));
     assert!(empty.search(&query, &memory).expect("nothing there").neighbours.is_empty());
+}
+
+#[test]
+fn as_many_are_to_be_in_view_as_a_recall_takes() {
+    let measure = |index: &dyn Index, recall, memory: &Memory| {
+        let mut measurement = EfMeasurement::new(recall);
+        let some = |_| index.measure_ef(&mut measurement, memory, &pool(2)).expect("readable");
+        (0..10_000).find_map(some).expect("it ends")
+    };
+    // With codes and without.
+    for (dim, metric) in [(64, Metric::Cosine), (20, Metric::L2)] {
+        let (memory, vectors) = Kind::Gaussian.set(dim, 4_000, 100, 56);
+        let graph_that = |ef| {
+            let graph = Hnsw::new(dim, metric, HnswConfig::default().ef_search(ef));
+            graph.insert_all(memory.slots(), &memory, &pool(2), &mut |_| true).expect("they fit");
+            graph
+        };
+        let graph = graph_that(20);
+        let mut image = Vec::new();
+        graph.encode(&mut image);
+        let opened = Hnsw::open(image, &metric.into()).expect("its own image");
+        let mut before = 20;
+        for wanted in [0.3, 0.8, 0.95] {
+            let measured = measure(&graph, wanted, &memory);
+            let MeasuredEf { ef, recall: promised } = measured;
+            let queries: Vec<_> = vectors.iter().map(|vector| walk(vector).ef(ef)).collect();
+            let recall = mean_recall(&graph, &memory, &metric.into(), &queries);
+            assert!(recall > f64::from(wanted) - 0.015, "{dim}, {wanted} with {ef}: {recall}");
+            assert!(promised > wanted && before <= ef, "{dim}, {wanted}: {measured:?}");
+            assert_eq!(measure(&opened, wanted, &memory), measured);
+            before = ef;
+        }
+        assert!(opened.is_lent());
+        // No more than it takes, no fewer than it is made for, and not for ever.
+        assert!((21..160).contains(&before), "{before}");
+        assert_eq!(measure(&graph_that(before + 20), 0.95, &memory).ef, before + 20);
+        let most = measure(&graph_that(10), 1.1, &memory);
+        assert!(most.ef == 80 && most.recall < 1.0, "{most:?}");
+        let empty = Hnsw::new(dim, metric, HnswConfig::default().ef_search(30));
+        assert_eq!(measure(&empty, 0.95, &memory), MeasuredEf { ef: 30, recall: 1.0 });
+        let flat = Flat::new(dim, metric);
+        assert_eq!(measure(&flat, 0.95, &memory), MeasuredEf { ef: 0, recall: 1.0 });
+    }
+}
+
+/// What it held out is looked for as long as it is there, and no longer.
+#[test]
+fn a_measurement_begins_anew_when_what_it_looked_for_is_gone() {
+    let (mut memory, _) = Kind::Gaussian.set(20, 600, 1, 57);
+    let graph = Hnsw::new(20, Metric::L2, HnswConfig::default().ef_search(10));
+    graph.insert_all(memory.slots(), &memory, &pool(2), &mut |_| true).expect("they fit");
+    let mut measurement = EfMeasurement::new(0.5);
+    for _ in 0..40 {
+        let measured = graph.measure_ef(&mut measurement, &memory, &pool(2));
+        assert_eq!(measured.expect("all can be read"), None);
+    }
+    let gone: SlotSet = (0..400).map(Slot).collect();
+    gone.iter().for_each(|slot| assert!(graph.remove(slot).expect("whole")));
+    while graph.step(&memory, 1_000).expect("all can be read").more {}
+    gone.iter().for_each(|slot| assert!(memory.unset(slot)));
+    let mut steps = 0;
+    let measured = loop {
+        steps += 1;
+        let measured = graph.measure_ef(&mut measurement, &memory, &pool(2));
+        if let Some(measured) = measured.expect("all can be read") {
+            break measured;
+        }
+    };
+    // All of those that are left are looked for twice.
+    assert!(measured.recall > 0.5 && steps > 2 * 170 / 8, "{steps}: {measured:?}");
+    let other = Memory::new(21);
+    assert!(graph.measure_ef(&mut EfMeasurement::new(0.5), &other, &pool(2)).is_err());
 }
 
 /// What was removed and not cleared away does not end a search before it has found as much as was asked for.
