@@ -14,7 +14,7 @@ use benches::clusters::Clusters;
 use benches::stores::{DIM, percentile, verdict, write};
 use disk::{Disk, OsDisk};
 
-use super::watch::{Seen, Span, Watch};
+use super::watch::{Seen, Span, Watch, checkpoint};
 use super::writes::Fresh;
 use super::{Outcome, milliseconds};
 
@@ -140,10 +140,11 @@ fn phases(
     let (since, mut checkpoints) = (Instant::now(), Vec::new());
     while since.elapsed() < WHILE {
         let from = Instant::now();
-        store.checkpoint()?;
+        checkpoint(store)?;
         checkpoints.push(Span { from, to: Instant::now() });
     }
     let mut rebuilds = Vec::new();
+    // Whoever waits for an index may have written it.
     let image = |before: usize| {
         let since = Instant::now();
         while watch.seen().index_images.len() == before && since.elapsed() < PATIENCE {
@@ -159,10 +160,11 @@ fn phases(
     pauses.store(true, Ordering::Relaxed);
     let (first, mut number) = (watch.seen().index_images.len(), MORE_FROM);
     for some in more {
+        let before = watch.seen().index_images.len();
         write(store, docs, number, some)?;
         number += (some.len() / DIM) as u64;
         docs.wait_indexed()?;
-        image(watch.seen().index_images.len());
+        image(before);
     }
     let images = watch.seen().index_images.split_off(first);
     Ok(vec![

@@ -1,7 +1,8 @@
 //! Stands in front of a disk, and tells what was written for what, how long the syncs of the log took, and when images of
 //! indexes were written.
 //!
-//! What an image is for is not told by its name: one that the store's own thread for indexes begins is of an index.
+//! What an image is for is not told by its name: one that is begun by the store's own thread for checkpoints, or within
+//! [`checkpoint`], is of the store. Any other is of an index, whose images are written by whoever waits for it, too.
 
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use arrwdb::Store;
 use disk::{Call, Disk, Error, Hook, Hooked};
 
 /// What bytes are written for.
@@ -47,12 +49,22 @@ pub(crate) struct Seen {
 #[derive(Default, Debug)]
 pub(crate) struct Watch(Mutex<Seen>);
 
-/// The store's thread for indexes.
-const INDEX_THREAD: &str = "arrwdb-index";
+/// The store's thread for checkpoints.
+const CHECKPOINT_THREAD: &str = "arrwdb-checkpoint";
 
 thread_local! {
     /// Since when this thread waits for a sync.
     static SINCE: Cell<Option<Instant>> = const { Cell::new(None) };
+    /// Whether this thread makes a checkpoint.
+    static MAKES_CHECKPOINT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Makes a checkpoint.
+pub(crate) fn checkpoint(store: &Store) -> arrwdb::Result<()> {
+    MAKES_CHECKPOINT.set(true);
+    let made = store.checkpoint();
+    MAKES_CHECKPOINT.set(false);
+    made.map(drop)
 }
 
 impl Watch {
@@ -123,7 +135,8 @@ impl Hook for Watch {
         if outcome.is_err() {
             return;
         }
-        let is_for_index = || std::thread::current().name() == Some(INDEX_THREAD);
+        let is_for_index =
+            || std::thread::current().name() != Some(CHECKPOINT_THREAD) && !MAKES_CHECKPOINT.get();
         match call {
             Call::WriteAt { path, bytes, .. } => {
                 let mut seen = self.lock();
