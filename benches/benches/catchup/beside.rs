@@ -34,8 +34,12 @@ const MORE_FROM: u64 = 1 << 32;
 /// No image is waited for any longer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What was under way, and when.
-type Phase = (&'static str, Vec<Span>);
+/// What was under way, when, and when nothing was, just before and behind: there are more vectors from one phase to the next.
+struct Phase {
+    name: &'static str,
+    spans: Vec<Span>,
+    idle: Vec<Span>,
+}
 
 /// More vectors, some at a time: so many that an image is due.
 pub(crate) fn more(clusters: &Clusters, size: u64) -> Vec<Vec<f32>> {
@@ -134,15 +138,14 @@ fn phases(
     more: &[Vec<f32>],
     pauses: &AtomicBool,
 ) -> Outcome<Vec<Phase>> {
-    let since = Instant::now();
-    std::thread::sleep(WHILE);
-    let idle = vec![Span { from: since, to: Instant::now() }];
+    let before = idle(WHILE);
     let (since, mut checkpoints) = (Instant::now(), Vec::new());
     while since.elapsed() < WHILE {
         let from = Instant::now();
         checkpoint(store)?;
         checkpoints.push(Span { from, to: Instant::now() });
     }
+    let between = idle(WHILE);
     let mut rebuilds = Vec::new();
     // Whoever waits for an index may have written it.
     let image = |before: usize| {
@@ -156,23 +159,33 @@ fn phases(
         rebuilds.push(rebuild(docs)?);
         image(before);
     }
+    let behind = idle(WHILE);
     // Images of an index that has all there is, as they are written when nobody has written anything for a while.
     pauses.store(true, Ordering::Relaxed);
     let (first, mut number) = (watch.seen().index_images.len(), MORE_FROM);
+    let mut beside_images = Vec::new();
     for some in more {
         let before = watch.seen().index_images.len();
         write(store, docs, number, some)?;
         number += (some.len() / DIM) as u64;
         docs.wait_indexed()?;
         image(before);
+        beside_images.push(idle(WHILE / IMAGES as u32));
     }
     let images = watch.seen().index_images.split_off(first);
     Ok(vec![
-        ("idle", idle),
-        ("checkpoint", checkpoints),
-        ("rebuild", rebuilds),
-        ("index image", images),
+        Phase { name: "idle", spans: vec![before], idle: vec![before] },
+        Phase { name: "checkpoint", spans: checkpoints, idle: vec![before, between] },
+        Phase { name: "rebuild", spans: rebuilds, idle: vec![between, behind] },
+        Phase { name: "index image", spans: images, idle: beside_images },
     ])
+}
+
+/// Lets some time pass.
+fn idle(time: Duration) -> Span {
+    let from = Instant::now();
+    std::thread::sleep(time);
+    Span { from, to: Instant::now() }
 }
 
 /// Has the index built anew, as it is where nobody waits for it.
@@ -193,19 +206,16 @@ fn tell(phases: &[Phase], searches: &[Search], writes: &[Span], seen: &Seen) {
     println!(
         "  (b) beside others, milliseconds: one thread searches without a pause, one writes every {PAUSE:?}"
     );
-    let mut idle = f64::NAN;
-    for (name, spans) in phases {
+    for Phase { name, spans, idle } in phases {
         let is_in = |it: &&Span| spans.iter().any(|span| span.meets(**it));
         let then: Vec<_> = searches.iter().filter(|it| is_in(&&it.span)).collect();
-        let mut times: Vec<_> = then.iter().map(|it| milliseconds(it.span.took())).collect();
-        times.sort_by(f64::total_cmp);
+        let times = took(then.iter().copied());
+        let was_idle = |it: &&Search| idle.iter().any(|span| span.meets(it.span));
+        let idle = percentile(&took(searches.iter().filter(was_idle)), 99.0);
         let ran = then.iter().map(|it| milliseconds(it.span.took().saturating_sub(it.stood)));
         let mut ran: Vec<_> = ran.collect();
         ran.sort_by(f64::total_cmp);
         let (p50, p99) = (percentile(&times, 50.0), percentile(&times, 99.0));
-        if *name == "idle" {
-            idle = p99;
-        }
         let within: Vec<_> = writes.iter().filter(is_in).collect();
         let longest = within.iter().map(|it| milliseconds(it.took())).fold(0.0, f64::max);
         let beyond = within.iter().map(|it| beyond_syncs(**it, seen)).fold(0.0, f64::max);
@@ -230,6 +240,13 @@ fn tell(phases: &[Phase], searches: &[Search], writes: &[Span], seen: &Seen) {
             verdict(beyond, 20.0)
         );
     }
+}
+
+/// How long searches took, in order.
+fn took<'s>(searches: impl Iterator<Item = &'s Search>) -> Vec<f64> {
+    let mut times: Vec<_> = searches.map(|it| milliseconds(it.span.took())).collect();
+    times.sort_by(f64::total_cmp);
+    times
 }
 
 /// How much longer a write took than the syncs of the log that were meanwhile.
