@@ -352,7 +352,7 @@ fn names(inner: &Inner, checkpoints: &Checkpoints) -> BTreeMap<CollectionId, Arc
 }
 
 /// The branch that a batch is of.
-fn timeline_of(branches: &[Branch], sequence: Sequence) -> Option<Timeline> {
+pub(crate) fn timeline_of(branches: &[Branch], sequence: Sequence) -> Option<Timeline> {
     let of = branches.iter().rev().find(|branch| branch.first <= sequence);
     of.map(|branch| branch.timeline)
 }

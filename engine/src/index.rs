@@ -145,9 +145,8 @@ impl Indexing {
             image::Found::Whole(found) => (None, Some(found)),
         };
         if let Some(image::Opened { index, config, begun, named }) = found {
-            let is_known = begun.ends_to <= visible;
             let tail = Tail::of(about);
-            let serving = events.since(begun.ends_to).filter(|_| is_known).map(|since| {
+            let serving = events.since(begun.ends_to).map(|since| {
                 let mut serving = Serving::new((index, config), tail, (Origin::Image, begun));
                 serving.begin_with(since, visible);
                 serving

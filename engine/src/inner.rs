@@ -18,6 +18,7 @@ use base::{CollectionId, FileId, LogPlace, Sequence, StoreId, Timeline};
 use disk::{Disk, LockGuard, Owner};
 use parking_lot::{Mutex, RwLock};
 use segments::{Pins, Reclaimed};
+use snapshot::Branch;
 use wal::{Apply, Body, Committer, Level, Purpose, Request};
 
 use crate::background::Wake;
@@ -75,8 +76,9 @@ pub(crate) struct Inner {
     pub(crate) events_in_image: AtomicUsize,
     /// The numbers of images.
     pub(crate) images: Images,
-    /// The branch of history that goes on.
+    /// The branch of history that goes on, and all that lead to it.
     pub(crate) timeline: Timeline,
+    pub(crate) timelines: Vec<Branch>,
     /// The distances of the caller's own that it was opened with.
     pub(crate) distances: Distances,
     /// What was cut off the log's end when the store was opened.

@@ -121,7 +121,8 @@ pub(crate) fn recover(
     let images = find_images(&manifests.newest().indexes);
     let found = collections.into_iter().map(|(id, rebuilt)| {
         let Rebuilt { about, set, heap, rows, index, events, .. } = rebuilt;
-        let image = Found::of((&**disk, store), (&images, id), &about.measure, &timelines);
+        let history = (&timelines[..], pins.visible());
+        let image = Found::of((&**disk, store), (&images, id), &about.measure, history);
         let indexing = Indexing::found(&about, index, (events, pins.visible()), image);
         let lock = || Arc::clone(lock) as _;
         let set = set.finish(Arc::clone(&pins)).holding(lock());

@@ -25,6 +25,15 @@ const ROUNDS: usize = 8;
 
 /// An index in the making. It holds no collection: one of its own holds it.
 pub(crate) struct Build {
+    pub(crate) of: BuildOf,
+    /// In no order that has to do with where they lie: a graph that is built by parts is as good then as one that is built at once.
+    slots: Vec<Slot>,
+    done: usize,
+    stage: Stage,
+}
+
+/// What is built, and of what.
+pub(crate) struct BuildOf {
     about: Arc<About>,
     /// The batch that it is of.
     at: Option<Sequence>,
@@ -34,29 +43,42 @@ pub(crate) struct Build {
     /// How often it had been asked for.
     pub(crate) asked: u64,
     why: String,
-    /// In no order that has to do with where they lie: a graph that is built by parts is as good then as one that is built at once.
-    slots: Vec<Slot>,
-    done: usize,
-    stage: Stage,
 }
 
 enum Stage {
-    /// It gets all that the view sees.
-    Fills { index: Box<dyn Index>, unreadable: Vec<Slot> },
-    /// It gets what was written meanwhile, up to this batch.
-    CatchesUp { serving: Box<Serving>, taken: Option<Sequence>, rounds: usize },
-    /// What was written meanwhile is not known any more.
-    IsLost,
+    Fills(Filling),
+    CatchesUp(CatchingUp),
+}
+
+/// It gets all that the view sees.
+struct Filling {
+    index: Box<dyn Index>,
+    unreadable: Vec<Slot>,
+}
+
+/// It gets what was written meanwhile.
+struct CatchingUp {
+    serving: Box<Serving>,
+    /// It heard of all up to this batch.
+    taken: Option<Sequence>,
+    rounds: usize,
 }
 
 /// How it goes on with an index in the making.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Next {
-    Step,
-    /// It may serve.
-    Serve,
-    /// It is of no use.
+    Step(Build),
+    Serve(Box<Built>),
+    /// What was written meanwhile is not known any more: it is of no use.
     Anew,
+}
+
+/// An index that may serve.
+pub(crate) struct Built {
+    pub(crate) serving: Box<Serving>,
+    /// It heard of all up to this batch.
+    pub(crate) taken: Option<Sequence>,
+    /// Keeps what it knows of where it is until it does serve.
+    pub(crate) keeps: segments::View,
 }
 
 /// What a step goes by.
@@ -69,7 +91,7 @@ pub(crate) struct Now<'n> {
 
 impl std::fmt::Debug for Build {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Build").field("config", &self.config).field("done", &self.done).finish()
+        f.debug_struct("Build").field("config", &self.of.config).field("done", &self.done).finish()
     }
 }
 
@@ -90,93 +112,100 @@ impl Build {
         let about = Arc::clone(&view.collection.about);
         let index = empty(config, about.config.dim() as usize, &about.measure)?;
         let (at, vectors) = (view.rows.at(), view.vectors.clone());
-        let stage = Stage::Fills { index, unreadable: Vec::new() };
-        Ok(Build { about, at, vectors, config, asked, why, slots, done: 0, stage })
+        let stage = Stage::Fills(Filling { index, unreadable: Vec::new() });
+        Ok(Build { of: BuildOf { about, at, vectors, config, asked, why }, slots, done: 0, stage })
     }
 
     /// Takes up some more, of what there was and then of what was written since.
-    pub(crate) fn step(&mut self, now: &Now<'_>, some: (usize, &Pool)) -> Result<Next> {
-        match self.stage {
-            Stage::Fills { .. } => self.fill(now, some),
-            Stage::CatchesUp { .. } => self.catch_up(now, some),
-            Stage::IsLost => Ok(Next::Anew),
-        }
-    }
-
-    fn fill(&mut self, now: &Now<'_>, (at_most, pool): (usize, &Pool)) -> Result<Next> {
-        let Stage::Fills { index, unreadable } = &mut self.stage else { return Ok(Next::Anew) };
-        let end = (self.done + at_most).min(self.slots.len());
-        let some: SlotSet =
-            self.slots.get(self.done..end).unwrap_or_default().iter().copied().collect();
-        let vectors = ViewVectors::of(&self.about, &self.vectors);
-        if index.insert_all(&some, &vectors, pool, &mut |_| true).is_err() {
-            for slot in some.iter() {
-                match index.insert(slot, &vectors) {
-                    // Taken up before the one that could not be.
-                    Ok(()) | Err(indexes::Error::There { .. }) => {}
-                    Err(indexes::Error::Unreadable(_) | indexes::Error::NotGivenBack { .. }) => {
-                        unreadable.push(slot)
-                    }
-                    Err(error) => return Err(error.into()),
+    pub(crate) fn step(self, now: &Now<'_>, some: (usize, &Pool)) -> Result<Next> {
+        let Build { of, slots, done, stage } = self;
+        let catching_up = match stage {
+            Stage::Fills(mut filling) => {
+                let end = (done + some.0).min(slots.len());
+                filling.fill(&of, (slots.get(done..end).unwrap_or_default(), some.1))?;
+                if end < slots.len() {
+                    let stage = Stage::Fills(filling);
+                    return Ok(Next::Step(Build { of, slots, done: end, stage }));
                 }
+                filling.filled(&of)
             }
-        }
-        self.done = end;
-        if end < self.slots.len() {
-            return Ok(Next::Step);
-        }
-        let filled = std::mem::replace(&mut self.stage, Stage::IsLost);
-        let Stage::Fills { index, unreadable } = filled else { return Ok(Next::Anew) };
-        let begun = Begun { ends_to: self.at, ..Begun::default() };
-        let origin = Origin::Built(self.why.clone());
-        let serving = Serving::new((index, self.config), Tail::of(&self.about), (origin, begun));
-        if let Some(first) = self.at.or(Some(Sequence::FIRST)) {
-            for slot in unreadable {
-                serving.tail.add(slot, first);
-                serving.tail.is_bad(slot);
+            Stage::CatchesUp(catching_up) => {
+                if catching_up.take_up(now, some)? {
+                    let stage = Stage::CatchesUp(catching_up);
+                    return Ok(Next::Step(Build { of, slots, done, stage }));
+                }
+                catching_up
             }
-        }
-        let (serving, taken) = (Box::new(serving), self.at);
-        self.stage = Stage::CatchesUp { serving, taken, rounds: 0 };
-        self.take_over(now)
-    }
-
-    /// Takes up some of what was written meanwhile. What is looked at in full by each search is little when it begins to serve.
-    fn catch_up(&mut self, now: &Now<'_>, some: (usize, &Pool)) -> Result<Next> {
-        let Stage::CatchesUp { serving, .. } = &self.stage else { return Ok(Next::Anew) };
-        let taken = serving.take_up(&mut serving.keeping(), now.view, some)?;
-        match taken > 0 && serving.tail.behind() > 0 {
-            true => Ok(Next::Step),
-            false => self.take_over(now),
-        }
-    }
-
-    /// Hears of all that is visible by now.
-    fn take_over(&mut self, now: &Now<'_>) -> Result<Next> {
-        let Stage::CatchesUp { serving, taken, rounds } = &mut self.stage else {
-            return Ok(Next::Anew);
         };
-        let events = now.events.lock().cut();
-        let Some(since) = events.between(*taken, now.visible) else {
-            return Ok(Next::Anew);
-        };
-        serving.begin_with(since, now.visible);
-        (*taken, *rounds) = (now.visible, *rounds + 1);
-        match serving.tail.behind() <= NEAR || *rounds > ROUNDS {
-            true => Ok(Next::Serve),
-            false => Ok(Next::Step),
-        }
+        Ok(match catching_up.hear(now) {
+            None => Next::Anew,
+            Some(CatchingUp { serving, taken, rounds })
+                if serving.tail.behind() <= NEAR || rounds > ROUNDS =>
+            {
+                Next::Serve(Box::new(Built { serving, taken, keeps: of.vectors }))
+            }
+            Some(catching_up) => {
+                let (done, stage) = (slots.len(), Stage::CatchesUp(catching_up));
+                Next::Step(Build { of, slots, done, stage })
+            }
+        })
     }
 
     /// How many there are, and how many are done.
     pub(crate) fn progress(&self) -> (usize, usize) {
         (self.slots.len(), self.done)
     }
+}
 
-    /// It, when it may serve, the batch it heard of, and what keeps what it knows of where it is until it does serve.
-    pub(crate) fn finish(self) -> Option<(Serving, Option<Sequence>, segments::View)> {
-        let Stage::CatchesUp { serving, taken, .. } = self.stage else { return None };
-        Some((*serving, taken, self.vectors))
+impl Filling {
+    /// Takes up some of what the view sees.
+    fn fill(&mut self, of: &BuildOf, (some, pool): (&[Slot], &Pool)) -> Result<()> {
+        let some: SlotSet = some.iter().copied().collect();
+        let vectors = ViewVectors::of(&of.about, &of.vectors);
+        if self.index.insert_all(&some, &vectors, pool, &mut |_| true).is_ok() {
+            return Ok(());
+        }
+        for slot in some.iter() {
+            match self.index.insert(slot, &vectors) {
+                // Taken up before the one that could not be.
+                Ok(()) | Err(indexes::Error::There { .. }) => {}
+                Err(indexes::Error::Unreadable(_) | indexes::Error::NotGivenBack { .. }) => {
+                    self.unreadable.push(slot)
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// What it is when it has all of that.
+    fn filled(self, of: &BuildOf) -> CatchingUp {
+        let begun = Begun { ends_to: of.at, ..Begun::default() };
+        let origin = Origin::Built(of.why.clone());
+        let index = (self.index, of.config);
+        let serving = Serving::new(index, Tail::of(&of.about), (origin, begun));
+        for slot in self.unreadable {
+            serving.tail.add(slot, of.at.unwrap_or(Sequence::FIRST));
+            serving.tail.is_bad(slot);
+        }
+        CatchingUp { serving: Box::new(serving), taken: of.at, rounds: 0 }
+    }
+}
+
+impl CatchingUp {
+    /// Takes up some of what was written meanwhile; says whether there is more. What is looked at in full by each search is little
+    /// when it begins to serve.
+    fn take_up(&self, now: &Now<'_>, some: (usize, &Pool)) -> Result<bool> {
+        let serving = &self.serving;
+        let taken = serving.take_up(&mut serving.keeping(), now.view, some)?;
+        Ok(taken > 0 && serving.tail.behind() > 0)
+    }
+
+    /// Hears of all that is visible by now; nothing, if that is not known any more.
+    fn hear(mut self, now: &Now<'_>) -> Option<Self> {
+        let events = now.events.lock().cut();
+        self.serving.begin_with(events.between(self.taken, now.visible)?, now.visible);
+        Some(CatchingUp { taken: now.visible, rounds: self.rounds + 1, ..self })
     }
 }
 

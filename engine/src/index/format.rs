@@ -24,7 +24,9 @@ pub(crate) struct About {
     pub(crate) collection: CollectionId,
     /// The batch up to which it was seen to what ended.
     pub(crate) horizon: Option<Sequence>,
-    /// The branch of history on which that counts.
+    /// The last batch of which the index may have anything.
+    pub(crate) knows: Option<Sequence>,
+    /// The branch of history that this one is of.
     pub(crate) timeline: Timeline,
     pub(crate) config: IndexConfig,
 }
@@ -33,7 +35,8 @@ pub(crate) fn encode_about(about: &About) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut into = Encoder::new(&mut bytes);
     into.u32(VERSION).u32(about.collection.0);
-    into.u64(about.horizon.map_or(0, Sequence::get)).u64(about.timeline.get());
+    let number = |at: Option<Sequence>| at.map_or(0, Sequence::get);
+    into.u64(number(about.horizon)).u64(number(about.knows)).u64(about.timeline.get());
     encode_kind(about.config, &mut into);
     bytes
 }
@@ -45,10 +48,14 @@ pub(crate) fn decode_about(bytes: &[u8]) -> Result<About, Invalid> {
     }
     let collection = CollectionId(from.u32("collection")?);
     let horizon = Sequence::new(from.u64("horizon")?);
+    let knows = Sequence::new(from.u64("knows")?);
+    if knows < horizon {
+        return Err(Invalid::Value("it knows of less than it was seen to"));
+    }
     let timeline = Timeline::new(from.u64("timeline")?).ok_or(Invalid::Value("timeline"))?;
     let config = decode_kind(&mut from)?;
     match from.rest() {
-        [] => Ok(About { collection, horizon, timeline, config }),
+        [] => Ok(About { collection, horizon, knows, timeline, config }),
         _ => Err(Invalid::Value("bytes are left over")),
     }
 }
@@ -112,8 +119,9 @@ mod tests {
         };
         let bytes: Vec<u8> = lines.flat_map(|(line, _)| bytes_of(line)).collect();
         let timeline = Timeline::new(0xabcd).unwrap();
-        let (horizon, config) = (Sequence::new(17), IndexConfig::Flat);
-        let about = About { collection: CollectionId(7), horizon, timeline, config };
+        let (horizon, knows) = (Sequence::new(17), Sequence::new(18));
+        let (collection, config) = (CollectionId(7), IndexConfig::Flat);
+        let about = About { collection, horizon, knows, timeline, config };
         let slot = (Slot(9), Sequence::new(5).unwrap());
         assert_eq!(bytes, [&encode_about(&about)[..], &encode_slot_at(slot)].concat());
     }
@@ -123,9 +131,12 @@ mod tests {
         let hnsw = IndexConfig::from(HnswConfig::default().m(24).seed(7));
         for (config, horizon) in [(IndexConfig::Flat, None), (hnsw, Sequence::new(17))] {
             let timeline = Timeline::new(0xabcd).unwrap();
-            let about = About { collection: CollectionId(7), horizon, timeline, config };
+            let (collection, knows) = (CollectionId(7), Sequence::new(17));
+            let about = About { collection, horizon, knows, timeline, config };
             let bytes = encode_about(&about);
-            assert_eq!(decode_about(&bytes), Ok(about));
+            assert_eq!(decode_about(&bytes), Ok(about.clone()));
+            let horizon = Sequence::new(18);
+            assert!(decode_about(&encode_about(&About { horizon, ..about })).is_err());
             (0..bytes.len()).for_each(|end| assert!(decode_about(&bytes[..end]).is_err()));
             assert!(decode_about(&[&bytes[..], &[0]].concat()).is_err());
         }

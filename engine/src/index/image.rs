@@ -19,6 +19,7 @@ use super::format::{
     About, ENTRY_BYTES, decode_about, decode_slot_at, encode_about, encode_slot_at,
 };
 use super::serving::{Begun, Keeping, Serving};
+use crate::changes::timeline_of;
 use crate::inner::Inner;
 use crate::named::CollectionState;
 use crate::{Error, IndexConfig, Result};
@@ -71,21 +72,23 @@ pub(crate) fn find_images(named: &[IndexImage]) -> IndexFiles {
 }
 
 impl Found {
-    /// Looks for the image of a collection's index. `timelines` is the history that the store has.
+    /// Looks for the image of a collection's index. `timelines` is the history that the store has, up to a batch.
     pub(crate) fn of(
         (disk, store): (&dyn Disk, StoreId),
         (images, collection): (&IndexFiles, CollectionId),
         measure: &Measure,
-        timelines: &[Branch],
+        (timelines, last): (&[Branch], Option<Sequence>),
     ) -> Self {
         let Some(image) = images.get(&collection) else { return Found::None };
         let opened = open((disk, store), *image, measure).and_then(|(about, opened)| {
-            let branches = timelines.iter().filter(|it| Some(it.first) <= about.horizon);
-            let branch = branches.max_by_key(|it| it.first).map(|it| it.timeline);
+            let timeline = about.knows.and_then(|knows| timeline_of(timelines, knows));
             match about.collection == collection {
                 false => Err("it is of another collection".to_owned()),
-                true if branch.is_some_and(|branch| branch != about.timeline) => {
+                true if timeline.is_some_and(|timeline| timeline != about.timeline) => {
                     Err("it is of another history".to_owned())
+                }
+                true if about.knows > last => {
+                    Err("it has more than the store remembers".to_owned())
                 }
                 true => Ok(opened),
             }
@@ -163,12 +166,15 @@ impl Inner {
         (serving, keeping): (&Serving, &Keeping),
     ) -> Result<()> {
         let (horizon, events) = (keeping.ends_to(), collection.indexing.events.lock().count());
+        let knows = self.pins.visible();
+        let of_that = knows.and_then(|knows| timeline_of(&self.timelines, knows));
+        let timeline = of_that.unwrap_or(self.timeline);
         let file = self.images.begin();
         let made = || -> Result<ImageRef> {
             let mut into = ImageWriter::create(Arc::clone(&self.disk), self.store, file)?;
             into.section(ABOUT)?;
-            let (config, timeline, id) = (serving.config, self.timeline, collection.id);
-            into.write(&encode_about(&About { collection: id, horizon, timeline, config }))?;
+            let (config, collection) = (serving.config, collection.id);
+            into.write(&encode_about(&About { collection, horizon, knows, timeline, config }))?;
             into.section(MISSING)?;
             for missing in serving.tail.born_by(horizon) {
                 into.write(&encode_slot_at(missing))?;

@@ -23,7 +23,7 @@ impl Inner {
     ) -> bool {
         let (indexing, (inserted, _)) = (&collection.indexing, serving.changes());
         let among = collection.set.counts().alive;
-        if !indexing.is_ef_unknown(among, inserted) {
+        if !serving.is_graph() || !indexing.is_ef_unknown(among, inserted) {
             return false;
         }
         let view = CollectionView::of_state(self, collection);

@@ -16,8 +16,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use base::{Sequence, Slot};
-use indexes::{Index, Pool, SlotSet};
-use parking_lot::{Mutex, MutexGuard};
+use indexes::{Index, Nearest, Pool, Query, SlotSet, Vectors};
+use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use super::Origin;
 use super::events::{Event, Events, What};
@@ -53,6 +53,8 @@ pub(crate) struct Serving {
     keeping: Mutex<Keeping>,
     /// The number of the batch up to which what ended is detached; 0 for none.
     detached: AtomicU64,
+    /// Slots that were given out again, of which the index has what they held before.
+    reborn: RwLock<SlotSet>,
     /// How many slots it took up, and removed, since it is here.
     inserted: AtomicU64,
     removed: AtomicU64,
@@ -115,6 +117,7 @@ impl Serving {
             origin,
             keeping: Mutex::new(keeping),
             detached,
+            reborn: RwLock::default(),
             inserted: AtomicU64::new(0),
             removed: AtomicU64::new(0),
             leaving: AtomicU64::new(0),
@@ -125,6 +128,11 @@ impl Serving {
             broken: OnceLock::new(),
         }
         .begun()
+    }
+
+    /// Whether it is a graph.
+    pub(crate) fn is_graph(&self) -> bool {
+        matches!(self.config, IndexConfig::Hnsw(_))
     }
 
     /// Finds out which of those that are leaving the index still counts as its own.
@@ -164,7 +172,13 @@ impl Serving {
         let has = || self.told(self.index.contains(slot)).unwrap_or(false);
         match what {
             // The one that the index has may be of before, and is leaving then.
-            What::Born if keeping.leaving.contains_key(&slot) || !has() => self.tail.add(slot, at),
+            What::Born if keeping.leaving.contains_key(&slot) => {
+                if has() {
+                    self.reborn.write().insert(slot);
+                }
+                self.tail.add(slot, at);
+            }
+            What::Born if !has() => self.tail.add(slot, at),
             What::Born => {}
             What::Ended => {
                 // It can be in both: taken up with others, before one of them could not be.
@@ -231,6 +245,24 @@ impl Serving {
                 Some(false) => {}
                 None => return,
             }
+        }
+        // Whoever asks the index from now on does not find them there.
+        self.reborn.write().clear();
+    }
+
+    /// Finds the nearest of what the index has, of those that may be seen. What was given out again is in the tail; what the index has
+    /// of such a slot is of before.
+    pub(crate) fn search(
+        &self,
+        query: Query<'_>,
+        sees: Option<&(dyn Fn(Slot) -> bool + Sync)>,
+        vectors: &dyn Vectors,
+    ) -> std::result::Result<Nearest, indexes::Error> {
+        let reborn = self.reborn.read().clone();
+        let seen = |slot| !reborn.contains(slot) && sees.is_none_or(|sees| sees(slot));
+        match sees.is_none() && reborn.is_empty() {
+            true => self.index.search(&query, vectors),
+            false => self.index.search(&query.visible(&seen), vectors),
         }
     }
 

@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering;
 use base::Sequence;
 use indexes::{EfMeasurement, Pool};
 
-use super::build::{Build, Next, Now};
+use super::build::{Build, Built, Next, Now};
 use super::image::Named;
 use super::serving::Serving;
 use super::{Indexing, Origin, bytes_of};
@@ -242,7 +242,8 @@ impl Inner {
     ) -> Result<bool> {
         let indexing = &collection.indexing;
         let (config, asked) = indexing.wanted_now();
-        if work.building.as_ref().is_some_and(|it| (it.config, it.asked) != (config, asked)) {
+        let is_another = |it: &Build| (it.of.config, it.of.asked) != (config, asked);
+        if work.building.as_ref().is_some_and(is_another) {
             indexing.builds(work, None);
         }
         let why = match serving {
@@ -259,7 +260,7 @@ impl Inner {
             },
             None => indexing.why_none(),
         };
-        let Some(mut building) = work.building.take() else {
+        let Some(building) = work.building.take() else {
             let about = &collection.about.config;
             let bytes = bytes_of(about, config, collection.set.counts().alive as usize);
             let lacking = self.lacking_for_index(bytes);
@@ -276,21 +277,19 @@ impl Inner {
         let some = if haste == Haste::Waiting { BUILT } else { BUILT_BESIDE };
         let (visible, view) = (self.pins.visible(), CollectionView::of_state(self, collection));
         let now = Now { view: &view, events: &indexing.events, visible };
-        let next = self.with_pool(haste, |pool| building.step(&now, (some, pool)))?;
-        if next == Next::Step {
-            indexing.builds(work, Some(building));
-            return Ok(true);
-        }
-        indexing.builds(work, None);
-        if next == Next::Serve
-            && let Some((serving, taken, keeps)) = building.finish()
-        {
-            // Searches do not read in full all that was written meanwhile.
-            while serving.code_some(&view, CODED) {}
-            self.serve(indexing, serving, taken);
-            drop(keeps);
-            indexing.forget_measured(work);
-            indexing.served.store(asked, Ordering::Release);
+        match self.with_pool(haste, |pool| building.step(&now, (some, pool)))? {
+            Next::Step(building) => indexing.builds(work, Some(building)),
+            Next::Anew => indexing.builds(work, None),
+            Next::Serve(built) => {
+                let Built { serving, taken, keeps } = *built;
+                indexing.builds(work, None);
+                // Searches do not read in full all that was written meanwhile.
+                while serving.code_some(&view, CODED) {}
+                self.serve(indexing, *serving, taken);
+                drop(keeps);
+                indexing.forget_measured(work);
+                indexing.served.store(asked, Ordering::Release);
+            }
         }
         Ok(true)
     }

@@ -52,6 +52,9 @@ pub(super) fn find(
     (view, serving): (&CollectionView, &Serving),
     query: &[f32],
 ) -> Result<Option<Nearest>> {
+    // Another kind may serve until the graph that was chosen is there: it would take that for how far to look itself.
+    let chosen = || view.collection.indexing.ef().filter(|_| serving.is_graph());
+    let wanted = Wanted { ef: wanted.ef.or_else(chosen), ..wanted };
     let nearest = Nearest::new(wanted);
     let mut finding = Finding { wanted, query, view, nearest, had: HashSet::new() };
     match finding.find(serving) {
@@ -96,10 +99,7 @@ impl Finding<'_> {
         for part in &parts {
             self.ask(&|query, sees| part.search(query, sees, &vectors))?;
         }
-        self.ask(&|query, sees| match sees {
-            Some(sees) => serving.index.search(&query.visible(&|slot| sees(slot)), &vectors),
-            None => serving.index.search(&query, &vectors),
-        })
+        self.ask(&|query, sees| serving.search(query, sees, &vectors))
     }
 
     /// Asks for the nearest: once more, if among them are some that the view does not see.
@@ -107,7 +107,6 @@ impl Finding<'_> {
         let Wanted { k, within, ef } = self.wanted;
         let mut query = Query::new(self.query).k(k).ties(Ties::Keep);
         query = within.into_iter().fold(query, Query::within);
-        let ef = ef.or_else(|| self.view.collection.indexing.ef());
         query = ef.into_iter().fold(query, Query::ef);
         match ask(query, None) {
             Ok(found) if self.see_all(&found)? || found.neighbours.len() < k => return Ok(()),

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use arrwdb::kinds::LshConfig;
 use arrwdb::{Collection, CollectionConfig, Durability, Id, IndexConfig, Metric, Store};
 use disk::{Disk, SimDisk};
 
@@ -84,6 +85,44 @@ fn what_grows_or_shrinks_is_searched_by_the_kind_that_suits_it() {
         assert_eq!((kind(&docs), docs.len()), (kept, left));
         assert!(found(&docs, GRAPH_FROM - left..GRAPH_FROM) >= 9);
     }
+}
+
+/// How many of the ten nearest are found of twenty vectors, in percent.
+fn recall(docs: &Collection, count: u64) -> u64 {
+    let mut found = 0;
+    for number in count..count + 20 {
+        let query = vector(number);
+        let mut all: Vec<_> =
+            (0..count).map(|other| Metric::L2.distance(&query, &vector(other))).collect();
+        all.sort_by(f32::total_cmp);
+        let hits = docs.search(&query).k(10).run().unwrap();
+        found += hits.iter().filter(|hit| hit.distance <= all[9]).count() as u64;
+    }
+    found * 100 / (20 * 10)
+}
+
+#[test]
+fn hash_tables_find_as_much_as_before_until_the_graph_is_there_that_was_chosen() {
+    const MANY: u64 = 3_000;
+    let store = Store::options().stepped().open_on(Arc::new(SimDisk::new(5))).unwrap();
+    let tables = LshConfig::default().tables_from(512);
+    let docs = store.create_collection("docs", config(DIM, Metric::L2).index(tables)).unwrap();
+    fill(&store, &docs, 0..MANY);
+    while store.step().unwrap() {}
+    let before = recall(&docs, MANY);
+    assert!((80..100).contains(&before), "{before}");
+    docs.set_index(IndexConfig::auto()).unwrap();
+    let mut steps = 0;
+    while docs.statistics().index.kind == "lsh" {
+        assert!(store.step().unwrap());
+        if steps % 8 == 0 {
+            let found = recall(&docs, MANY);
+            assert!(found + 5 >= before, "{found} of a hundred, {before} before");
+        }
+        steps += 1;
+    }
+    assert!(steps > 8 && docs.statistics().index.kind == "hnsw");
+    assert!(recall(&docs, MANY) >= 95);
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod faults;
 #[cfg(target_os = "linux")]
 mod fork;
 mod history;
+mod index_history;
 mod indexes;
 mod inspect;
 mod killed;
