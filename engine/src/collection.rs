@@ -6,6 +6,7 @@ use std::sync::Arc;
 use base::Sequence;
 use wal::Level;
 
+use crate::background::Background;
 use crate::format::Outcome;
 use crate::inner::Inner;
 use crate::named::{CollectionState, Named, rows_behind};
@@ -13,6 +14,7 @@ use crate::view::CollectionView;
 use crate::wish::Wish;
 use crate::{
     Batch, CollectionConfig, Durability, Id, IndexConfig, Payload, Record, Result, Scan, Search,
+    Store,
 };
 
 /// A handle of a collection: vectors of one dimension, under ids.
@@ -41,9 +43,16 @@ use crate::{
 pub struct Collection {
     pub(crate) inner: Arc<Inner>,
     pub(crate) named: Arc<Named>,
+    /// Goes on for as long as anybody can write: whoever writes may wait for it.
+    _background: Arc<Background>,
 }
 
 impl Collection {
+    pub(crate) fn new(store: &Store, named: Arc<Named>) -> Self {
+        let (inner, background) = (Arc::clone(&store.inner), Arc::clone(&store.background));
+        Collection { inner, named, _background: background }
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.named.about.name

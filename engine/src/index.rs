@@ -16,12 +16,12 @@ mod format;
 mod image;
 mod lend;
 mod measuring;
+mod memory;
 mod pace;
 mod serving;
 mod tail;
 mod work;
 
-use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -89,6 +89,8 @@ pub(crate) struct Indexing {
     served: AtomicU64,
     /// How many slots an index will have that is being built, and how many it has.
     building: Mutex<Option<(usize, usize)>>,
+    /// What was wrong with an index that served, and that was let go of for it.
+    broken: Mutex<Option<String>>,
     /// Why nobody works on it any more.
     stopped: OnceLock<Error>,
 }
@@ -197,6 +199,7 @@ impl Indexing {
             building_bytes: AtomicUsize::new(0),
             served: AtomicU64::new(0),
             building: Mutex::new(None),
+            broken: Mutex::new(None),
             stopped: OnceLock::new(),
         }
     }
@@ -295,10 +298,10 @@ impl Indexing {
         self.stopped.get()
     }
 
-    /// Whether the index that is wanted serves, and has all that it can have.
-    pub(crate) fn is_caught_up(&self) -> bool {
+    /// Whether the index that is wanted serves, and has all that it can have of what came up to a batch.
+    pub(crate) fn is_caught_up_with(&self, at: Option<Sequence>) -> bool {
         let (wanted, asked) = self.wanted_now();
-        let is_it = |it: &Arc<Serving>| it.config == wanted && it.tail.behind() == 0;
+        let is_it = |it: &Arc<Serving>| it.config == wanted && !it.tail.has_any_of(at);
         self.serving().as_ref().is_some_and(is_it) && self.served.load(Ordering::Acquire) == asked
     }
 
@@ -374,29 +377,6 @@ fn serving(
 ) -> std::result::Result<Serving, indexes::Error> {
     let index = empty(config, about.config.dim() as usize, &about.measure)?;
     Ok(Serving::new((index, config), Tail::of(about), (origin, begun)))
-}
-
-/// Vectors of so many numbers have codes in an index: fewer are short as they are, and of more nothing can be proved.
-const CODED: RangeInclusive<u32> = 48..=1 << 16;
-
-/// Room for so many vectors is made first.
-const FIRST_ROOM: usize = 4_096;
-
-/// About how many bytes an index of so many vectors takes.
-fn bytes_of(config: &CollectionConfig, index: IndexConfig, count: usize) -> usize {
-    // Both planes of a code with what stands beside them, and what says which slots there are.
-    let is_coded = config.metric().is_some() && CODED.contains(&config.dim());
-    let code = if is_coded { config.dim().div_ceil(128) as usize * 128 + 64 } else { 0 };
-    let (links, trees) = match index {
-        IndexConfig::Flat | IndexConfig::Auto => (0, 0),
-        IndexConfig::Hnsw(config) => (2 * config.m * size_of::<u32>() + 64, 0),
-        // Twice the coordinates, while trees become one.
-        IndexConfig::KdTree(_) => (0, 2 * 4 * config.dim() as usize + 32),
-        IndexConfig::Lsh(config) => (2 * config.num_tables * size_of::<u32>() + 64, 0),
-    };
-    // Each time room is used up there is made twice as much again.
-    let room = (count + FIRST_ROOM).next_power_of_two();
-    room * (code + links + 1) + count * trees
 }
 
 #[cfg(test)]

@@ -124,6 +124,8 @@ impl Apply for Applier {
             if let Err(error) = applied {
                 // It is in the log, and found when the store is opened again; nothing behind it is shown.
                 self.failure.get_or_init(|| error.into());
+                // The thread that sees to indexes finds out, and tells those who wait for them.
+                self.index_wake.wake();
                 return;
             }
             // Before it is visible: whoever sees it finds it.

@@ -63,7 +63,7 @@ use crate::{Batch, Collection, CollectionConfig, Error, Result, StoreOptions, Vi
 #[derive(Clone)]
 pub struct Store {
     pub(crate) inner: Arc<Inner>,
-    background: Arc<Background>,
+    pub(crate) background: Arc<Background>,
 }
 
 impl StoreOptions {
@@ -320,7 +320,7 @@ impl Store {
         decided.commit.wait()?;
         inner.check()?;
         let named = named.ok_or(Error::Closed)?;
-        Ok(Collection { inner: Arc::clone(inner), named })
+        Ok(Collection::new(self, named))
     }
 
     /// Ends a collection with all it holds: for good, and durably when this returns. Views from before go on seeing it.
@@ -347,16 +347,13 @@ impl Store {
     /// # Errors
     /// [`Error::NoCollection`].
     pub fn collection(&self, name: &str) -> Result<Collection> {
-        Ok(Collection { inner: Arc::clone(&self.inner), named: self.inner.named(name)? })
+        Ok(Collection::new(self, self.inner.named(name)?))
     }
 
     /// All collections, in the order of their names.
     pub fn collections(&self) -> Vec<Collection> {
         let state = self.inner.state.read();
-        let handle = |named: &Arc<Named>| Collection {
-            inner: Arc::clone(&self.inner),
-            named: Arc::clone(named),
-        };
+        let handle = |named: &Arc<Named>| Collection::new(self, Arc::clone(named));
         state.all().map(handle).collect()
     }
 

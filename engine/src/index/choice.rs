@@ -5,7 +5,7 @@
 
 use indexes::{HnswConfig, MeasuredEf};
 
-use super::CODED;
+use super::memory::CODED;
 use crate::{CollectionConfig, IndexConfig};
 
 /// Up to how many numbers a vector has, trees rule out enough to be better than a graph.

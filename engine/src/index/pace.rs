@@ -217,6 +217,8 @@ impl Inner {
     /// Waits until the index of a collection has all that is visible by now.
     pub(crate) fn wait_indexed(&self, state: &Arc<CollectionState>) -> Result<()> {
         self.check_owner()?;
+        // What others go on to write is not waited for: they may never let up.
+        let at = self.pins.visible();
         self.wait_for_index(state, || {
             let indexing = &state.indexing;
             if indexing.lacking().is_some() {
@@ -226,7 +228,7 @@ impl Inner {
             if let Some(stopped) = indexing.stopped() {
                 return Err(stopped.clone());
             }
-            Ok(state.has_ended() || indexing.is_caught_up())
+            Ok(state.has_ended() || indexing.is_caught_up_with(at))
         })
     }
 }

@@ -175,6 +175,12 @@ impl Tail {
         self.behind.load(Ordering::Relaxed)
     }
 
+    /// Whether there is any that an index could take up, which was born up to a batch.
+    pub(crate) fn has_any_of(&self, at: Option<Sequence>) -> bool {
+        let is_of_that = |it: &Entry| !it.is_bad && Some(it.born) <= at;
+        self.behind() > 0 && self.state.read().there.values().any(is_of_that)
+    }
+
     /// All there are that were born up to a batch, in order.
     pub(crate) fn born_by(&self, at: Option<Sequence>) -> Vec<(Slot, Sequence)> {
         let state = self.state.read();

@@ -4,6 +4,7 @@ use disk::SimDisk;
 use indexes::{HnswConfig, MeasuredEf, Memory, Pool};
 
 use super::choice::RECALL;
+use super::memory::{FIRST_ROOM, bytes_of};
 use super::*;
 use crate::{Collection, Durability, Metric, Store};
 
@@ -100,6 +101,24 @@ fn when_nothing_else_is_to_be_done_it_is_measured_how_widely_a_graph_has_to_be_s
     docs.wait_indexed().expect("there is memory");
     while step(Haste::Idle) {}
     assert_eq!((measured(), state.indexing.ef()), (None, None));
+}
+
+/// Otherwise whoever waits might do so for ever where others go on to write.
+#[test]
+fn what_came_later_is_not_waited_for() {
+    let (_store, docs) = store_of(CollectionConfig::new(40, Metric::L2), 10);
+    let state = docs.named.now().expect("it is there");
+    let tail = &state.indexing.serving().expect("it serves").tail;
+    let at = |number| Sequence::new(number);
+    tail.add(Slot(1_000), at(50).expect("not 0"));
+    tail.add(Slot(999), at(60).expect("not 0"));
+    let is_caught_up = |number| state.indexing.is_caught_up_with(at(number));
+    assert_eq!([49, 50, 60].map(is_caught_up), [true, false, false]);
+    tail.take(Slot(1_000));
+    assert_eq!([49, 50, 59, 60].map(is_caught_up), [true, true, true, false]);
+    // What no index can take up is not waited for either.
+    tail.is_bad(Slot(999));
+    assert!(is_caught_up(60) && tail.behind() == 0);
 }
 
 /// Where nobody says how widely, and otherwise as whoever searches says.

@@ -15,8 +15,9 @@ use indexes::{EfMeasurement, Pool};
 
 use super::build::{Build, Built, Next, Now};
 use super::image::Named;
+use super::memory::{bytes_of, warm_up};
 use super::serving::Serving;
-use super::{Indexing, Origin, bytes_of};
+use super::{Indexing, Origin};
 use crate::inner::Inner;
 use crate::named::CollectionState;
 use crate::view::CollectionView;
@@ -44,9 +45,6 @@ const CHANGED_IDLE_MIN: usize = 256;
 
 /// So many turns more than there are vectors to be taken up are enough to close.
 const CLOSING: usize = 1_000;
-
-/// So many bytes of an image are verified at a time.
-const WARMED: usize = 64 << 20;
 
 /// More than so many events are not kept, nor more than some times as many as there are slots: where no image can be written, the
 /// index is rather built anew.
@@ -147,10 +145,11 @@ impl Inner {
         haste: Haste,
     ) -> Result<bool> {
         let indexing = &collection.indexing;
+        indexing.let_go_of_broken();
         if collection.has_ended() || indexing.stopped().is_some() {
             // What is being built keeps what it sees from being used again.
             indexing.builds(work, None);
-            indexing.forget_too_many();
+            indexing.forget_too_many(work, self.pins.visible());
             return Ok(false);
         }
         indexing.choose(&collection.about.config, collection.set.counts().alive);
@@ -176,7 +175,7 @@ impl Inner {
         {
             more = self.measure_some(collection, (serving, work));
         }
-        indexing.forget_too_many();
+        indexing.forget_too_many(work, self.pins.visible());
         Ok(more)
     }
 
@@ -208,7 +207,7 @@ impl Inner {
         let unread = self.pins.unread_before();
         let mut more = serving.see_to_ends(&mut keeping, &collection.indexing.events, unread);
         if self.notes_memory(collection, serving) {
-            return Ok(more);
+            return Ok(more | self.follow_without_memory((serving, &mut keeping), &view, haste));
         }
         more |= serving.code_some(&view, CODED);
         if !serving.wants_to_change(&keeping) && !serving.is_to_be_swept(haste) {
@@ -321,36 +320,6 @@ impl Inner {
         }
     }
 
-    /// Finds out whether there is no memory for what an index would have to do.
-    fn notes_memory(&self, collection: &CollectionState, serving: &Serving) -> bool {
-        let lacking = self.lacking_for_index(serving.index.bytes_to_own());
-        collection.indexing.lacking.store(lacking, Ordering::Relaxed);
-        lacking > 0
-    }
-
-    /// The same for all, when the store is opened: what comes before the first turn is not to take what there is not.
-    pub(crate) fn note_index_memory(&self) {
-        let collections: Vec<_> = self.state.read().going_on().cloned().collect();
-        for collection in collections {
-            if let Some(serving) = collection.indexing.serving() {
-                self.notes_memory(&collection, &serving);
-            }
-        }
-    }
-
-    /// How many bytes are lacking, if indexes take so many more.
-    fn lacking_for_index(&self, bytes: usize) -> u64 {
-        let lacking = |limit| self.index_bytes().saturating_add(bytes).saturating_sub(limit);
-        self.index_memory.map_or(0, lacking) as u64
-    }
-
-    /// How many bytes of memory all indexes take.
-    pub(crate) fn index_bytes(&self) -> usize {
-        let state = self.state.read();
-        let of = |state: &Arc<CollectionState>| state.indexing.bytes();
-        state.going_on().map(of).sum()
-    }
-
     /// Does all that can be done in short time before the store is closed.
     pub(crate) fn finish_indexes(&self) -> Result<()> {
         let collections: Vec<_> = self.state.read().going_on().cloned().collect();
@@ -389,17 +358,6 @@ impl Inner {
         // As long as it helps: what a search still reads is given back later.
         while serving.is_to_be_swept(Haste::Beside) && sweep() {}
     }
-}
-
-/// Verifies an index that lies in its image, and so has it in memory: searches are as fast then as before it was closed. Says
-/// whether it is not done.
-fn warm_up(serving: &Serving) -> bool {
-    // Whoever writes or closes the store meanwhile does not wait for all of it.
-    let first = serving.warmed();
-    let mut progress = |bytes| bytes < first + WARMED;
-    let answer = serving.told(serving.index.verify(&mut progress));
-    serving.is_warm_to(first + WARMED);
-    answer == Some(false)
 }
 
 impl Inner {
@@ -467,27 +425,36 @@ impl Indexing {
         self.events.lock().forget(named.horizon);
     }
 
-    fn forget_too_many(&self) {
-        let Some(serving) = self.serving() else { return };
-        let most = EVENTS_MAX.max(2 * serving.index.statistics().slots);
-        if self.events.lock().len() > most {
-            let seen_to = serving.keeping().ends_to();
-            self.events.lock().forget(seen_to);
+    /// Forgets what came up to a batch at most, if there is too much of it.
+    fn forget_too_many(&self, work: &Work, visible: Option<Sequence>) {
+        let serving = self.serving();
+        let slots = serving.as_ref().map_or(0, |it| it.index.statistics().slots);
+        if self.events.lock().len() <= EVENTS_MAX.max(2 * slots) {
+            return;
+        }
+        let seen_to = match serving {
+            Some(serving) => serving.keeping().ends_to(),
+            // One that is built later begins with what there is then.
+            None if work.building.is_none() => visible,
+            None => return,
+        };
+        self.events.lock().forget(seen_to);
+    }
+
+    /// Lets go of an index that nobody goes by any more: what ended would wait for it for ever.
+    fn let_go_of_broken(&self) {
+        let mut serving = self.serving.write();
+        if let Some(why) = serving.as_ref().and_then(|it| it.broken()) {
+            *self.broken.lock() = Some(why.to_owned());
+            *serving = None;
         }
     }
 
     /// Why there is no index to go by.
     pub(super) fn why_none(&self) -> String {
         let broken = self.serving.read().as_ref().and_then(|it| it.broken().map(str::to_owned));
+        let broken = broken.or_else(|| self.broken.lock().clone());
         let found = || self.passed_over.clone();
         broken.or_else(found).unwrap_or_else(|| "there was no image of it".to_owned())
-    }
-
-    /// About how many bytes of memory it takes.
-    pub(crate) fn bytes(&self) -> usize {
-        let serving = self.serving();
-        let served = serving.map_or(0, |it| it.index.statistics().bytes + it.tail.bytes());
-        let building = self.building_bytes.load(Ordering::Relaxed);
-        served + building + self.events.lock().len() * size_of::<super::Event>()
     }
 }

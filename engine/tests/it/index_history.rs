@@ -107,6 +107,46 @@ fn a_slot_that_was_given_out_again_since_the_image_is_what_it_is_now() {
     }
 }
 
+/// Nothing waits for an index that nobody goes by.
+#[test]
+fn slots_are_given_out_again_where_the_index_is_damaged_and_there_is_no_memory_for_another() {
+    let disk = Arc::new(SimDisk::new(3));
+    let store = made(&disk, IndexConfig::kd_tree(), 0..1_000);
+    store.close().unwrap();
+    drop(store);
+    let mut image = disk.contents();
+    // The newest is that of the store.
+    let images = image.files().filter(|path| path.starts_with("images"));
+    let mut images: Vec<_> = images.map(|path| path.to_path_buf()).collect();
+    images.sort();
+    images.pop();
+    for path in images {
+        let length = image.bytes(&path).unwrap().len();
+        (24_576..length.max(4_096) - 4_096)
+            .step_by(64)
+            .for_each(|at| assert!(image.flip_bit(&path, at, 1)));
+    }
+    let disk: Arc<dyn Disk> = Arc::new(SimDisk::from_image(&image, 1));
+    let store = Store::options().stepped().index_memory(1).open_on(disk).unwrap();
+    let docs = store.collection("docs").unwrap();
+    assert_eq!(docs.statistics().index.kind, "kdtree");
+    check(&docs, &(0..1_000).collect::<Vec<_>>(), "damaged");
+    let before = slots(&docs, 0..64);
+    (0..64_u64).for_each(|number| assert!(docs.remove(number).unwrap()));
+    for number in 1_200..1_204 {
+        catch_up(&store);
+        fill(&store, &docs, number..number + 1, Durability::Sync);
+        store.checkpoint().unwrap();
+    }
+    let index = docs.statistics().index;
+    assert!(index.kind == "rows" && index.lacking.is_some(), "{index:?}");
+    assert!(index.rebuilt.is_some(), "{index:?}");
+    fill(&store, &docs, 1_000..1_064, Durability::Sync);
+    let again = slots(&docs, 1_000..1_064);
+    let again = again.iter().filter(|slot| before.contains(slot)).count();
+    assert!(again >= 50, "{again} were given out again");
+}
+
 /// What came behind the cut never happened, and what is before it is of the history that goes on.
 #[test]
 fn an_image_from_before_anything_new_was_written_behind_a_cut_is_of_this_history() {

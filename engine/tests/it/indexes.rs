@@ -329,6 +329,24 @@ fn an_index_for_which_there_is_no_memory_stays_in_its_image() {
     }
 }
 
+/// What waits to be taken up takes memory until it is.
+#[test]
+fn what_waits_for_an_index_is_no_reason_not_to_take_it_up() {
+    for kind in [IndexConfig::flat(), HnswConfig::default().m(8).into()] {
+        let fill = |options: StoreOptions| {
+            let store = options.open_on(Arc::new(SimDisk::new(9))).unwrap();
+            let docs = store.create_collection("docs", config(kind)).unwrap();
+            fill(&store, &docs, 0..500);
+            catch_up(&store);
+            index(&docs)
+        };
+        // About half of it are codes of what waited.
+        let takes = fill(Store::options().stepped()).bytes as usize;
+        let found = fill(Store::options().stepped().index_memory(takes * 7 / 10));
+        assert_eq!((found.indexed, found.behind, found.lacking), (500, 0, None), "{found:?}");
+    }
+}
+
 #[test]
 fn ids_that_share_a_vector_are_one_slot_of_the_index_and_all_are_found() {
     for kind in kinds() {

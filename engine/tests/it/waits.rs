@@ -70,6 +70,24 @@ fn who_waits_does_not_leave_it_to_the_thread_that_runs_behind_others() {
 }
 
 #[test]
+fn an_index_goes_on_for_whoever_writes_though_nobody_has_the_store_itself_any_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::options().index_lag(500).open(dir.path()).unwrap();
+    let config = CollectionConfig::new(DIM as u32, arrwdb::Metric::L2).index(IndexConfig::hnsw());
+    let docs = store.create_collection("docs", config).unwrap();
+    fill(&store, &docs, 1_000);
+    let mut batch = store.batch();
+    (1_000..2_000).for_each(|number| _ = batch.upsert(&docs, number, &vector(number)));
+    drop(store);
+    batch.commit(Durability::Os).unwrap().wait().unwrap();
+    // It waits, as there are too many, and has somebody to wait for.
+    docs.upsert(2_000, &vector(2_000)).unwrap();
+    assert!(docs.statistics().index.behind <= 501);
+    docs.wait_indexed().unwrap();
+    assert_eq!(docs.statistics().index.indexed, 2_001);
+}
+
+#[test]
 fn what_panics_on_the_stores_own_thread_stops_no_other_index() {
     let (asked, store, _dir) = open();
     let config = config();
