@@ -137,3 +137,26 @@ fn what_cannot_be_read_while_all_tables_are_made_anew_stays_in_the_index() {
     check(&lsh);
     assert_eq!(lsh.body().fresh.len(), 0);
 }
+
+/// So that who takes up some of many does not wait until tables of all are made, and who fills an index has tables at the end.
+#[test]
+fn taking_up_a_few_makes_no_tables_and_taking_up_as_many_as_there_are_does() {
+    let config = LshConfig::default().tables_from(64).num_tables(3);
+    let lsh = Lsh::new(8, Metric::L2, config).expect("a metric");
+    let (mut memory, mut random) = (Memory::new(8), Random(10));
+    (0..2_000).for_each(|slot| memory.set(Slot(slot), &random.vector(8)).expect("it fits"));
+    for (first, end, fresh) in [(0, 300, 0), (300, 301, 1), (301, 600, 300), (600, 1_300, 0)] {
+        let slots: SlotSet = (first..end).map(Slot).collect();
+        lsh.insert_all(&slots, &memory, &Pool::here(), &mut |_| true).expect("they fit");
+        assert_eq!(lsh.body().fresh.len(), fresh, "{first} to {end}");
+        check(&lsh);
+    }
+    let before = lsh.body().tables().expect("there are some");
+    let slots: SlotSet = (1_300..2_000).map(Slot).collect();
+    lsh.insert_all(&slots, &memory, &Pool::here(), &mut |_| true).expect("they fit");
+    let now = lsh.body().tables().expect("there are some");
+    assert!(std::sync::Arc::ptr_eq(&before, &now), "steps do it");
+    while lsh.step(&memory, 10_000).expect("all are there").more {}
+    assert_eq!(lsh.body().fresh.len(), 0);
+    check(&lsh);
+}
