@@ -249,7 +249,7 @@ impl Index for Lsh {
         check_dim(vectors, self.dim)?;
         let (body, own) = self.own()?;
         slots.iter().try_for_each(|slot| own.check_free(slot))?;
-        let all: Vec<Slot> = slots.iter().collect();
+        let (all, before): (Vec<Slot>, usize) = (slots.iter().collect(), own.live.len());
         let mut done = 0;
         for some in all.chunks(PARTS * SLOTS * pool.threads()) {
             self.take_up((body, own), some, vectors, pool)?;
@@ -257,6 +257,10 @@ impl Index for Lsh {
             if !progress(done) {
                 return Ok(());
             }
+        }
+        // That takes as long as there are slots, and not as long as there are new ones: who takes up a few waits for nothing of it.
+        if all.len() < before {
+            return Ok(());
         }
         self.settle(vectors, pool)
     }

@@ -58,6 +58,7 @@ impl Real {
         };
         take_up(all(SLOTS).take(120).collect());
         take_up(all(SLOTS).skip(120).take(25).collect());
+        while lsh.step(&memory, 1 << 20).expect("all are there").more {}
         all(SLOTS).skip(145).for_each(|slot| lsh.insert(slot, &memory).expect("it is new"));
         let give_up = |slot| assert!(lsh.remove(slot).expect("it lies in no image"));
         all(SLOTS).step_by(2 * GIVEN_UP).for_each(give_up);

@@ -88,7 +88,7 @@ impl<'s> Seek<'s> {
         Nearest { neighbours: self.best.into_sorted(), incomplete, work }
     }
 
-    /// Of so many points those that may be looked at, which are counted; notes why not all.
+    /// Of so many points those that may be looked at, which are counted; notes why not all. From then on there are none.
     #[inline]
     pub(super) fn allowed(&mut self, count: usize) -> usize {
         let mut allowed = count;
@@ -101,6 +101,9 @@ impl<'s> Seek<'s> {
 
     #[cold]
     fn limited(&mut self, count: usize) -> usize {
+        if self.incomplete.is_some() {
+            return 0;
+        }
         let mut allowed = count;
         if let Some(budget) = self.query.budget {
             let left = budget.saturating_sub(self.work.looked_at);

@@ -39,11 +39,17 @@ impl WithKernel for Look<'_, '_> {
         };
         for tree in trees {
             walk.tree(isa, tree)?;
+            if walk.is_over() {
+                return Ok(());
+            }
         }
         if let Some(loose) = &rest.loose {
             walk.loose(isa, loose)?;
         }
         for buffer in rest.buffers() {
+            if walk.is_over() {
+                break;
+            }
             walk.buffer(isa, buffer)?;
         }
         Ok(())
@@ -106,6 +112,12 @@ impl Frame {
 const NOTHING: Frame = Frame { keys: [NONE; LANES], first: 0 };
 
 impl<'s, K: Kernel> Walk<'_, 's, K> {
+    /// Whether nothing more may be looked at.
+    #[inline(always)]
+    fn is_over(&self) -> bool {
+        self.seek.incomplete.is_some()
+    }
+
     // What follows is compiled once for each kernel, and called: as a part of whatever calls it, it would be there many times.
     fn tree<I: Isa>(&mut self, isa: I, tree: &Tree) -> Result<(), Error> {
         if tree.judged.way == Way::Walk && tree.shape.levels() > 0 {
@@ -113,7 +125,7 @@ impl<'s, K: Kernel> Walk<'_, 's, K> {
             return isa.enter(Descent { seek, kernel, tree });
         }
         for leaf in 0..tree.shape.leaves() {
-            if self.seek.incomplete.is_some() {
+            if self.is_over() {
                 break;
             }
             let Some((numbers, owners, count)) = tree.leaf(leaf) else { continue };
@@ -126,6 +138,9 @@ impl<'s, K: Kernel> Walk<'_, 's, K> {
     fn loose<I: Isa>(&mut self, isa: I, (leaves, count): &(Leaves, usize)) -> Result<(), Error> {
         let room = leaves.room();
         for leaf in 0..count.div_ceil(room) {
+            if self.is_over() {
+                break;
+            }
             let some = (count - leaf * room).min(room);
             let Some(row) = leaves.row(leaf) else { continue };
             self.points(isa, row, some)?;
@@ -136,6 +151,9 @@ impl<'s, K: Kernel> Walk<'_, 's, K> {
     /// Looks at the points of a buffer.
     fn buffer<I: Isa>(&mut self, isa: I, buffer: &Buffer) -> Result<(), Error> {
         for block in buffer.blocks() {
+            if self.is_over() {
+                break;
+            }
             match block.numbers() {
                 Some(numbers) => self.points(isa, (numbers, block.owners()), BLOCK)?,
                 None => self.block(isa, block)?,
@@ -150,7 +168,7 @@ impl<'s, K: Kernel> Walk<'_, 's, K> {
         let mut columns = vec![0.0; LANES * self.kernel.dim()];
         for first in (0..BLOCK).step_by(LANES) {
             let some = (ready >> first) as u16;
-            if some == 0 || self.seek.incomplete.is_some() {
+            if some == 0 || self.is_over() {
                 continue;
             }
             block.lay_out(ready, first, &mut columns);

@@ -270,6 +270,11 @@ impl Building {
         runs.push(Arc::new(made));
         let tuning = at.body.tables().and_then(|before| before.tuning.clone());
         let (laid, sketches) = (self.laid, self.sketches);
+        // Those that were in the tables before and could not be read are in none of the new ones: searches look at them, and tell of it.
+        if let Some(fresh) = at.body.fresh.own() {
+            let is_left = |slot: &Slot| at.own.live.contains(*slot) && !self.since.contains(*slot);
+            self.aside.iter().filter(is_left).for_each(|slot| _ = fresh.insert(slot));
+        }
         let before = at.body.publish(Tables { laid, sketches, runs, tuning });
         // Not before: who does not find them there any more finds them in the tables.
         if let Some(fresh) = at.body.fresh.own() {

@@ -223,14 +223,15 @@ fn decode_config(decoder: &mut Decoder<'_>) -> Result<LshConfig, Error> {
     }
 }
 
-/// How far it has to be looked for which recall; nothing, if nobody measured it.
+/// How far it has to be looked for which recall; nothing, if nobody measured it. Without points it was measured all the same: none could be
+/// held out.
 fn decode_tuning(decoder: &mut Decoder<'_>) -> Result<Option<Tuning>, Error> {
     let slots = length(decoder.u64("measured slots")?);
     let shaped = length(decoder.u64("measured tables")?);
     let offset = decoder.offset();
     let count = decoder.u32("points")? as usize;
     decoder.zeros(4, "reserved")?;
-    if count > POINTS_MAX || (count == 0 && (slots, shaped) != (0, 0)) {
+    if count > POINTS_MAX {
         return bad("points", offset);
     }
     let mut points = Vec::with_capacity(count);
@@ -242,7 +243,8 @@ fn decode_tuning(decoder: &mut Decoder<'_>) -> Result<Option<Tuning>, Error> {
         }
         points.push(Point { slots, recall });
     }
-    Ok((count > 0).then_some(Tuning { slots, shaped, points }))
+    let is_measured = (slots, shaped, count) != (0, 0, 0);
+    Ok(is_measured.then_some(Tuning { slots, shaped, points }))
 }
 
 /// Of how many rows of which width a table of so many numbers is.

@@ -71,7 +71,21 @@ fn reach_of(config: &LshConfig, on: &InUse<'_>, query: &Query<'_>) -> Option<Rea
         }
         (None, None, None) => config.target_recall,
     };
-    let here = on.slots.len();
-    let slots = tables.tuning.as_ref()?.reach(recall, query.k, here)?;
-    Some(Reach { slots, ..all })
+    Some(Reach { slots: on.reach(recall, query.k)?, ..all })
+}
+
+impl InUse<'_> {
+    /// So many slots have to be gathered to find this part of the `k` nearest; nothing, if only looking at everything will do.
+    pub(super) fn reach(&self, recall: f32, k: usize) -> Option<usize> {
+        let tables = self.tables.as_ref()?;
+        let slots = tables.tuning.as_ref()?.reach(recall, k, self.slots.len())?;
+        // What was removed, or given back since, is gathered as well as what is there, and counts. How much that is cannot be
+        // asked of the tables: they note what was given back without looking whether they had it, and in an image not even how much.
+        let fresh =
+            self.fresh.iter().enumerate().map(|(at, word)| word & self.slots.word::<true>(at));
+        let fresh: usize = fresh.map(|word| word.count_ones() as usize).sum();
+        let there = self.slots.len().saturating_sub(fresh).max(1);
+        let part = (tables.len() as f64 / there as f64).max(1.0);
+        Some((slots as f64 * part).ceil() as usize)
+    }
 }

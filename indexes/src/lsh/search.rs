@@ -262,8 +262,7 @@ impl<const CHECK: bool> Look<'_, CHECK> {
             return true;
         }
         // Where all within a threshold are asked for, it must be looked as far as it takes to find twice as many.
-        let tuning = self.on.tables.as_ref().and_then(|tables| tables.tuning.as_ref());
-        let enough = || tuning.and_then(|it| it.reach(WITHIN, 2 * found + K, self.on.slots.len()));
+        let enough = || self.on.reach(WITHIN, 2 * found + K);
         query.within.is_some() && enough().is_some_and(|enough| reach.slots >= enough)
     }
 

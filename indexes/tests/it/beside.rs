@@ -76,9 +76,11 @@ impl World {
     }
 
     fn remove(&self, index: &dyn Index, slot: usize) {
+        // Which life it is, is known before: as soon as the slot is given back, another may begin.
+        let at = lock(&self.lives[slot]).len() - 1;
         assert!(index.remove(Slot(slot as u32)).expect("whole"));
         let ended = self.now();
-        lock(&self.lives[slot]).last_mut().expect("it was inserted").ended = ended;
+        lock(&self.lives[slot])[at].ended = ended;
     }
 
     /// Searches, and holds what is found against what was there meanwhile.

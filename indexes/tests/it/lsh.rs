@@ -193,6 +193,33 @@ fn what_comes_and_goes_leaves_nothing_behind() {
     assert!(recall > 0.84, "{recall} when all are there again");
 }
 
+/// What was given back is in the tables for a while, and gathered: it must not count as what was looked at.
+#[test]
+fn as_much_is_found_after_many_were_replaced_as_in_an_index_of_what_is_there() {
+    let (mut memory, vectors) = spread(32, 6_000, 1_900, 92);
+    let lsh = lsh_with(&memory, Metric::L2, LshConfig::default());
+    let (queries, others) = vectors.split_at(400);
+    let gone: Vec<_> = (0..6_000).step_by(4).map(Slot).collect();
+    gone.iter().for_each(|slot| assert!(lsh.remove(*slot).expect("whole")));
+    assert_eq!(give_back(&lsh, &memory), gone);
+    for (slot, vector) in gone.iter().zip(others) {
+        memory.set(*slot, vector).expect("it fits");
+        lsh.insert(*slot, &memory).expect("it was given back");
+    }
+    assert!(give_back(&lsh, &memory).is_empty());
+    let mut image = Vec::new();
+    lsh.encode(&mut image);
+    let opened = Lsh::open(image, &Metric::L2.into()).expect("its own image");
+    let fresh = lsh_with(&memory, Metric::L2, LshConfig::default());
+    for recall in [0.7, 0.8, 0.9] {
+        let queries: Vec<_> = queries.iter().map(|it| by_tables(it).recall(recall)).collect();
+        let [replaced, opened, fresh] = [&lsh, &opened, &fresh]
+            .map(|lsh| mean_recall(lsh, &memory, &Metric::L2.into(), &queries));
+        let least = fresh - 0.02;
+        assert!(replaced > least && opened > least, "{recall}: {replaced} {opened} {fresh}");
+    }
+}
+
 #[test]
 fn through_a_filter_all_that_are_wanted_are_found() {
     for dim in [20, 64] {

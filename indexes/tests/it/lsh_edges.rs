@@ -147,6 +147,17 @@ fn a_vector_that_cannot_be_read_any_more_spoils_nothing() {
             }
         }
         assert!(told > 0 && !goes_on, "it comes to an end");
+        // None could be held out, and what that leaves is an image, too.
+        let mut image = Vec::new();
+        lsh.encode(&mut image);
+        let opened = Lsh::open(image.clone(), &Metric::L2.into()).expect("its own image");
+        let tuned = opened.statistics().tuned;
+        assert_eq!(tuned, lsh.statistics().tuned);
+        assert!(tuned.is_some_and(|it| (it.slots, it.candidates, it.recall) == (400, 400, 1.0)));
+        opened.take_over().expect("whole");
+        let mut again = Vec::new();
+        opened.encode(&mut again);
+        assert!(again == image);
         let readable = |slot: Slot| !slot.0.is_multiple_of(9);
         let vector = memory.vector(Slot(10)).expect("it is there").to_vec();
         let some: SlotSet = (0..400).map(Slot).filter(|slot| readable(*slot)).collect();

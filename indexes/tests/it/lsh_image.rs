@@ -28,6 +28,7 @@ fn some(dim: usize, metric: Metric, count: u32) -> (Lsh, Memory, Vec<Vec<f32>>) 
     lsh.insert(Slot(0), &memory).expect("it was given back");
     let small: SlotSet = (count * 3 / 4..count * 7 / 8).map(Slot).collect();
     lsh.insert_all(&small, &memory, &pool(2), &mut |_| true).expect("they fit");
+    assert!(give_back(&lsh, &memory).is_empty());
     (count * 7 / 8..count * 7 / 8 + 20).for_each(|slot| {
         lsh.insert(Slot(slot), &memory).expect("it is new");
     });

@@ -330,6 +330,33 @@ fn when_the_time_is_over_it_says_so() {
     }
 }
 
+/// Neither in the trees and buffers beside the one where it was over, nor in the rest of that.
+#[test]
+fn when_the_time_is_over_nothing_more_is_looked_at() {
+    for scan_from in [100, 0] {
+        let (memory, queries) = Kind::Gaussian.set(4, 12_000, 1, 67);
+        let tree = empty(4, Metric::L2, small().scan_from(scan_from));
+        let most: SlotSet = (0..8_000).map(Slot).collect();
+        tree.insert_all(&most, &memory, &Pool::here(), &mut |_| true).expect("they fit");
+        (8_000..10_000).for_each(|slot| tree.insert(Slot(slot), &memory).expect("it is new"));
+        assert!(give_back(&tree, &memory).is_empty());
+        // Full buffers, of which nobody made a tree yet.
+        (10_000..12_000).for_each(|slot| tree.insert(Slot(slot), &memory).expect("it is new"));
+        assert!(tree.statistics().tree.is_some_and(|it| it.trees > 1));
+        let query = Query::new(&queries[0]);
+        assert!(tree.search(&query, &memory).expect("found").work.looked_at > 2_048);
+        for asks in [0, 1] {
+            let asked = AtomicUsize::new(0);
+            let once = || asked.fetch_add(1, Ordering::SeqCst) == asks;
+            let found = tree.search(&query.deadline(&once), &memory).expect("found");
+            assert_eq!(found.incomplete, Some(Incomplete::Deadline));
+            let most = asks as u64 * (1_024 + 64);
+            assert!(found.work.looked_at <= most, "{:?} of {most}", found.work);
+            assert_eq!(asked.into_inner(), asks + 1, "it is over");
+        }
+    }
+}
+
 #[test]
 fn what_is_not_visible_is_not_shown_and_does_not_count() {
     for (metric, dim) in METRICS.into_iter().flat_map(|metric| [(metric, 4), (metric, CODED)]) {
