@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use benches::dataset::Dataset;
 use benches::known::{Known, asked_for, known};
-use benches::nearest::nearest;
 use benches::rounds::Rounds;
 use indexes::{
     Effort, Family, Index, Lsh, LshConfig, Memory, Metric, Nearest, Pool, Query, Slot, Vectors,
@@ -54,25 +53,8 @@ fn main() {
     sets.extend(asked_for());
     for set in sets {
         let is_half = std::env::args().any(|it| it == "--half");
-        run(&if is_half { half(set) } else { set });
+        run(&if is_half { set.half() } else { set });
     }
-}
-
-/// The first half of some vectors, with queries of the other one.
-fn half(set: Known) -> Known {
-    let Known { metric, data: Dataset { dim, mut base, queries, known, .. }, .. } = set;
-    if metric == Metric::Cosine {
-        for vector in base.chunks_exact_mut(dim) {
-            let length = vector.iter().map(|it| it * it).sum::<f32>().sqrt();
-            vector.iter_mut().for_each(|it| *it /= length);
-        }
-    }
-    let rest = base.split_off(base.len() / dim / 2 * dim);
-    let every = (rest.len() / queries.len().max(1)).max(1);
-    let queries: Vec<f32> = rest.chunks_exact(dim).step_by(every).flatten().copied().collect();
-    let found = nearest(&base, &queries, dim, known, 2);
-    let truth = found.iter().flatten().map(|(_, number)| *number as i32).collect();
-    Known { data: Dataset { dim, base, queries, truth, known }, ..set }
 }
 
 fn run(set: &Known) {

@@ -7,6 +7,7 @@ use std::path::Path;
 use indexes::Metric;
 
 use crate::dataset::Dataset;
+use crate::nearest::nearest;
 use crate::npy;
 
 /// Vectors whose neighbours are known, by a metric.
@@ -77,4 +78,23 @@ fn read(dir: &Path, base: &str, name: &str) -> Result<Dataset> {
     let (queries, _) = npy::read(&dir.join(format!("{name}_query.npy")))?;
     let (truth, known) = npy::read(&dir.join(format!("{name}_truth100.npy")))?;
     Ok(Dataset { dim, base, queries, truth, known })
+}
+
+impl Known {
+    /// The first half of some vectors, with queries of the other one.
+    pub fn half(self) -> Known {
+        let Known { metric, data: Dataset { dim, mut base, queries, known, .. }, .. } = self;
+        if metric == Metric::Cosine {
+            for vector in base.chunks_exact_mut(dim) {
+                let length = vector.iter().map(|it| it * it).sum::<f32>().sqrt();
+                vector.iter_mut().for_each(|it| *it /= length);
+            }
+        }
+        let rest = base.split_off(base.len() / dim / 2 * dim);
+        let every = (rest.len() / queries.len().max(1)).max(1);
+        let queries: Vec<f32> = rest.chunks_exact(dim).step_by(every).flatten().copied().collect();
+        let found = nearest(&base, &queries, dim, known, 2);
+        let truth = found.iter().flatten().map(|(_, number)| *number as i32).collect();
+        Known { data: Dataset { dim, base, queries, truth, known }, ..self }
+    }
 }

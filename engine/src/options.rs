@@ -116,7 +116,11 @@ impl StoreOptions {
     /// An index takes memory once it is built or changed; one that was opened and not changed is read in its image. A vector of 384
     /// numbers takes 448 bytes in a flat index, and some 580 in a graph with 16 links: 0.45 and 0.58 GB a million. Where room
     /// is used up, twice as much is made again, and counts from then on, though what is not used yet takes no memory of the machine. What
-    /// an index does not have yet takes about as much as in a flat one.
+    /// an index does not have yet takes about as much as in a flat one. Hash tables take 64 bytes a vector more than a flat index, with 16
+    /// of them; trees of vectors of few numbers some 8 bytes a number while they are made, and half of that when they are.
+    ///
+    /// An index that stays in its image lets go of nothing: what a vector that ended took on the disk is not given out again until there is
+    /// memory for it, or the index is another. Views that are kept keep the index they began with, which does not count.
     #[must_use]
     pub fn index_memory(self, bytes: usize) -> Self {
         StoreOptions { index_memory: Some(bytes), ..self }

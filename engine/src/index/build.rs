@@ -23,6 +23,9 @@ const NEAR: usize = 1_024;
 /// After so many times that more was written meanwhile than that, it serves all the same: it may never come nearer.
 const ROUNDS: usize = 8;
 
+/// To make tables of one takes as long as looking at so many.
+const TENDED: usize = 128;
+
 /// An index in the making. It holds no collection: one of its own holds it.
 pub(crate) struct Build {
     pub(crate) of: BuildOf,
@@ -123,7 +126,7 @@ impl Build {
             Stage::Fills(mut filling) => {
                 let end = (done + some.0).min(slots.len());
                 filling.fill(&of, (slots.get(done..end).unwrap_or_default(), some.1))?;
-                if end < slots.len() {
+                if end < slots.len() || filling.tend(&of, some.0)? {
                     let stage = Stage::Fills(filling);
                     return Ok(Next::Step(Build { of, slots, done: end, stage }));
                 }
@@ -176,6 +179,21 @@ impl Filling {
             }
         }
         Ok(())
+    }
+
+    /// Does some of what is due for what it took up, about as much as taking up so many takes; says whether there is more. Tables and
+    /// trees are there when it begins to serve.
+    fn tend(&mut self, of: &BuildOf, count: usize) -> Result<bool> {
+        if !of.config.tends_to_what_is_new() {
+            return Ok(false);
+        }
+        let vectors = ViewVectors::of(&of.about, &of.vectors);
+        match self.index.step(&vectors, count.saturating_mul(TENDED)) {
+            Ok(step) => Ok(step.more),
+            // It goes on behind that.
+            Err(indexes::Error::Unreadable(_)) => Ok(true),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// What it is when it has all of that.

@@ -341,7 +341,8 @@ impl Serving {
             && self.is_step_due.load(Ordering::Relaxed)
             && !self.index.is_lent()
         {
-            return true;
+            // It takes long, and goes on when the store is opened again.
+            return haste != Haste::Closing;
         }
         let removed = statistics.removed;
         let is_easy =
