@@ -110,7 +110,8 @@ fn image(what: u8, metric: Metric, mut bytes: Bytes<'_>) -> (Vec<u8>, Option<&'s
     }
     let real = real(usize::from(bytes.u8()), metric);
     let mut image = real.map_or(Vec::new(), |real| real.image.clone());
-    for _ in 0..bytes.u8() % (EDITS + 1) {
+    let edits = bytes.u8() % (EDITS + 1);
+    for _ in 0..edits {
         if !bytes.is_empty() {
             edit(&mut image, &mut bytes);
         }
@@ -123,6 +124,9 @@ fn image(what: u8, metric: Metric, mut bytes: Bytes<'_>) -> (Vec<u8>, Option<&'s
         },
         _ => {}
     }
+    // Else what is made to fit would not reach what is behind the header.
+    let is_whole = real.is_none_or(|real| real.image == image);
+    assert!(edits > 0 || is_whole, "made to fit, a whole one is as it was");
     (image, real)
 }
 
@@ -145,10 +149,10 @@ fn edit(image: &mut Vec<u8>, bytes: &mut Bytes<'_>) {
     }
 }
 
-/// Where what a header describes ends, by FORMAT.md section 9.4; nothing, if it cannot be true, or is far away.
+/// Where what a header describes ends, by FORMAT.md section 9.5; nothing, if it cannot be true, or is far away.
 fn end(image: &[u8]) -> Option<usize> {
     let mut fields = Bytes::new(image.get(12..HEADER)?);
-    let [dim, _, words] = std::array::from_fn(|_| fields.u32() as usize);
+    let [dim, coded, words] = std::array::from_fn(|_| fields.u32() as usize);
     let mut fields = Bytes::new(image.get(48..HEADER)?);
     let [trees, loose] = std::array::from_fn(|_| fields.u32() as usize);
     let mut end = HEADER;
@@ -160,6 +164,12 @@ fn end(image: &[u8]) -> Option<usize> {
     let row = |points: usize| points.checked_mul(4)?.checked_mul(dim);
     table(words.div_ceil(8), 64)?;
     table(words.div_ceil(8), 64)?;
+    if coded == 1 {
+        // A row is a plane and 64 bytes more, by section 9.2; the lower planes are another table.
+        let (rows, plane) = (words.checked_mul(64)?, dim.div_ceil(128).checked_mul(64)?);
+        table(rows, plane.checked_add(64)?)?;
+        table(rows, plane)?;
+    }
     table(loose.div_ceil(64), row(64)?)?;
     table(loose.div_ceil(64), 4 * 64)?;
     let mut fields = Bytes::new(image.get(TREES..HEADER)?);
