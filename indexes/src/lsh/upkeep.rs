@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use base::Slot;
+
 use super::body::{Body, Tables};
 use super::building::{At, Building, is_due};
 use super::tune::Measuring;
@@ -25,6 +27,8 @@ pub(super) struct Upkeep {
     measuring: Option<Measuring>,
     /// Slots that are in no table as their vectors could not be read.
     aside: SlotSet,
+    /// Slots that are given back, of which nobody was told: something went wrong in that step.
+    untold: Vec<Slot>,
     /// What somebody may still search by: so none who searches has to free it.
     retired: Vec<Arc<Tables>>,
 }
@@ -55,13 +59,12 @@ impl Lsh {
         let mut upkeep = self.writers.upkeep.lock();
         let pool = Pool::here();
         let at = At { body, own, vectors, pool: &pool };
-        let mut step = Step::default();
-        self.give_back(&mut upkeep, at, effort.max(1), &mut step);
+        self.give_back(&mut upkeep, at, effort.max(1));
         // Not without end: who gives all the effort there is wants to get slots back as they are.
         let mut left = effort.clamp(1, usize::MAX - 1);
         self.go_on(&mut upkeep, at, &mut left)?;
-        step.more = own.removed.len() > 0 || self.is_under_way(&upkeep, at);
-        Ok(step)
+        let more = own.removed.len() > 0 || self.is_under_way(&upkeep, at);
+        Ok(Step { given_back: std::mem::take(&mut upkeep.untold), more })
     }
 
     /// Does all that is due but giving slots back, on all threads of a pool.
@@ -85,7 +88,7 @@ impl Lsh {
     }
 
     /// Lets go of slots that were removed.
-    fn give_back(&self, upkeep: &mut Upkeep, at: At<'_>, most: usize, step: &mut Step) {
+    fn give_back(&self, upkeep: &mut Upkeep, at: At<'_>, most: usize) {
         let At { body, own, .. } = at;
         let (codes, readers) = (body.codes.as_ref(), &*self.readers);
         if upkeep.leaving.is_none() && own.removed.len() == 0 {
@@ -101,7 +104,7 @@ impl Lsh {
                     upkeep.building.iter_mut().for_each(|it| _ = it.since.insert(*slot));
                     own.let_go(*slot);
                 }
-                step.given_back = slots;
+                upkeep.untold.extend(slots);
             }
             Err(leaving) => upkeep.leaving = Some(leaving),
         }
@@ -152,7 +155,7 @@ impl Lsh {
         }
         let (pin, body) = (self.readers.pin(), self.body());
         let on = self.under(&body, &pin);
-        let is_there = |slot: &base::Slot| at.own.live.contains(*slot);
+        let is_there = |slot: &Slot| at.own.live.contains(*slot);
         let hold_out = |slot| self.hold_out(&on, slot, &reaches, at.vectors);
         let some = some.into_iter().filter(is_there).collect();
         let mut failed = None;

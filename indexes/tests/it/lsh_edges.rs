@@ -171,6 +171,30 @@ fn a_vector_that_cannot_be_read_any_more_spoils_nothing() {
     }
 }
 
+/// It is told of by a step behind, if something goes wrong in the one that gave it back.
+#[test]
+fn what_is_given_back_is_told_of_whatever_goes_wrong() {
+    let (mut memory, _) = Kind::Gaussian.set(16, 400, 1, 37);
+    let lsh = Lsh::new(16, Metric::L2, few()).expect("a metric");
+    (0..400).for_each(|slot| lsh.insert(Slot(slot), &memory).expect("it is new"));
+    let gone: Vec<_> = (0..400).step_by(10).map(Slot).collect();
+    gone.iter().for_each(|slot| assert!(lsh.remove(*slot).expect("whole")));
+    (5..400).step_by(10).for_each(|slot| assert!(memory.unset(Slot(slot))));
+    let (mut told, mut given_back, mut goes_on) = (0, Vec::new(), true);
+    while goes_on && told < 1_000 {
+        match lsh.step(&memory, 20_000) {
+            Ok(step) => {
+                goes_on = step.more;
+                given_back.extend(step.given_back);
+            }
+            Err(Error::Unreadable(_)) => told += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    given_back.sort_unstable();
+    assert!(told > 0 && given_back == gone, "{told}: {given_back:?}");
+}
+
 #[test]
 fn taking_up_many_can_be_stopped_and_what_was_taken_up_stays() {
     let (memory, vectors) = Kind::Gaussian.set(8, 20_000, 3, 36);
