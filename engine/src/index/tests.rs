@@ -1,9 +1,12 @@
 //! What an index is thought to take before it is built, and how widely a graph is searched that was chosen, measured or not.
 
+use base::{StoreId, Timeline};
 use disk::SimDisk;
 use indexes::{HnswConfig, MeasuredEf, Memory, Pool};
+use snapshot::Branch;
 
 use super::choice::RECALL;
+use super::image::IndexFiles;
 use super::memory::{FIRST_ROOM, bytes_of};
 use super::*;
 use crate::{Collection, Durability, Metric, Store};
@@ -101,6 +104,43 @@ fn when_nothing_else_is_to_be_done_it_is_measured_how_widely_a_graph_has_to_be_s
     docs.wait_indexed().expect("there is memory");
     while step(Haste::Idle) {}
     assert_eq!((measured(), state.indexing.ef()), (None, None));
+}
+
+/// Whatever else a manifest may name for a collection: it is told what is wrong with it.
+#[test]
+fn an_image_of_something_else_is_passed_over() {
+    let disk = Arc::new(SimDisk::new(1));
+    let store = Store::options().stepped().open_on(disk.clone()).expect("it is new");
+    let ids = ["one", "two"].map(|name| {
+        let config = CollectionConfig::new(2, Metric::L2);
+        let docs = store.create_collection(name, config).expect("it is new");
+        docs.upsert(1, &[1.0, 2.0]).expect("there is room");
+        docs.named.now().expect("it is there").id
+    });
+    store.close().expect("the disk is whole");
+    let (inner, measure) = (&store.inner, Metric::L2.into());
+    let images = find_images(&inner.index_images());
+    let [own, others] = ids.map(|id| *images.get(&id).expect("it was closed"));
+    let last = inner.pins.visible();
+    let found = |store, image, (timelines, last): (&[Branch], _)| {
+        let images = IndexFiles::from([(ids[0], image)]);
+        match Found::of((&*disk, store), (&images, ids[0]), &measure, (timelines, last)) {
+            Found::Whole(_) => "whole".to_owned(),
+            Found::PassedOver(why) => why,
+            Found::None => "none".to_owned(),
+        }
+    };
+    let history = &inner.timelines[..];
+    assert_eq!(found(inner.store, own, (history, last)), "whole");
+    let of_another = "it is of another collection";
+    assert_eq!(found(inner.store, others, (history, last)), of_another);
+    let timeline = Timeline::new(inner.timeline.get() ^ 1).expect("not 0");
+    let another = [Branch { timeline, first: Sequence::FIRST, parent: None }];
+    assert_eq!(found(inner.store, own, (&another, last)), "it is of another history");
+    let more = found(inner.store, own, (history, Some(Sequence::FIRST)));
+    assert_eq!(more, "it has more than the store remembers");
+    let why = found(StoreId([9; 16]), own, (history, last));
+    assert!(!["whole", "none"].contains(&&*why), "{why}");
 }
 
 /// Otherwise whoever waits might do so for ever where others go on to write.
