@@ -56,13 +56,17 @@ fn what_an_index_is_thought_to_take_is_about_what_it_takes() {
     }
 }
 
+fn fill(store: &Store, docs: &Collection, ids: std::ops::Range<u64>) {
+    let (dim, mut numbers) = (docs.config().dim() as usize, Numbers(ids.start as u32 + 2));
+    let mut batch = store.batch();
+    ids.for_each(|id| _ = batch.upsert(docs, id, &numbers.vector(dim)));
+    batch.commit(Durability::Os).and_then(|commit| commit.wait()).expect("there is room");
+}
+
 fn store_of(config: CollectionConfig, count: u64) -> (Store, Collection) {
-    let dim = config.dim() as usize;
     let store = Store::options().stepped().open_on(Arc::new(SimDisk::new(1))).expect("it is new");
     let docs = store.create_collection("docs", config).expect("it is new");
-    let (mut numbers, mut batch) = (Numbers(2), store.batch());
-    (0..count).for_each(|id| _ = batch.upsert(&docs, id, &numbers.vector(dim)));
-    batch.commit(Durability::Os).and_then(|commit| commit.wait()).expect("there is room");
+    fill(&store, &docs, 0..count);
     docs.wait_indexed().expect("there is memory");
     (store, docs)
 }
@@ -141,6 +145,32 @@ fn an_image_of_something_else_is_passed_over() {
     assert_eq!(more, "it has more than the store remembers");
     let why = found(StoreId([9; 16]), own, (history, last));
     assert!(!["whole", "none"].contains(&&*why), "{why}");
+}
+
+#[test]
+fn when_nobody_writes_an_image_is_verified_and_one_is_written_for_less() {
+    let disk = Arc::new(SimDisk::new(1));
+    let open = || Store::options().stepped().open_on(disk.clone()).expect("it is whole");
+    let store = open();
+    let docs = store.create_collection("docs", CollectionConfig::new(64, Metric::L2));
+    fill(&store, &docs.expect("it is new"), 0..1_000);
+    store.close().expect("the disk is whole");
+    drop(store);
+    let store = open();
+    let docs = store.collection("docs").expect("it is there");
+    let state = docs.named.now().expect("it is there");
+    let serving = || state.indexing.serving().expect("it serves");
+    let step = |haste| while store.inner.index_step(haste).expect("the disk is whole") {};
+    step(Haste::Beside);
+    assert_eq!(serving().warmed(), 0);
+    step(Haste::Idle);
+    assert!(serving().warmed() > 0 && serving().index.is_lent());
+    let image = state.indexing.image();
+    fill(&store, &docs, 1_000..1_300);
+    step(Haste::Beside);
+    assert_eq!((state.indexing.image(), serving().tail.behind()), (image, 0));
+    step(Haste::Idle);
+    assert_ne!(state.indexing.image(), image);
 }
 
 /// Otherwise whoever waits might do so for ever where others go on to write.
