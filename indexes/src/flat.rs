@@ -31,8 +31,7 @@ use crate::shared::{Apart, Held, Lives, Pin, Readers};
 use crate::slots::Slots;
 use crate::vectors::check_dim;
 use crate::{
-    EfMeasurement, Error, Index, Measure, MeasuredEf, Metric, Nearest, Pool, Query, SlotSet,
-    Statistics, Step, Vectors,
+    Error, Index, Measure, Metric, Nearest, Pool, Query, SlotSet, Statistics, Step, Vectors,
 };
 
 /// An index that looks at all vectors.
@@ -311,15 +310,6 @@ impl Index for Flat {
         let found = many::search(self.under(&body, &pin), queries, vectors, pool);
         body.check()?;
         found
-    }
-
-    fn measure_ef(
-        &self,
-        _: &mut EfMeasurement,
-        _: &dyn Vectors,
-        _: &Pool,
-    ) -> Result<Option<MeasuredEf>, Error> {
-        Ok(Some(MeasuredEf { ef: 0, recall: 1.0 }))
     }
 
     fn contains(&self, slot: Slot) -> Result<bool, Error> {

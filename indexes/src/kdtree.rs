@@ -55,10 +55,7 @@ use crate::lanes::Instructions;
 use crate::shared::{Apart, Lives, Pin, Readers};
 use crate::slots::Slots;
 use crate::vectors::check_dim;
-use crate::{
-    EfMeasurement, Error, Index, Measure, MeasuredEf, Nearest, Pool, Query, SlotSet, Statistics,
-    Step, Vectors,
-};
+use crate::{Error, Index, Measure, Nearest, Pool, Query, SlotSet, Statistics, Step, Vectors};
 
 /// Its name.
 pub(crate) const KIND: &str = "kdtree";
@@ -241,15 +238,6 @@ impl Index for KdTree {
         let found = search::many(self.under(&body, &pin), queries, vectors, pool);
         body.check()?;
         found
-    }
-
-    fn measure_ef(
-        &self,
-        _: &mut EfMeasurement,
-        _: &dyn Vectors,
-        _: &Pool,
-    ) -> Result<Option<MeasuredEf>, Error> {
-        Ok(Some(MeasuredEf { ef: 0, recall: 1.0 }))
     }
 
     fn contains(&self, slot: Slot) -> Result<bool, Error> {

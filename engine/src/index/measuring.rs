@@ -1,5 +1,7 @@
 //! Finds out how much of a graph that was chosen a search has to have in view: some searches at a time, when nobody has written
 //! anything for a while.
+//!
+//! Never: measures an index that was asked for; goes on where something else is to be done.
 
 use std::sync::Arc;
 

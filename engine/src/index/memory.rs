@@ -1,4 +1,6 @@
 //! How much memory indexes take, and what is done of an index for which there is none.
+//!
+//! Never: has a search or a write wait for memory.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;

@@ -7,6 +7,7 @@ use arrwdb::{Collection, CollectionConfig, Durability, IndexConfig, Metric, Stor
 use disk::{Disk, SimDisk};
 
 use crate::chance::Chance;
+use crate::indexes::index_images;
 
 /// So few that trees go by the coordinates that they have.
 const DIM: usize = 3;
@@ -56,6 +57,25 @@ fn slots(docs: &Collection, numbers: std::ops::Range<u64>) -> Vec<u32> {
     numbers.map(|number| docs.get(number).unwrap().unwrap().slot()).collect()
 }
 
+/// Removes so many that a graph is swept, and has no checkpoint need their slots: they are answered with. What is written for that has
+/// numbers from `next` on.
+fn given_up(store: &Store, docs: &Collection, next: u64) -> Vec<u32> {
+    let before = slots(docs, 0..64);
+    (0..64_u64).for_each(|number| assert!(docs.remove(number).unwrap()));
+    for number in next..next + 4 {
+        catch_up(store);
+        fill(store, docs, number..number + 1, Durability::Sync);
+        store.checkpoint().unwrap();
+    }
+    before
+}
+
+/// How many of these slots those get that are written now.
+fn given_out_again(store: &Store, docs: &Collection, before: &[u32]) -> usize {
+    fill(store, docs, 1_000..1_064, Durability::Sync);
+    slots(docs, 1_000..1_064).iter().filter(|slot| before.contains(slot)).count()
+}
+
 /// What is found is what there is, near and far.
 fn check(docs: &Collection, there: &[u64], why: &str) {
     for number in [0, 7, 19, 250, 1_003, 1_019] {
@@ -81,17 +101,8 @@ fn a_slot_that_was_given_out_again_since_the_image_is_what_it_is_now() {
         // From here on the index is not the image any more.
         fill(&store, &docs, 300..310, Durability::Sync);
         catch_up(&store);
-        let before = slots(&docs, 0..64);
-        // So many that a graph is swept.
-        (0..64_u64).for_each(|number| assert!(docs.remove(number).unwrap()));
-        for number in 310..314 {
-            catch_up(&store);
-            fill(&store, &docs, number..number + 1, Durability::Sync);
-            store.checkpoint().unwrap();
-        }
-        fill(&store, &docs, 1_000..1_064, Durability::Sync);
-        let again = slots(&docs, 1_000..1_064);
-        let again = again.iter().filter(|slot| before.contains(slot)).count();
+        let before = given_up(&store, &docs, 310);
+        let again = given_out_again(&store, &docs, &before);
         assert!(again >= 50, "{}: {again} were given out again", kind.name());
         drop((store, docs));
 
@@ -115,12 +126,7 @@ fn slots_are_given_out_again_where_the_index_is_damaged_and_there_is_no_memory_f
     store.close().unwrap();
     drop(store);
     let mut image = disk.contents();
-    // The newest is that of the store.
-    let images = image.files().filter(|path| path.starts_with("images"));
-    let mut images: Vec<_> = images.map(|path| path.to_path_buf()).collect();
-    images.sort();
-    images.pop();
-    for path in images {
+    for path in index_images(&image) {
         let length = image.bytes(&path).unwrap().len();
         (24_576..length.max(4_096) - 4_096)
             .step_by(64)
@@ -131,19 +137,11 @@ fn slots_are_given_out_again_where_the_index_is_damaged_and_there_is_no_memory_f
     let docs = store.collection("docs").unwrap();
     assert_eq!(docs.statistics().index.kind, "kdtree");
     check(&docs, &(0..1_000).collect::<Vec<_>>(), "damaged");
-    let before = slots(&docs, 0..64);
-    (0..64_u64).for_each(|number| assert!(docs.remove(number).unwrap()));
-    for number in 1_200..1_204 {
-        catch_up(&store);
-        fill(&store, &docs, number..number + 1, Durability::Sync);
-        store.checkpoint().unwrap();
-    }
+    let before = given_up(&store, &docs, 1_200);
     let index = docs.statistics().index;
     assert!(index.kind == "rows" && index.lacking.is_some(), "{index:?}");
     assert!(index.rebuilt.is_some(), "{index:?}");
-    fill(&store, &docs, 1_000..1_064, Durability::Sync);
-    let again = slots(&docs, 1_000..1_064);
-    let again = again.iter().filter(|slot| before.contains(slot)).count();
+    let again = given_out_again(&store, &docs, &before);
     assert!(again >= 50, "{again} were given out again");
 }
 

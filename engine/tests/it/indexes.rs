@@ -182,7 +182,7 @@ fn after_a_kill_an_index_catches_up_with_what_happened_since_its_image() {
 }
 
 /// The files of images that only an index is in: the newest one is that of the store, and indexes' were made before it.
-fn index_images(image: &Image) -> Vec<PathBuf> {
+pub(crate) fn index_images(image: &Image) -> Vec<PathBuf> {
     let images = image.files().filter(|path| path.starts_with("images"));
     let mut images: Vec<_> = images.map(Path::to_path_buf).collect();
     images.sort();

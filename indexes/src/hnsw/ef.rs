@@ -3,6 +3,8 @@
 //! As where it is calibrated (`calibrate.rs`), slots are held out: each is looked for as if the graph did not have it. But what is
 //! found is held against what is found with a lot more in view, and not against all there is: so it takes as many searches whatever
 //! there is, and whoever has little time does some of them and goes on another time.
+//!
+//! Never: changes the graph, or copies one that lies in an image.
 
 use base::Slot;
 
